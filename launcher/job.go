@@ -1,0 +1,64 @@
+// Package launcher starts the ranks of a job, watches them, and ends them.
+package launcher
+
+import (
+	"io"
+	"os"
+	"time"
+)
+
+// Job says what to run and how. The zero value of every field is the default.
+type Job struct {
+	Apps []App // programs in rank order; more than one is MPMD
+
+	Stdin     io.Reader // read by the ranks StdinTo names; nil: every rank reads an empty input
+	StdinTo   string    // "0" (default), a rank, "all", or "none"
+	Stdout    io.Writer // nil: os.Stdout
+	Stderr    io.Writer // nil: os.Stderr; the launcher's own messages go there too
+	Output    Output
+	Transport string // "unix" (default) or "tcp"
+	Insecure  bool   // tcp without TLS
+
+	EagerBytes      int64 // largest eager message; 0: default
+	UnexpectedBytes int64 // payload held for unexpected messages, per rank; 0: default
+
+	OnFailure    FailurePolicy
+	Strict       bool          // leftovers at the end fail the job
+	Timeout      time.Duration // of the whole job; 0: none
+	StartTimeout time.Duration // from the first rank's Join to the last's; 0: 10 s
+	StopTimeout  time.Duration // how long a rank may be stopped (SIGSTOP); 0: for ever
+	Grace        time.Duration // between SIGTERM and SIGKILL when a user ends the job; 0: 5 s
+	BindTo       string        // "none" (default), "core"
+	ReportBind   bool
+	Detach       bool   // survive the terminal's hang-up
+	Report       string // file for a JSON report of the job's end; empty: none
+}
+
+// App is Ranks processes of one program.
+type App struct {
+	Ranks int
+	Argv  []string // Argv[0] is an executable's path or a name in PATH
+	Env   []string // KEY=VALUE, on top of the launcher's own environment
+	Dir   string   // working directory; empty: the launcher's
+}
+
+// FailurePolicy says what the death of a rank does to the others.
+type FailurePolicy uint8
+
+const (
+	AbortOnFailure  FailurePolicy = iota // the job ends
+	ReturnOnFailure                      // operations that need the dead rank fail; the job goes on
+)
+
+// Output says how the ranks' output is shown.
+type Output struct {
+	Tag        bool   // prefix each line with the rank
+	Timestamp  bool   // prefix each line with the time
+	Color      bool   // colour the prefixes
+	Raw        bool   // pass escape sequences and whatever else is not text
+	Dir        string // also write each rank's output to files below Dir
+	DropOnSlow bool   // drop and count lines when the reader is slow, instead of slowing the printing rank
+}
+
+// Signals is what Run forwards to the ranks; os/signal.Notify feeds it.
+type Signals <-chan os.Signal
