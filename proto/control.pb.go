@@ -66,11 +66,11 @@ func (x Leftover_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Leftover_Kind.Descriptor instead.
 func (Leftover_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{16, 0}
+	return file_control_proto_rawDescGZIP(), []int{17, 0}
 }
 
 // FromRank is what a rank says to its host's agent, one message a packet on
-// the socket pair it inherited.
+// the socket pair that its Arrival handed over.
 type FromRank struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Kind:
@@ -364,6 +364,54 @@ func (*ToRank_AllDrained) isToRank_Kind() {}
 
 func (*ToRank_Failed) isToRank_Kind() {}
 
+// Arrival is the one message on the socket that a rank's process inherits. It
+// carries one end of a SOCK_SEQPACKET pair that the process made; everything
+// else is said on that, so several processes may hold the inherited socket and
+// the agent still knows them apart.
+type Arrival struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Protocol      uint32                 `protobuf:"varint,1,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Arrival) Reset() {
+	*x = Arrival{}
+	mi := &file_control_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Arrival) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Arrival) ProtoMessage() {}
+
+func (x *Arrival) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Arrival.ProtoReflect.Descriptor instead.
+func (*Arrival) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Arrival) GetProtocol() uint32 {
+	if x != nil {
+		return x.Protocol
+	}
+	return 0
+}
+
 // Hello asks to join. A rank says it once.
 type Hello struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -376,7 +424,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_control_proto_msgTypes[2]
+	mi := &file_control_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -388,7 +436,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[2]
+	mi := &file_control_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -401,7 +449,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{2}
+	return file_control_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Hello) GetProtocol() uint32 {
@@ -438,7 +486,7 @@ type Build struct {
 
 func (x *Build) Reset() {
 	*x = Build{}
-	mi := &file_control_proto_msgTypes[3]
+	mi := &file_control_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -450,7 +498,7 @@ func (x *Build) String() string {
 func (*Build) ProtoMessage() {}
 
 func (x *Build) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[3]
+	mi := &file_control_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -463,7 +511,7 @@ func (x *Build) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Build.ProtoReflect.Descriptor instead.
 func (*Build) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{3}
+	return file_control_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Build) GetProgram() string {
@@ -496,21 +544,22 @@ func (x *Build) GetArch() string {
 
 // Welcome answers Hello with all that a rank has to know of its job.
 type Welcome struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Job           []byte                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"` // 128 bits
-	Rank          int32                  `protobuf:"varint,2,opt,name=rank,proto3" json:"rank,omitempty"`
-	Size          int32                  `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
-	Incarnation   uint64                 `protobuf:"varint,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	Hosts         []*HostRun             `protobuf:"bytes,5,rep,name=hosts,proto3" json:"hosts,omitempty"`
-	Settings      *Settings              `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`
-	Credentials   *Credentials           `protobuf:"bytes,7,opt,name=credentials,proto3" json:"credentials,omitempty"` // only where links leave the host or are TCP
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Job            []byte                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"` // 128 bits
+	Rank           int32                  `protobuf:"varint,2,opt,name=rank,proto3" json:"rank,omitempty"`
+	Size           int32                  `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
+	Incarnation    uint64                 `protobuf:"varint,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Hosts          []*HostRun             `protobuf:"bytes,5,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	Settings       *Settings              `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`
+	Credentials    *Credentials           `protobuf:"bytes,7,opt,name=credentials,proto3" json:"credentials,omitempty"`                                // only where links leave the host or are TCP
+	StartUnixNanos int64                  `protobuf:"varint,8,opt,name=start_unix_nanos,json=startUnixNanos,proto3" json:"start_unix_nanos,omitempty"` // when the job started, for the job clock
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_control_proto_msgTypes[4]
+	mi := &file_control_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -522,7 +571,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[4]
+	mi := &file_control_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -535,7 +584,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{4}
+	return file_control_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Welcome) GetJob() []byte {
@@ -587,6 +636,13 @@ func (x *Welcome) GetCredentials() *Credentials {
 	return nil
 }
 
+func (x *Welcome) GetStartUnixNanos() int64 {
+	if x != nil {
+		return x.StartUnixNanos
+	}
+	return 0
+}
+
 // HostRun names the host of count ranks, the first of them being first.
 type HostRun struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -600,7 +656,7 @@ type HostRun struct {
 
 func (x *HostRun) Reset() {
 	*x = HostRun{}
-	mi := &file_control_proto_msgTypes[5]
+	mi := &file_control_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -612,7 +668,7 @@ func (x *HostRun) String() string {
 func (*HostRun) ProtoMessage() {}
 
 func (x *HostRun) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[5]
+	mi := &file_control_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -625,7 +681,7 @@ func (x *HostRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostRun.ProtoReflect.Descriptor instead.
 func (*HostRun) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{5}
+	return file_control_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *HostRun) GetName() string {
@@ -674,7 +730,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_control_proto_msgTypes[6]
+	mi := &file_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -686,7 +742,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[6]
+	mi := &file_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -699,7 +755,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{6}
+	return file_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Settings) GetTransport() string {
@@ -777,7 +833,7 @@ type Credentials struct {
 
 func (x *Credentials) Reset() {
 	*x = Credentials{}
-	mi := &file_control_proto_msgTypes[7]
+	mi := &file_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -789,7 +845,7 @@ func (x *Credentials) String() string {
 func (*Credentials) ProtoMessage() {}
 
 func (x *Credentials) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[7]
+	mi := &file_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -802,7 +858,7 @@ func (x *Credentials) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credentials.ProtoReflect.Descriptor instead.
 func (*Credentials) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{7}
+	return file_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Credentials) GetAuthority() []byte {
@@ -835,7 +891,7 @@ type Refused struct {
 
 func (x *Refused) Reset() {
 	*x = Refused{}
-	mi := &file_control_proto_msgTypes[8]
+	mi := &file_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -847,7 +903,7 @@ func (x *Refused) String() string {
 func (*Refused) ProtoMessage() {}
 
 func (x *Refused) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[8]
+	mi := &file_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -860,7 +916,7 @@ func (x *Refused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refused.ProtoReflect.Descriptor instead.
 func (*Refused) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{8}
+	return file_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Refused) GetReason() string {
@@ -870,17 +926,20 @@ func (x *Refused) GetReason() string {
 	return ""
 }
 
-// Connect asks for a link to peer. The agent hands an end to both.
+// Connect asks for a link to peer. The agent hands an end to both, once peer
+// has joined. Both ranks may ask for the same link, and one that was handed
+// over already may be asked for: number makes that harmless.
 type Connect struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Peer          int32                  `protobuf:"varint,1,opt,name=peer,proto3" json:"peer,omitempty"`
+	Number        uint32                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"` // of the link wanted: one more than the last one's of this pair, 0 at first
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Connect) Reset() {
 	*x = Connect{}
-	mi := &file_control_proto_msgTypes[9]
+	mi := &file_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -892,7 +951,7 @@ func (x *Connect) String() string {
 func (*Connect) ProtoMessage() {}
 
 func (x *Connect) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[9]
+	mi := &file_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -905,12 +964,19 @@ func (x *Connect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connect.ProtoReflect.Descriptor instead.
 func (*Connect) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{9}
+	return file_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Connect) GetPeer() int32 {
 	if x != nil {
 		return x.Peer
+	}
+	return 0
+}
+
+func (x *Connect) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
 	}
 	return 0
 }
@@ -927,7 +993,7 @@ type LinkUp struct {
 
 func (x *LinkUp) Reset() {
 	*x = LinkUp{}
-	mi := &file_control_proto_msgTypes[10]
+	mi := &file_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -939,7 +1005,7 @@ func (x *LinkUp) String() string {
 func (*LinkUp) ProtoMessage() {}
 
 func (x *LinkUp) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[10]
+	mi := &file_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -952,7 +1018,7 @@ func (x *LinkUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkUp.ProtoReflect.Descriptor instead.
 func (*LinkUp) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{10}
+	return file_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LinkUp) GetPeer() int32 {
@@ -979,7 +1045,7 @@ type Leaving struct {
 
 func (x *Leaving) Reset() {
 	*x = Leaving{}
-	mi := &file_control_proto_msgTypes[11]
+	mi := &file_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -991,7 +1057,7 @@ func (x *Leaving) String() string {
 func (*Leaving) ProtoMessage() {}
 
 func (x *Leaving) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[11]
+	mi := &file_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1004,7 +1070,7 @@ func (x *Leaving) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leaving.ProtoReflect.Descriptor instead.
 func (*Leaving) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{11}
+	return file_control_proto_rawDescGZIP(), []int{12}
 }
 
 type AllLeaving struct {
@@ -1015,7 +1081,7 @@ type AllLeaving struct {
 
 func (x *AllLeaving) Reset() {
 	*x = AllLeaving{}
-	mi := &file_control_proto_msgTypes[12]
+	mi := &file_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1027,7 +1093,7 @@ func (x *AllLeaving) String() string {
 func (*AllLeaving) ProtoMessage() {}
 
 func (x *AllLeaving) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[12]
+	mi := &file_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1040,7 +1106,7 @@ func (x *AllLeaving) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllLeaving.ProtoReflect.Descriptor instead.
 func (*AllLeaving) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{12}
+	return file_control_proto_rawDescGZIP(), []int{13}
 }
 
 // Drained says that the rank has sent all it had to and has received the last
@@ -1054,7 +1120,7 @@ type Drained struct {
 
 func (x *Drained) Reset() {
 	*x = Drained{}
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1066,7 +1132,7 @@ func (x *Drained) String() string {
 func (*Drained) ProtoMessage() {}
 
 func (x *Drained) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1079,7 +1145,7 @@ func (x *Drained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drained.ProtoReflect.Descriptor instead.
 func (*Drained) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{13}
+	return file_control_proto_rawDescGZIP(), []int{14}
 }
 
 type AllDrained struct {
@@ -1090,7 +1156,7 @@ type AllDrained struct {
 
 func (x *AllDrained) Reset() {
 	*x = AllDrained{}
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1102,7 +1168,7 @@ func (x *AllDrained) String() string {
 func (*AllDrained) ProtoMessage() {}
 
 func (x *AllDrained) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1115,7 +1181,7 @@ func (x *AllDrained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllDrained.ProtoReflect.Descriptor instead.
 func (*AllDrained) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{14}
+	return file_control_proto_rawDescGZIP(), []int{15}
 }
 
 // Left is the rank's last word, said after AllDrained: what nobody completed.
@@ -1130,7 +1196,7 @@ type Left struct {
 
 func (x *Left) Reset() {
 	*x = Left{}
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1142,7 +1208,7 @@ func (x *Left) String() string {
 func (*Left) ProtoMessage() {}
 
 func (x *Left) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1155,7 +1221,7 @@ func (x *Left) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Left.ProtoReflect.Descriptor instead.
 func (*Left) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{15}
+	return file_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Left) GetLeftovers() []*Leftover {
@@ -1189,7 +1255,7 @@ type Leftover struct {
 
 func (x *Leftover) Reset() {
 	*x = Leftover{}
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1201,7 +1267,7 @@ func (x *Leftover) String() string {
 func (*Leftover) ProtoMessage() {}
 
 func (x *Leftover) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1214,7 +1280,7 @@ func (x *Leftover) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leftover.ProtoReflect.Descriptor instead.
 func (*Leftover) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{16}
+	return file_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Leftover) GetKind() Leftover_Kind {
@@ -1284,7 +1350,7 @@ type Abort struct {
 
 func (x *Abort) Reset() {
 	*x = Abort{}
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1296,7 +1362,7 @@ func (x *Abort) String() string {
 func (*Abort) ProtoMessage() {}
 
 func (x *Abort) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1309,7 +1375,7 @@ func (x *Abort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abort.ProtoReflect.Descriptor instead.
 func (*Abort) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{17}
+	return file_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Abort) GetCode() int32 {
@@ -1338,7 +1404,7 @@ type RankFailed struct {
 
 func (x *RankFailed) Reset() {
 	*x = RankFailed{}
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1350,7 +1416,7 @@ func (x *RankFailed) String() string {
 func (*RankFailed) ProtoMessage() {}
 
 func (x *RankFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1363,7 +1429,7 @@ func (x *RankFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankFailed.ProtoReflect.Descriptor instead.
 func (*RankFailed) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{18}
+	return file_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RankFailed) GetRank() int32 {
@@ -1402,7 +1468,9 @@ const file_control_proto_rawDesc = "" +
 	"\vall_drained\x18\x05 \x01(\v2\x12.muster.AllDrainedH\x00R\n" +
 	"allDrained\x12,\n" +
 	"\x06failed\x18\x06 \x01(\v2\x12.muster.RankFailedH\x00R\x06failedB\x06\n" +
-	"\x04kind\"Z\n" +
+	"\x04kind\"%\n" +
+	"\aArrival\x12\x1a\n" +
+	"\bprotocol\x18\x01 \x01(\rR\bprotocol\"Z\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x03R\x03pid\x12#\n" +
@@ -1412,7 +1480,7 @@ const file_control_proto_rawDesc = "" +
 	"\n" +
 	"byte_order\x18\x02 \x01(\tR\tbyteOrder\x12\x1b\n" +
 	"\tint_bytes\x18\x03 \x01(\rR\bintBytes\x12\x12\n" +
-	"\x04arch\x18\x04 \x01(\tR\x04arch\"\xf1\x01\n" +
+	"\x04arch\x18\x04 \x01(\tR\x04arch\"\x9b\x02\n" +
 	"\aWelcome\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\fR\x03job\x12\x12\n" +
 	"\x04rank\x18\x02 \x01(\x05R\x04rank\x12\x12\n" +
@@ -1420,7 +1488,8 @@ const file_control_proto_rawDesc = "" +
 	"\vincarnation\x18\x04 \x01(\x04R\vincarnation\x12%\n" +
 	"\x05hosts\x18\x05 \x03(\v2\x0f.muster.HostRunR\x05hosts\x12,\n" +
 	"\bsettings\x18\x06 \x01(\v2\x10.muster.SettingsR\bsettings\x125\n" +
-	"\vcredentials\x18\a \x01(\v2\x13.muster.CredentialsR\vcredentials\"]\n" +
+	"\vcredentials\x18\a \x01(\v2\x13.muster.CredentialsR\vcredentials\x12(\n" +
+	"\x10start_unix_nanos\x18\b \x01(\x03R\x0estartUnixNanos\"]\n" +
 	"\aHostRun\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\x05R\x04host\x12\x14\n" +
@@ -1442,9 +1511,10 @@ const file_control_proto_rawDesc = "" +
 	"\vcertificate\x18\x02 \x01(\fR\vcertificate\x12\x10\n" +
 	"\x03key\x18\x03 \x01(\fR\x03key\"!\n" +
 	"\aRefused\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x1d\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"5\n" +
 	"\aConnect\x12\x12\n" +
-	"\x04peer\x18\x01 \x01(\x05R\x04peer\"4\n" +
+	"\x04peer\x18\x01 \x01(\x05R\x04peer\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\rR\x06number\"4\n" +
 	"\x06LinkUp\x12\x12\n" +
 	"\x04peer\x18\x01 \x01(\x05R\x04peer\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\rR\x06number\"\t\n" +
@@ -1491,47 +1561,48 @@ func file_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_control_proto_goTypes = []any{
 	(Leftover_Kind)(0),  // 0: muster.Leftover.Kind
 	(*FromRank)(nil),    // 1: muster.FromRank
 	(*ToRank)(nil),      // 2: muster.ToRank
-	(*Hello)(nil),       // 3: muster.Hello
-	(*Build)(nil),       // 4: muster.Build
-	(*Welcome)(nil),     // 5: muster.Welcome
-	(*HostRun)(nil),     // 6: muster.HostRun
-	(*Settings)(nil),    // 7: muster.Settings
-	(*Credentials)(nil), // 8: muster.Credentials
-	(*Refused)(nil),     // 9: muster.Refused
-	(*Connect)(nil),     // 10: muster.Connect
-	(*LinkUp)(nil),      // 11: muster.LinkUp
-	(*Leaving)(nil),     // 12: muster.Leaving
-	(*AllLeaving)(nil),  // 13: muster.AllLeaving
-	(*Drained)(nil),     // 14: muster.Drained
-	(*AllDrained)(nil),  // 15: muster.AllDrained
-	(*Left)(nil),        // 16: muster.Left
-	(*Leftover)(nil),    // 17: muster.Leftover
-	(*Abort)(nil),       // 18: muster.Abort
-	(*RankFailed)(nil),  // 19: muster.RankFailed
+	(*Arrival)(nil),     // 3: muster.Arrival
+	(*Hello)(nil),       // 4: muster.Hello
+	(*Build)(nil),       // 5: muster.Build
+	(*Welcome)(nil),     // 6: muster.Welcome
+	(*HostRun)(nil),     // 7: muster.HostRun
+	(*Settings)(nil),    // 8: muster.Settings
+	(*Credentials)(nil), // 9: muster.Credentials
+	(*Refused)(nil),     // 10: muster.Refused
+	(*Connect)(nil),     // 11: muster.Connect
+	(*LinkUp)(nil),      // 12: muster.LinkUp
+	(*Leaving)(nil),     // 13: muster.Leaving
+	(*AllLeaving)(nil),  // 14: muster.AllLeaving
+	(*Drained)(nil),     // 15: muster.Drained
+	(*AllDrained)(nil),  // 16: muster.AllDrained
+	(*Left)(nil),        // 17: muster.Left
+	(*Leftover)(nil),    // 18: muster.Leftover
+	(*Abort)(nil),       // 19: muster.Abort
+	(*RankFailed)(nil),  // 20: muster.RankFailed
 }
 var file_control_proto_depIdxs = []int32{
-	3,  // 0: muster.FromRank.hello:type_name -> muster.Hello
-	10, // 1: muster.FromRank.connect:type_name -> muster.Connect
-	12, // 2: muster.FromRank.leaving:type_name -> muster.Leaving
-	14, // 3: muster.FromRank.drained:type_name -> muster.Drained
-	16, // 4: muster.FromRank.left:type_name -> muster.Left
-	18, // 5: muster.FromRank.abort:type_name -> muster.Abort
-	5,  // 6: muster.ToRank.welcome:type_name -> muster.Welcome
-	9,  // 7: muster.ToRank.refused:type_name -> muster.Refused
-	11, // 8: muster.ToRank.link:type_name -> muster.LinkUp
-	13, // 9: muster.ToRank.all_leaving:type_name -> muster.AllLeaving
-	15, // 10: muster.ToRank.all_drained:type_name -> muster.AllDrained
-	19, // 11: muster.ToRank.failed:type_name -> muster.RankFailed
-	4,  // 12: muster.Hello.build:type_name -> muster.Build
-	6,  // 13: muster.Welcome.hosts:type_name -> muster.HostRun
-	7,  // 14: muster.Welcome.settings:type_name -> muster.Settings
-	8,  // 15: muster.Welcome.credentials:type_name -> muster.Credentials
-	17, // 16: muster.Left.leftovers:type_name -> muster.Leftover
+	4,  // 0: muster.FromRank.hello:type_name -> muster.Hello
+	11, // 1: muster.FromRank.connect:type_name -> muster.Connect
+	13, // 2: muster.FromRank.leaving:type_name -> muster.Leaving
+	15, // 3: muster.FromRank.drained:type_name -> muster.Drained
+	17, // 4: muster.FromRank.left:type_name -> muster.Left
+	19, // 5: muster.FromRank.abort:type_name -> muster.Abort
+	6,  // 6: muster.ToRank.welcome:type_name -> muster.Welcome
+	10, // 7: muster.ToRank.refused:type_name -> muster.Refused
+	12, // 8: muster.ToRank.link:type_name -> muster.LinkUp
+	14, // 9: muster.ToRank.all_leaving:type_name -> muster.AllLeaving
+	16, // 10: muster.ToRank.all_drained:type_name -> muster.AllDrained
+	20, // 11: muster.ToRank.failed:type_name -> muster.RankFailed
+	5,  // 12: muster.Hello.build:type_name -> muster.Build
+	7,  // 13: muster.Welcome.hosts:type_name -> muster.HostRun
+	8,  // 14: muster.Welcome.settings:type_name -> muster.Settings
+	9,  // 15: muster.Welcome.credentials:type_name -> muster.Credentials
+	18, // 16: muster.Left.leftovers:type_name -> muster.Leftover
 	0,  // 17: muster.Leftover.kind:type_name -> muster.Leftover.Kind
 	18, // [18:18] is the sub-list for method output_type
 	18, // [18:18] is the sub-list for method input_type
@@ -1567,7 +1638,7 @@ func file_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,250 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/muster-mpi/muster/internal/layout"
+	"github.com/muster-mpi/muster/internal/wire"
+)
+
+// Deliver takes one frame (transport.Handler).
+func (e *Engine) Deliver(rank int, h *wire.Header, payload layout.Buffer) {
+	if h.Kind == wire.Bulk {
+		e.deliverBulk(rank, h, payload)
+		return
+	}
+	if h.Kind >= wire.FirstUser {
+		e.mu.Lock()
+		f := e.handlers[h.Kind]
+		e.mu.Unlock()
+		if f == nil {
+			e.violate(rank, fmt.Errorf("%w: frame of kind %v, which nobody handles", ErrProtocol, h.Kind))
+			return
+		}
+		f(rank, h, payload)
+		return
+	}
+	p := e.peer(rank)
+	e.mu.Lock()
+	err := e.arrived(p, h, payload)
+	e.mu.Unlock()
+	if err != nil {
+		e.violate(rank, err)
+	}
+}
+
+// violate treats a peer that breaks the protocol as a lost link.
+func (e *Engine) violate(rank int, err error) {
+	e.Lost(rank, fmt.Errorf("rank %d: %w", rank, err))
+}
+
+// arrived handles every frame but Bulk and those of other users. Engine.mu is
+// held.
+func (e *Engine) arrived(p *peer, h *wire.Header, payload layout.Buffer) error {
+	if p.lost || e.closed != nil {
+		return nil
+	}
+	p.used.Store(true)
+	switch h.Kind {
+	case wire.Eager, wire.Offer:
+		return e.arrive(p, h, payload)
+	case wire.Grant:
+		return e.granted(p, h)
+	case wire.Ack:
+		if op := e.answered(p, h.ID); op != nil {
+			e.finish(op, nil)
+			return nil
+		}
+		return fmt.Errorf("%w: Ack of operation %#x, which waits for none", ErrProtocol, h.ID)
+	case wire.Credit:
+		if h.Bytes > uint64(e.window) || p.credit.Add(int64(h.Bytes)) > e.window {
+			return fmt.Errorf("%w: Credit of %d bytes beyond the window of %d", ErrProtocol, h.Bytes, e.window)
+		}
+		return nil
+	case wire.Withdraw:
+		return e.withdraw(p, h)
+	case wire.Withdrawn:
+		return e.withdrawn(p, h)
+	case wire.Bind:
+		return e.bind(p, h.Context, payload)
+	case wire.Unbind:
+		return e.unbind(p, h.Context)
+	case wire.Bye:
+		return e.bye(p, h)
+	}
+	return fmt.Errorf("%w: frame of kind %v", ErrProtocol, h.Kind)
+}
+
+// arrive matches a message or queues it. Engine.mu is held.
+func (e *Engine) arrive(p *peer, h *wire.Header, payload layout.Buffer) error {
+	n := payload.Len()
+	switch {
+	case h.Kind == wire.Eager && uint64(n) != h.Bytes:
+		return fmt.Errorf("%w: eager message of %d bytes says it has %d", ErrProtocol, n, h.Bytes)
+	case h.Kind == wire.Offer && n != 0:
+		return fmt.Errorf("%w: offer with a payload of %d bytes", ErrProtocol, n)
+	}
+	c := e.lookup(p, h.Context)
+	if c == nil {
+		return fmt.Errorf("%w: message for context number %d, which is not bound", ErrProtocol, h.Context)
+	}
+	if err := c.speaker(p.rank, int(h.Source)); err != nil {
+		return err
+	}
+	if h.Kind == wire.Eager {
+		if p.spent += int64(n) + envelopeCost; p.spent > e.window {
+			return fmt.Errorf("%w: eager messages of %d bytes beyond the credit of %d", ErrProtocol, p.spent, e.window)
+		}
+	}
+	m := e.takeMessage()
+	m.kind, m.flags, m.peer, m.layout = h.Kind, h.Flags, p.rank, h.Layout
+	m.bytes, m.id = int(h.Bytes), h.ID
+	m.m.Source, m.m.Tag = int32(h.Source), h.Tag
+	e.stats.Unexpected++ // dropMessage takes it back
+	if c.freed {
+		e.refuse(m, c)
+		return nil
+	}
+	s := &c.spaces[h.Space]
+	if r := s.match.Arrive(&m.m); r != nil {
+		op := r.Ref.(*Op)
+		want, err := e.admit(op, m)
+		if m.kind == wire.Offer {
+			e.grant(op, p, m.id, want, err)
+		} else {
+			layout.Copy(op.env.Buf, 0, payload.Slice(0, want), 0)
+			e.owe(p, m)
+			if m.flags&wire.FlagSync != 0 {
+				e.reply(p, frame{h: wire.Header{Kind: wire.Ack, ID: m.id}})
+			}
+			e.finish(op, err)
+		}
+		e.dropMessage(m)
+		return nil
+	}
+	if m.flags&wire.FlagReady != 0 {
+		s.match.Retract(&m.m)
+		e.reply(p, frame{h: wire.Header{Kind: wire.Withdrawn, ID: m.id, Arg: withdrawnUnready}})
+		e.owe(p, m)
+		e.dropMessage(m)
+		return nil
+	}
+	if m.kind == wire.Eager {
+		m.data = getBytes(n)
+		payload.ReadAt(m.data, 0)
+		e.stats.UnexpectedBytes += int64(n)
+		e.stats.PeakBytes = max(e.stats.PeakBytes, e.stats.UnexpectedBytes)
+	}
+	for _, w := range s.probers {
+		if w.matches(&m.m) {
+			w.waiter.wake()
+		}
+	}
+	return nil
+}
+
+// speaker checks that the world rank of a frame's link is who the frame says
+// it comes from. Before this rank has made c its group is not known here;
+// NewContext checks what came until then.
+func (c *Context) speaker(world, source int) error {
+	if c.group == nil || source < c.group.Size() && c.group.World(source) == world {
+		return nil
+	}
+	return fmt.Errorf("%w: rank %d of the world says it is rank %d of a communicator where it is not", ErrProtocol, world, source)
+}
+
+// answered returns the send of this rank to p that waits for an answer and is
+// called id; nil if there is none. Engine.mu is held.
+func (e *Engine) answered(p *peer, id uint64) *Op {
+	if op := e.op(id); op != nil && op.phase == offered && op.peer == p.rank {
+		return op
+	}
+	return nil
+}
+
+// granted starts the bulk of an offer that a receive has matched. Engine.mu is
+// held.
+func (e *Engine) granted(p *peer, h *wire.Header) error {
+	op := e.answered(p, h.ID)
+	if op == nil || op.eager || h.Bytes > uint64(op.env.Buf.Len()) {
+		return fmt.Errorf("%w: Grant of %d bytes for operation %#x, which offers no such", ErrProtocol, h.Bytes, h.ID)
+	}
+	if h.Bytes == 0 {
+		e.finish(op, nil)
+		return nil
+	}
+	op.phase, op.remote, op.want = sending, h.Arg, int(h.Bytes)
+	op.holds.Store(1)
+	e.replyBulk(p, op)
+	return nil
+}
+
+// deliverBulk copies a part of a granted message to where it is wanted.
+func (e *Engine) deliverBulk(rank int, h *wire.Header, payload layout.Buffer) {
+	n := payload.Len()
+	e.mu.Lock()
+	op := e.op(h.ID)
+	if op == nil || op.phase != arriving || op.peer != rank || uint64(n) != h.Bytes ||
+		h.Arg > uint64(op.want) || uint64(n) > uint64(op.want)-h.Arg || n > op.want-op.got {
+		quiet := e.closed != nil || e.peer(rank).lost || e.peer(rank).dead.Load() != nil
+		e.mu.Unlock()
+		if !quiet {
+			e.violate(rank, fmt.Errorf("%w: bulk of %d bytes at %d for operation %#x, which expects no such", ErrProtocol, n, h.Arg, h.ID))
+		}
+		return
+	}
+	// The copy may be long. Nobody completes op meanwhile: only its peer's
+	// link does, which is here, and Fail, which leaves it to us.
+	op.copying = true
+	e.mu.Unlock()
+	layout.Copy(op.env.Buf, int(h.Arg), payload, 0)
+	e.mu.Lock()
+	op.copying = false
+	op.got += n
+	switch dead := e.peer(rank).dead.Load(); {
+	case op.got == op.want:
+		e.finish(op, op.err)
+	case dead != nil:
+		e.finish(op, *dead)
+	case e.closed != nil:
+		e.finish(op, e.closed)
+	}
+	e.mu.Unlock()
+}
+
+// withdraw answers a sender that wants its message back. Engine.mu is held.
+func (e *Engine) withdraw(p *peer, h *wire.Header) error {
+	answer := frame{h: wire.Header{Kind: wire.Withdrawn, ID: h.ID, Arg: withdrawnMatched}}
+	c := e.lookup(p, h.Context)
+	if c == nil {
+		return fmt.Errorf("%w: Withdraw for context number %d, which is not bound", ErrProtocol, h.Context)
+	}
+	s := &c.spaces[h.Space]
+	for m := range s.match.Messages {
+		if m := m.Ref.(*message); m.peer == p.rank && m.id == h.ID {
+			s.match.Retract(&m.m)
+			answer.h.Arg = withdrawnGone
+			e.owe(p, m)
+			e.dropMessage(m)
+			break
+		}
+	}
+	e.reply(p, answer)
+	return nil
+}
+
+// withdrawn handles the end of a send that was not received. Engine.mu is held.
+func (e *Engine) withdrawn(p *peer, h *wire.Header) error {
+	op := e.answered(p, h.ID)
+	switch {
+	case op == nil || h.Arg == withdrawnMatched:
+		// The Grant or Ack came first, as the link keeps order.
+	case h.Arg == withdrawnFreed:
+		e.finish(op, ErrFreed)
+	case h.Arg == withdrawnUnready:
+		e.finish(op, ErrNotReady)
+	default:
+		e.finish(op, ErrCancelled)
+	}
+	return nil
+}

@@ -1,0 +1,267 @@
+// Package engine moves bytes between the ranks of a job: one Engine is one
+// rank. It is the byte-level interface that package rank dresses in types and
+// on which collectives and other languages can stand: start a send or a
+// receive, wait, test, cancel, probe.
+//
+// Matching is package match's; links are package transport's. What lies
+// between is here: the eager and rendezvous protocols, credits, operations,
+// and the outbox.
+//
+// No goroutine belongs to the engine. Deliver and its kin (transport.Handler)
+// never block and never send: what they have to answer is queued, and sent by
+// Idle or by whoever next owns the queue to that peer. So two ranks can never
+// wait for each other inside the transport.
+//
+// Locks: Engine.mu guards matching, operations and contexts. peer.mu guards one
+// peer's queue; it is taken under Engine.mu or alone, never the other way
+// round. Neither is held during Conn.Send. The right to call Conn.Send for a
+// peer is peer.state (see outbox.go).
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muster-mpi/muster/internal/layout"
+	"github.com/muster-mpi/muster/internal/match"
+	"github.com/muster-mpi/muster/internal/record"
+	"github.com/muster-mpi/muster/internal/transport"
+	"github.com/muster-mpi/muster/internal/wire"
+)
+
+// Defaults of Config.
+const (
+	DefaultEagerBytes      = 64 << 10
+	DefaultUnexpectedBytes = 64 << 20
+)
+
+// envelopeCost is what an eager message spends of its sender's credit besides
+// its payload: about the memory of its record at the receiver. Even empty
+// messages cannot pile up without bound.
+const envelopeCost = 256
+
+// maxWindow bounds the eager credit of one pair of ranks.
+const maxWindow = 4 << 20
+
+// Errors by class. Those that have more to say are types which match them with
+// errors.Is.
+var (
+	ErrTruncated  = errors.New("message longer than the receive buffer")
+	ErrType       = errors.New("element types differ")
+	ErrCancelled  = errors.New("operation cancelled")
+	ErrFailed     = errors.New("rank failed")
+	ErrFreed      = errors.New("communicator freed")
+	ErrNotReady   = errors.New("ready send without a posted receive")
+	ErrProtocol   = errors.New("link protocol violated")
+	ErrStale      = errors.New("request already completed")
+	ErrConcurrent = errors.New("request is being waited for by another goroutine")
+	ErrClosed     = errors.New("job left")
+)
+
+// Clock is the time an Engine sees; tests and simulated networks own it.
+type Clock interface {
+	Now() time.Time
+	AfterFunc(d time.Duration, f func()) Timer
+}
+
+// Timer is the part of time.Timer that the engine uses.
+type Timer interface{ Reset(d time.Duration) bool }
+
+// SystemClock is the machine's clock.
+type SystemClock struct{}
+
+func (SystemClock) Now() time.Time                            { return time.Now() }
+func (SystemClock) AfterFunc(d time.Duration, f func()) Timer { return time.AfterFunc(d, f) }
+
+// Config is what an Engine has to know. Zero values are defaults.
+type Config struct {
+	Self, Size      int
+	Incarnation     uint32
+	EagerBytes      int   // largest eager message
+	UnexpectedBytes int64 // payload held for unexpected messages, from all peers together
+	Clock           Clock
+	Records         *record.Ring
+	Polls           int // how often a waiting thread polls before it parks; 0 where ranks exceed cores
+
+	// Lost hears of links that broke. The engine fails nothing by itself:
+	// who lost a link often knows less than the parent of the lost process.
+	// Whoever decides calls Fail.
+	Lost func(peer int, cause error)
+}
+
+// Engine is one rank's half of every conversation. Its methods may be called
+// from any goroutine.
+type Engine struct {
+	cfg     Config
+	window  int64 // eager credit of each peer towards this rank
+	peers   []atomic.Pointer[peer]
+	route   func(peer int) transport.Conn
+	pollers []transport.Poller
+	records *record.Ring
+
+	mu       sync.Mutex
+	ops      []*Op
+	free     []*Op
+	contexts map[ContextID]*Context
+	numbers  []*Context // by this rank's own number; nil: unused
+	spare    []uint32   // numbers free for use
+	counter  uint64     // of context ids this rank has picked
+	messages []*message // pool
+	dirty    []*peer
+	handlers map[wire.Kind]func(peer int, h *wire.Header, payload layout.Buffer)
+	closed   error
+	waiters  []*waiter // pool
+	parked   waiterList
+	leaving  *waiter // Drain waits
+	turn     uint    // of WaitAny
+	failures int     // ranks given up by Fail
+	probed   int     // messages a matched probe holds
+	armed    bool
+	timer    Timer
+	stats    Stats
+
+	ndirty atomic.Int32
+	down   atomic.Bool // closed is set
+}
+
+// Stats counts what an Engine holds and has dropped.
+type Stats struct {
+	Unexpected      int   // messages that wait for a receive
+	UnexpectedBytes int64 // payload held for them
+	PeakBytes       int64 // the most it ever was
+	Dropped         int   // frames for freed communicators
+}
+
+// New returns an Engine without links; Start gives it some.
+func New(cfg Config) *Engine {
+	if cfg.EagerBytes <= 0 {
+		cfg.EagerBytes = DefaultEagerBytes
+	}
+	if cfg.UnexpectedBytes <= 0 {
+		cfg.UnexpectedBytes = DefaultUnexpectedBytes
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = SystemClock{}
+	}
+	if cfg.Records == nil {
+		cfg.Records = record.New()
+	}
+	return &Engine{
+		cfg:      cfg,
+		window:   min(cfg.UnexpectedBytes/int64(max(cfg.Size, 1)), maxWindow),
+		peers:    make([]atomic.Pointer[peer], cfg.Size),
+		records:  cfg.Records,
+		contexts: make(map[ContextID]*Context),
+		handlers: make(map[wire.Kind]func(int, *wire.Header, layout.Buffer)),
+	}
+}
+
+// Start gives the Engine its links: route names the Conn that leads to a peer.
+// It is called once, before any operation; frames may be delivered before.
+func (e *Engine) Start(route func(peer int) transport.Conn, conns ...transport.Conn) {
+	e.route = route
+	for _, c := range conns {
+		if p, ok := c.(transport.Poller); ok {
+			e.pollers = append(e.pollers, p)
+		}
+	}
+}
+
+// Handle registers f for frames of kind, which must not be below
+// wire.FirstUser. f is called as Handler.Deliver is, under no lock.
+func (e *Engine) Handle(kind wire.Kind, f func(peer int, h *wire.Header, payload layout.Buffer)) {
+	if kind < wire.FirstUser {
+		panic(fmt.Sprintf("engine: kind %v is the engine's own", kind))
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.handlers[kind] = f
+}
+
+// Post queues a frame of a registered kind. buf is read until the frame is
+// sent and must not change before.
+func (e *Engine) Post(peer int, h wire.Header, buf layout.Buffer) error {
+	if h.Kind < wire.FirstUser {
+		return fmt.Errorf("%w: kind %v is the engine's own", ErrProtocol, h.Kind)
+	}
+	p := e.peer(peer)
+	p.push(frame{h: h, buf: buf})
+	e.kick(p)
+	return nil
+}
+
+// Self returns this rank's number in the job.
+func (e *Engine) Self() int { return e.cfg.Self }
+
+// Size returns the number of ranks in the job.
+func (e *Engine) Size() int { return e.cfg.Size }
+
+// Records returns the ring this Engine writes its operations to.
+func (e *Engine) Records() *record.Ring { return e.records }
+
+// Clock returns the clock this Engine reads.
+func (e *Engine) Clock() Clock { return e.cfg.Clock }
+
+// Stats returns what the Engine holds now.
+func (e *Engine) Stats() Stats {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.stats
+}
+
+// peer returns the state of a world rank, made on first use so that memory
+// grows with the peers one talks to.
+func (e *Engine) peer(rank int) *peer {
+	if p := e.peers[rank].Load(); p != nil {
+		return p
+	}
+	p := &peer{rank: rank}
+	p.credit.Store(e.window)
+	if !e.peers[rank].CompareAndSwap(nil, p) {
+		p = e.peers[rank].Load()
+	}
+	return p
+}
+
+// message is an arrived envelope that no receive has taken yet.
+type message struct {
+	m      match.Message
+	kind   wire.Kind // Eager or Offer
+	flags  wire.Flags
+	peer   int // world rank
+	layout uint32
+	bytes  int
+	id     uint64 // sender's operation
+	data   []byte // of an Eager
+}
+
+// takeMessage returns a record from the pool. Engine.mu is held.
+func (e *Engine) takeMessage() *message {
+	if n := len(e.messages); n > 0 {
+		m := e.messages[n-1]
+		e.messages = e.messages[:n-1]
+		return m
+	}
+	m := new(message)
+	m.m.Ref = m
+	return m
+}
+
+// spareMessages bounds the pool, so that a burst is not kept for ever.
+const spareMessages = 1024
+
+// dropMessage gives m back. Engine.mu is held.
+func (e *Engine) dropMessage(m *message) {
+	e.stats.Unexpected--
+	if m.kind == wire.Eager {
+		e.stats.UnexpectedBytes -= int64(len(m.data))
+		putBytes(m.data)
+		m.data = nil
+	}
+	if len(e.messages) < spareMessages {
+		e.messages = append(e.messages, m)
+	}
+}

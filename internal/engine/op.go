@@ -1,0 +1,219 @@
+package engine
+
+import (
+	"sync/atomic"
+
+	"github.com/muster-mpi/muster/internal/layout"
+	"github.com/muster-mpi/muster/internal/match"
+	"github.com/muster-mpi/muster/internal/record"
+	"github.com/muster-mpi/muster/internal/wire"
+)
+
+// Mode is how a send completes (MPI 4.1 §3.4).
+type Mode uint8
+
+const (
+	Standard    Mode = iota
+	Synchronous      // only once a receive has matched
+	Ready            // as Synchronous; an error if no receive was posted
+)
+
+// Envelope is one call's arguments.
+type Envelope struct {
+	Context *Context
+	Space   wire.Space
+	Mode    Mode
+	Object  bool // the payload is an encoded object
+	Peer    int  // rank in the context's group; match.AnySource for receives
+	Tag     int64
+	Layout  uint32 // of the elements; 0 matches all
+	Buf     layout.Buffer
+	What    record.Op // what the program called
+}
+
+// Status is what a completed receive found.
+type Status struct {
+	Source    int // rank in the context's group
+	Tag       int64
+	Bytes     int
+	Layout    uint32
+	Object    bool
+	Cancelled bool
+}
+
+// phase is where an operation stands. Engine.mu guards it.
+type phase uint8
+
+const (
+	idle     phase = iota
+	queued         // send: its first frame waits in the outbox
+	offered        // send: an Offer or synchronous Eager waits for its answer
+	sending        // send: Bulk is under way
+	posted         // receive: waits for a message
+	arriving       // receive: matched, Bulk is under way
+	external       // completed by somebody else (generalized request)
+	complete
+)
+
+// Op is an operation under way. It belongs to a pool; a Ref tells whether it
+// still is the operation one knew.
+type Op struct {
+	e    *Engine
+	id   uint64        // generation and slot, as peers see it; guarded by Engine.mu
+	gen  atomic.Uint32 // part of id; changes when the Op goes back to the pool
+	done atomic.Bool   // set last when the Op completes
+
+	// Guarded by Engine.mu from here on.
+	phase   phase
+	eager   bool // send: the payload went or waits with the first frame
+	copying bool // Deliver is writing into buf without the lock
+	lost    bool // nobody will wait: completion returns the Op to the pool
+	env     Envelope
+	peer    int // world rank; receives: once matched
+	recv    match.Recv
+	remote  uint64 // peer's operation
+	want    int    // bytes granted
+	got     int    // bytes arrived
+	status  Status
+	err     error
+	waiter  *waiter
+	claimed bool // a goroutine waits
+	doneCh  chan struct{}
+	then    func(Status, error)
+	slot    record.Slot
+
+	// Owned by whoever owns the peer's queue.
+	sent int
+	// holds counts who still reads buf: one for the queue, one for each Bulk
+	// frame a link has not given back.
+	holds atomic.Int32
+}
+
+// Ref is an operation as its starter holds it. The zero Ref is the null
+// request: complete, with the empty status.
+type Ref struct {
+	op  *Op
+	gen uint32
+}
+
+// IsNull reports whether r is the null request.
+func (r Ref) IsNull() bool { return r.op == nil }
+
+// EmptyStatus is that of a null request (MPI 4.1 §3.7.3).
+var EmptyStatus = Status{Source: int(match.AnySource), Tag: match.AnyTag}
+
+// newOp takes an operation from the pool. Engine.mu is held.
+func (e *Engine) newOp() *Op {
+	if n := len(e.free); n > 0 {
+		op := e.free[n-1]
+		e.free = e.free[:n-1]
+		return op
+	}
+	op := &Op{e: e}
+	op.recv.Ref = op
+	e.ops = append(e.ops, op)
+	op.gen.Store(1)
+	op.id = 1<<32 | uint64(len(e.ops))
+	return op
+}
+
+// op returns the live operation that a peer calls id. Engine.mu is held.
+func (e *Engine) op(id uint64) *Op {
+	slot := uint32(id)
+	if slot == 0 || int(slot) > len(e.ops) {
+		return nil
+	}
+	if op := e.ops[slot-1]; op.id == id && op.phase != idle {
+		return op
+	}
+	return nil
+}
+
+// recycle ends op's life: every Ref to it is stale from now on. Engine.mu is
+// held.
+func (e *Engine) recycle(op *Op) {
+	gen := op.gen.Add(1)
+	if gen == 0 {
+		gen = op.gen.Add(1)
+	}
+	op.id = uint64(gen)<<32 | op.id&(1<<32-1)
+	op.done.Store(false)
+	op.phase = idle
+	op.eager, op.copying, op.lost, op.claimed = false, false, false, false
+	op.env = Envelope{}
+	op.remote, op.want, op.got, op.sent = 0, 0, 0, 0
+	op.status, op.err = Status{}, nil
+	op.waiter, op.doneCh, op.then = nil, nil, nil
+	op.slot = record.Slot{}
+	e.free = append(e.free, op)
+}
+
+// finish completes op. Engine.mu is held; the caller has made sure that no
+// link touches op's buffer any more.
+func (e *Engine) finish(op *Op, err error) {
+	if op.phase == complete {
+		return
+	}
+	op.phase = complete
+	op.err = err
+	op.slot.End(e.records)
+	if c := op.env.Context; c != nil {
+		c.pending--
+		if c.freeing.Load() && c.pending == 0 {
+			e.release(c)
+		}
+	}
+	op.done.Store(true)
+	if e.leaving != nil {
+		e.leaving.wake()
+	}
+	if op.doneCh != nil {
+		close(op.doneCh)
+	}
+	if op.waiter != nil {
+		op.waiter.wake()
+	}
+	switch {
+	case op.then != nil:
+		then, status := op.then, op.status
+		e.recycle(op)
+		RunCallback(func() { then(status, err) })
+	case op.lost:
+		e.recycle(op)
+	}
+}
+
+// External returns an operation that somebody outside the engine completes
+// (generalized request, MPI 4.1 §13.2). finish may be called once, from any
+// goroutine; later calls do nothing.
+func (e *Engine) External(what record.Op) (Ref, func(Status, error)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	op := e.newOp()
+	op.phase = external
+	op.peer = -1
+	op.slot = e.records.Begin(what, 0, -1, -1, 0)
+	r := Ref{op, op.gen.Load()}
+	var once atomic.Bool
+	return r, func(s Status, err error) {
+		if once.Swap(true) {
+			return
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		op.status = s
+		e.finish(op, err)
+	}
+}
+
+// Completed returns an operation that is complete already.
+func (e *Engine) Completed(s Status, err error) Ref {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	op := e.newOp()
+	op.phase = external
+	op.peer = -1
+	op.status = s
+	e.finish(op, err)
+	return Ref{op, op.gen.Load()}
+}

@@ -1,0 +1,195 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/muster-mpi/muster/internal/match"
+	"github.com/muster-mpi/muster/internal/wire"
+)
+
+// TruncatedError is ErrTruncated with its sizes in bytes.
+type TruncatedError struct{ Sent, Room int }
+
+func (t *TruncatedError) Error() string {
+	return fmt.Sprintf("%v: %d bytes sent, room for %d", ErrTruncated, t.Sent, t.Room)
+}
+
+func (t *TruncatedError) Is(target error) bool { return target == ErrTruncated }
+
+// TypeError is ErrType with the layouts of the elements sent and wanted, and
+// whether each was an encoded object.
+type TypeError struct {
+	Sent, Want             uint32
+	SentObject, WantObject bool
+	Bytes                  int
+}
+
+func (t *TypeError) Error() string {
+	return fmt.Sprintf("%v: layout %#x sent, %#x wanted", ErrType, t.Sent, t.Want)
+}
+
+func (t *TypeError) Is(target error) bool { return target == ErrType }
+
+// Recv receives into env.Buf. If ctx ends before a message has matched, the
+// error is ErrCancelled with ctx's cause; a message that has matched is
+// received. When Recv returns nothing touches the buffer any more.
+func (e *Engine) Recv(ctx context.Context, env *Envelope) (Status, error) {
+	e.mu.Lock()
+	op, err := e.post(env)
+	if err != nil {
+		e.mu.Unlock()
+		return Status{}, err
+	}
+	if op.phase == complete {
+		status, err := op.status, op.err
+		e.recycle(op)
+		e.mu.Unlock()
+		e.Idle()
+		return status, err
+	}
+	ref := Ref{op, op.gen.Load()}
+	e.mu.Unlock()
+	e.Idle()
+	return e.conclude(ctx, ref)
+}
+
+// Irecv starts a receive and returns at once. env.Buf belongs to the operation
+// until it completes.
+func (e *Engine) Irecv(env *Envelope) (Ref, error) {
+	e.mu.Lock()
+	op, err := e.post(env)
+	if err != nil {
+		e.mu.Unlock()
+		return Ref{}, err
+	}
+	ref := Ref{op, op.gen.Load()}
+	e.mu.Unlock()
+	e.Idle()
+	return ref, nil
+}
+
+// post starts a receive. Engine.mu is held.
+func (e *Engine) post(env *Envelope) (*Op, error) {
+	op, err := e.newRecv(env)
+	if err != nil {
+		return nil, err
+	}
+	op.recv.Source, op.recv.Tag = int32(env.Peer), env.Tag
+	op.phase = posted
+	if m := env.Context.spaces[env.Space].match.Post(&op.recv); m != nil {
+		e.take(op, m.Ref.(*message))
+	} else if err := e.unreachable(env); err != nil {
+		env.Context.spaces[env.Space].match.Withdraw(&op.recv)
+		e.finish(op, err)
+	}
+	return op, nil
+}
+
+// newRecv makes the operation of a receive. Engine.mu is held.
+func (e *Engine) newRecv(env *Envelope) (*Op, error) {
+	if e.closed != nil {
+		return nil, e.closed
+	}
+	if env.Context.freeing.Load() {
+		return nil, ErrFreed
+	}
+	op := e.newOp()
+	op.env, op.peer = *env, -1
+	env.Context.pending++
+	op.slot = e.records.Begin(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
+	return op, nil
+}
+
+// unreachable returns why nothing can match env, a receive or probe that found
+// no message: its source has failed, or with AnySource a rank that might have
+// been it. Engine.mu is held.
+func (e *Engine) unreachable(env *Envelope) error {
+	g := env.Context.group
+	first, last := env.Peer, env.Peer
+	if env.Peer == int(match.AnySource) {
+		first, last = 0, g.Size()-1
+	}
+	if e.failures == 0 {
+		return nil
+	}
+	for r := first; r <= last; r++ {
+		if p := e.peers[g.World(r)].Load(); p != nil {
+			if dead := p.dead.Load(); dead != nil {
+				return *dead
+			}
+		}
+	}
+	return nil
+}
+
+// take gives an unexpected message to the receive that matches it. Engine.mu is
+// held.
+func (e *Engine) take(op *Op, m *message) {
+	want, err := e.admit(op, m)
+	p := e.peer(m.peer)
+	if m.kind == wire.Offer {
+		e.grant(op, p, m.id, want, err)
+	} else {
+		op.env.Buf.WriteAt(m.data[:want], 0)
+		e.owe(p, m)
+		if m.flags&wire.FlagSync != 0 {
+			e.reply(p, frame{h: wire.Header{Kind: wire.Ack, ID: m.id}})
+		}
+		e.finish(op, err)
+	}
+	e.dropMessage(m)
+}
+
+// admit fills op's status from the envelope m and returns how many bytes of
+// the message op takes, and with what error it will complete. Engine.mu is
+// held.
+func (e *Engine) admit(op *Op, m *message) (want int, err error) {
+	op.peer = m.peer
+	env := &op.env
+	op.status = Status{
+		Source: int(m.m.Source), Tag: m.m.Tag, Bytes: m.bytes,
+		Layout: m.layout, Object: m.flags&wire.FlagObject != 0,
+	}
+	if m.bytes > 0 && (op.status.Object != env.Object || m.layout != env.Layout && m.layout != 0 && env.Layout != 0) {
+		op.status.Bytes = 0
+		return 0, &TypeError{m.layout, env.Layout, op.status.Object, env.Object, m.bytes}
+	}
+	if room := env.Buf.Len(); m.bytes > room {
+		op.status.Bytes = room
+		return room, &TruncatedError{m.bytes, room}
+	}
+	return m.bytes, nil
+}
+
+// grant answers an Offer. Engine.mu is held.
+func (e *Engine) grant(op *Op, p *peer, id uint64, want int, err error) {
+	e.reply(p, frame{h: wire.Header{Kind: wire.Grant, ID: id, Arg: op.id, Bytes: uint64(want)}})
+	if want == 0 {
+		e.finish(op, err)
+		return
+	}
+	op.phase, op.want, op.err = arriving, want, err
+}
+
+// owe notes that the credit of an eager message is ours to give back, and does
+// so once it is worth a frame. Engine.mu is held.
+func (e *Engine) owe(p *peer, m *message) {
+	if m.kind == wire.Eager {
+		p.owed += int64(m.bytes) + envelopeCost
+		if p.owed >= e.window/4 {
+			e.reply(p, frame{h: wire.Header{Kind: wire.Credit, Bytes: uint64(p.owed)}})
+			p.spent -= p.owed
+			p.owed = 0
+		}
+	}
+}
+
+// cancelRecv withdraws a receive that nothing has matched. Engine.mu is held.
+func (e *Engine) cancelRecv(op *Op) {
+	if op.phase == posted && op.env.Context.spaces[op.env.Space].match.Withdraw(&op.recv) {
+		op.status = EmptyStatus
+		op.status.Cancelled = true
+		e.finish(op, ErrCancelled)
+	}
+}

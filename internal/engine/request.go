@@ -1,0 +1,327 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+)
+
+// live returns r's operation if r is not stale. Engine.mu is held.
+func (r Ref) live() *Op {
+	if r.op.gen.Load() != r.gen {
+		return nil
+	}
+	return r.op
+}
+
+// poll drives the links until op is complete or the budget is spent.
+func (e *Engine) poll(r Ref) {
+	for range e.cfg.Polls {
+		for _, p := range e.pollers {
+			p.Poll()
+		}
+		if r.op.done.Load() {
+			return
+		}
+	}
+}
+
+// Wait returns when r is complete and ends it: another Wait is ErrStale. If ctx
+// ends first, the error is ctx's cause and r goes on. A null request is
+// complete, with EmptyStatus.
+func (e *Engine) Wait(ctx context.Context, r Ref) (Status, error) {
+	if r.IsNull() {
+		return EmptyStatus, nil
+	}
+	if len(e.pollers) > 0 && !r.op.done.Load() {
+		e.poll(r)
+	}
+	e.mu.Lock()
+	op := r.live()
+	switch {
+	case op == nil:
+		e.mu.Unlock()
+		return Status{}, ErrStale
+	case op.phase == complete:
+		return e.collect(op)
+	case op.claimed:
+		e.mu.Unlock()
+		return Status{}, ErrConcurrent
+	}
+	op.claimed = true
+	w := e.newWaiter()
+	op.waiter = w
+	for op.phase != complete {
+		if err := e.park(ctx, w, op.slot); err != nil && op.phase != complete {
+			op.claimed, op.waiter = false, nil
+			e.waiters = append(e.waiters, w)
+			e.mu.Unlock()
+			return Status{}, err
+		}
+	}
+	e.waiters = append(e.waiters, w)
+	return e.collect(op)
+}
+
+// collect ends a complete operation. Engine.mu is held, and released.
+func (e *Engine) collect(op *Op) (Status, error) {
+	status, err := op.status, op.err
+	e.recycle(op)
+	e.mu.Unlock()
+	return status, err
+}
+
+// conclude waits for a blocking call's operation. If ctx ends it cancels the
+// operation and then waits for the outcome, which is not long in coming: from
+// then on it depends on the peer's engine, not on its program.
+func (e *Engine) conclude(ctx context.Context, r Ref) (Status, error) {
+	status, err := e.Wait(ctx, r)
+	cause := context.Cause(ctx)
+	if err == nil || cause == nil || r.op.gen.Load() != r.gen {
+		return status, err
+	}
+	e.mu.Lock()
+	if op := r.live(); op != nil && op.phase != complete {
+		e.cancel(op)
+	}
+	e.mu.Unlock()
+	e.Idle()
+	status, err = e.Wait(context.Background(), r)
+	if err == ErrCancelled {
+		err = fmt.Errorf("%w: %w", ErrCancelled, cause)
+	}
+	return status, err
+}
+
+// cancel starts to cancel op. Engine.mu is held.
+func (e *Engine) cancel(op *Op) {
+	switch op.phase {
+	case posted:
+		e.cancelRecv(op)
+	case queued, offered:
+		e.cancelSend(op)
+	}
+}
+
+// Cancel cancels a receive that nothing has matched; of anything else it is
+// without effect. r must still be waited for. It never blocks.
+func (e *Engine) Cancel(r Ref) error {
+	if r.IsNull() {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	op := r.live()
+	if op == nil {
+		return ErrStale
+	}
+	e.cancelRecv(op)
+	return nil
+}
+
+// Test is Wait without waiting: it reports whether r was complete, and ends it
+// if so.
+func (e *Engine) Test(r Ref) (Status, bool, error) {
+	if r.IsNull() {
+		return EmptyStatus, true, nil
+	}
+	if !r.op.done.Load() {
+		for _, p := range e.pollers {
+			p.Poll()
+		}
+	}
+	e.mu.Lock()
+	op := r.live()
+	switch {
+	case op == nil:
+		e.mu.Unlock()
+		return Status{}, false, ErrStale
+	case op.phase != complete:
+		e.mu.Unlock()
+		return Status{}, false, nil
+	case op.claimed:
+		e.mu.Unlock()
+		return Status{}, false, ErrConcurrent
+	}
+	status, err := e.collect(op)
+	return status, true, err
+}
+
+// Peek reports whether r is complete, and how, without ending it
+// (MPI_Request_get_status).
+func (e *Engine) Peek(r Ref) (Status, bool, error) {
+	if r.IsNull() {
+		return EmptyStatus, true, nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	op := r.live()
+	switch {
+	case op == nil:
+		return Status{}, false, ErrStale
+	case op.phase != complete:
+		return Status{}, false, nil
+	}
+	return op.status, true, op.err
+}
+
+// WaitAny returns when one of rs is complete and ends that one. Null requests
+// are passed over; -1 if there is no other. Which of several is chosen changes
+// from call to call, so that none starves.
+func (e *Engine) WaitAny(ctx context.Context, rs []Ref) (int, Status, error) {
+	if len(e.pollers) > 0 {
+		e.pollAny(rs)
+	}
+	e.mu.Lock()
+	var w *waiter
+	release := func() {
+		if w == nil {
+			return
+		}
+		for _, r := range rs {
+			if r.IsNull() {
+				continue
+			}
+			if op := r.live(); op != nil && op.waiter == w {
+				op.claimed, op.waiter = false, nil
+			}
+		}
+		e.waiters = append(e.waiters, w)
+	}
+	for {
+		i, pending, err := e.anyDone(rs, w)
+		if err != nil || i >= 0 || pending == nil {
+			release()
+			if err != nil || i < 0 {
+				e.mu.Unlock()
+				return i, EmptyStatus, err
+			}
+			status, err := e.collect(rs[i].op)
+			return i, status, err
+		}
+		if w == nil {
+			w = e.newWaiter()
+			for _, r := range rs {
+				if !r.IsNull() {
+					r.op.claimed, r.op.waiter = true, w
+				}
+			}
+		}
+		if err := e.park(ctx, w, pending.slot); err != nil {
+			if i, _, _ := e.anyDone(rs, w); i < 0 {
+				release()
+				e.mu.Unlock()
+				return -1, Status{}, err
+			}
+		}
+	}
+}
+
+// pollAny drives the links until one of rs is complete or the budget is spent.
+func (e *Engine) pollAny(rs []Ref) {
+	for range e.cfg.Polls {
+		for _, p := range e.pollers {
+			p.Poll()
+		}
+		for _, r := range rs {
+			if !r.IsNull() && r.op.done.Load() {
+				return
+			}
+		}
+	}
+}
+
+// anyDone returns the index of a complete request of rs, or one that is still
+// pending, or neither. A request that is stale or that somebody but mine waits
+// for is an error, with its index. Engine.mu is held.
+func (e *Engine) anyDone(rs []Ref, mine *waiter) (int, *Op, error) {
+	var pending *Op
+	e.turn++
+	for k := range rs {
+		i := (k + int(e.turn)) % len(rs)
+		r := rs[i]
+		if r.IsNull() {
+			continue
+		}
+		op := r.live()
+		switch {
+		case op == nil:
+			return i, nil, ErrStale
+		case op.claimed && (mine == nil || op.waiter != mine):
+			return i, nil, ErrConcurrent
+		case op.phase == complete:
+			return i, nil, nil
+		default:
+			pending = op
+		}
+	}
+	return -1, pending, nil
+}
+
+// Done returns a channel that is closed when r is complete. It does not end r.
+func (e *Engine) Done(r Ref) <-chan struct{} {
+	if !r.IsNull() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if op := r.live(); op != nil && op.phase != complete {
+			if op.doneCh == nil {
+				op.doneCh = make(chan struct{})
+			}
+			return op.doneCh
+		}
+	}
+	return closedChannel
+}
+
+var closedChannel = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// Then ends r: f is called once with what Wait would have returned, when r is
+// complete, on a goroutine of its own.
+func (e *Engine) Then(r Ref, f func(Status, error)) error {
+	if r.IsNull() {
+		RunCallback(func() { f(EmptyStatus, nil) })
+		return nil
+	}
+	e.mu.Lock()
+	op := r.live()
+	switch {
+	case op == nil:
+		e.mu.Unlock()
+		return ErrStale
+	case op.claimed:
+		e.mu.Unlock()
+		return ErrConcurrent
+	case op.phase == complete:
+		status, err := e.collect(op)
+		RunCallback(func() { f(status, err) })
+		return nil
+	}
+	op.claimed, op.then = true, f
+	e.mu.Unlock()
+	return nil
+}
+
+// Release ends r without waiting: the operation goes on and its outcome is
+// dropped (MPI_Request_free).
+func (e *Engine) Release(r Ref) error {
+	if r.IsNull() {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	op := r.live()
+	switch {
+	case op == nil:
+		return ErrStale
+	case op.claimed:
+		return ErrConcurrent
+	case op.phase == complete:
+		e.recycle(op)
+		return nil
+	}
+	op.lost, op.claimed = true, true
+	return nil
+}

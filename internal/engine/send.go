@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/muster-mpi/muster/internal/record"
+	"github.com/muster-mpi/muster/internal/wire"
+)
+
+// Send sends and returns when env.Buf may be reused, which for the synchronous
+// modes is not before a receive has matched. If ctx ends first, the message is
+// either taken back, and the error is ErrCancelled with ctx's cause, or already
+// matched, and Send succeeds.
+func (e *Engine) Send(ctx context.Context, env *Envelope) error {
+	p := e.peer(env.Context.group.World(env.Peer))
+	if err := e.refusal(p, env.Context); err != nil {
+		return err
+	}
+	slot := e.records.Begin(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
+	eager := e.spend(p, env)
+	if eager && env.Mode == Standard && e.direct(p, env) {
+		slot.End(e.records)
+		return nil
+	}
+	ref, err := e.queue(p, env, slot, eager)
+	if err != nil {
+		return err
+	}
+	_, err = e.conclude(ctx, ref)
+	return err
+}
+
+// Isend starts a send and returns at once. env.Buf belongs to the operation
+// until it completes.
+func (e *Engine) Isend(env *Envelope) (Ref, error) {
+	p := e.peer(env.Context.group.World(env.Peer))
+	if err := e.refusal(p, env.Context); err != nil {
+		return Ref{}, err
+	}
+	slot := e.records.Begin(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
+	eager := e.spend(p, env)
+	if eager && env.Mode == Standard && e.direct(p, env) {
+		slot.End(e.records)
+		return e.Completed(EmptyStatus, nil), nil
+	}
+	return e.queue(p, env, slot, eager)
+}
+
+// refusal returns why nothing can be sent to p on c, if so.
+func (e *Engine) refusal(p *peer, c *Context) error {
+	if dead := p.dead.Load(); dead != nil {
+		return *dead
+	}
+	if c.freeing.Load() {
+		return ErrFreed
+	}
+	if e.down.Load() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return e.closed
+	}
+	return nil
+}
+
+// spend reports whether env goes eagerly, and takes its credit if so.
+func (e *Engine) spend(p *peer, env *Envelope) bool {
+	n := env.Buf.Len()
+	if n > e.cfg.EagerBytes {
+		return false
+	}
+	cost := int64(n) + envelopeCost
+	if p.credit.Add(-cost) >= 0 {
+		return true
+	}
+	p.credit.Add(cost)
+	return false
+}
+
+// direct sends an eager message now, if the link takes it and nothing is
+// queued before it.
+func (e *Engine) direct(p *peer, env *Envelope) bool {
+	if p.nframe.Load() != 0 || !p.state.CompareAndSwap(unowned, owned) {
+		return false
+	}
+	// Whoever owned p before may have queued a frame since we looked.
+	sent := p.nframe.Load() == 0
+	if sent {
+		h := env.header(wire.Eager)
+		sent = !e.transmit(p, env.Context, &h, env.Buf)
+	}
+	e.disown(p)
+	return sent
+}
+
+// queue starts a send through the outbox.
+func (e *Engine) queue(p *peer, env *Envelope, slot record.Slot, eager bool) (Ref, error) {
+	e.mu.Lock()
+	if e.closed != nil {
+		err := e.closed
+		e.mu.Unlock()
+		slot.End(e.records)
+		return Ref{}, err
+	}
+	op := e.newOp()
+	op.env, op.peer, op.slot = *env, p.rank, slot
+	op.phase, op.eager = offered, eager
+	env.Context.pending++
+	ref := Ref{op, op.gen.Load()}
+	kind := wire.Offer
+	if eager {
+		kind = wire.Eager
+	}
+	f := frame{h: env.header(kind), ctx: env.Context}
+	if eager {
+		f.buf = env.Buf
+	}
+	if eager && env.Mode == Standard {
+		op.phase = queued
+		f.op = op
+	} else {
+		f.h.ID = op.id
+	}
+	p.push(f)
+	e.mu.Unlock()
+	e.kick(p)
+	return ref, nil
+}
+
+// header returns the header of env's first frame.
+func (env *Envelope) header(kind wire.Kind) wire.Header {
+	h := wire.Header{
+		Kind:    kind,
+		Space:   env.Space,
+		Context: env.Context.number,
+		Source:  uint32(env.Context.self),
+		Layout:  env.Layout,
+		Tag:     env.Tag,
+		Bytes:   uint64(env.Buf.Len()),
+	}
+	switch env.Mode {
+	case Synchronous:
+		h.Flags |= wire.FlagSync
+	case Ready:
+		h.Flags |= wire.FlagSync | wire.FlagReady
+	}
+	if env.Object {
+		h.Flags |= wire.FlagObject
+	}
+	return h
+}
+
+// cancelSend takes back a send that no receive has matched, if it can. The
+// operation completes in any case, sooner or later: with ErrCancelled, or as
+// if nobody had asked. Engine.mu is held.
+func (e *Engine) cancelSend(op *Op) {
+	p := e.peer(op.peer)
+	p.mu.Lock()
+	gone := p.frames.remove(p.first, func(f *frame) bool {
+		return f.op == op || f.op == nil && f.h.ID == op.id && (f.h.Kind == wire.Offer || f.h.Kind == wire.Eager)
+	})
+	if gone {
+		p.nframe.Add(-1)
+	}
+	p.mu.Unlock()
+	if gone {
+		if op.eager {
+			p.credit.Add(int64(op.env.Buf.Len()) + envelopeCost)
+		}
+		e.finish(op, ErrCancelled)
+		return
+	}
+	if op.phase == offered {
+		e.reply(p, frame{ctx: op.env.Context, h: wire.Header{
+			Kind: wire.Withdraw, Space: op.env.Space, Context: op.env.Context.number, ID: op.id,
+		}})
+	}
+}

@@ -1,0 +1,139 @@
+package engine
+
+import (
+	"context"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/muster-mpi/muster/internal/record"
+)
+
+// How a rank waits, in one place. The thread that waits makes the progress:
+// it polls the links that can be polled, Config.Polls times, and then parks.
+// Links that cannot be polled have goroutines of their own, which need the
+// processor more than a waiting rank does, so without pollers there is no
+// spinning. What is parked costs nothing; what stays parked for a millisecond
+// is stamped with its time and call site, so that a report can name it.
+
+// stampAfter is how long an operation blocks before it is stamped.
+const stampAfter = time.Millisecond
+
+// waiter is a goroutine that waits for one or more operations or for a
+// message. Its fields are guarded by Engine.mu.
+type waiter struct {
+	ch         chan struct{} // capacity 1: a wake is never lost and never blocks
+	prev, next *waiter       // in Engine.parked
+	stamp      bool          // the clock asks it to stamp itself
+	stamped    bool
+}
+
+func (w *waiter) wake() {
+	select {
+	case w.ch <- struct{}{}:
+	default:
+	}
+}
+
+// waiterList is a list of parked waiters.
+type waiterList struct{ head *waiter }
+
+func (l *waiterList) add(w *waiter) {
+	w.prev, w.next = nil, l.head
+	if l.head != nil {
+		l.head.prev = w
+	}
+	l.head = w
+}
+
+func (l *waiterList) remove(w *waiter) {
+	if w.prev != nil {
+		w.prev.next = w.next
+	} else {
+		l.head = w.next
+	}
+	if w.next != nil {
+		w.next.prev = w.prev
+	}
+}
+
+// newWaiter takes a waiter from the pool. Engine.mu is held.
+func (e *Engine) newWaiter() *waiter {
+	n := len(e.waiters)
+	if n == 0 {
+		return &waiter{ch: make(chan struct{}, 1)}
+	}
+	w := e.waiters[n-1]
+	e.waiters = e.waiters[:n-1]
+	select {
+	case <-w.ch: // a wake that came too late for its last owner
+	default:
+	}
+	w.stamp, w.stamped = false, false
+	return w
+}
+
+// park sleeps until w is woken or ctx ends. slot is stamped once it has slept
+// for a while. Engine.mu is held on entry and on return, but not meanwhile.
+func (e *Engine) park(ctx context.Context, w *waiter, slot record.Slot) error {
+	e.parked.add(w)
+	if !e.armed {
+		e.armed = true
+		if e.timer == nil {
+			e.timer = e.cfg.Clock.AfterFunc(stampAfter, e.stampParked)
+		} else {
+			e.timer.Reset(stampAfter)
+		}
+	}
+	e.mu.Unlock()
+	var err error
+	if done := ctx.Done(); done == nil {
+		<-w.ch
+	} else {
+		select {
+		case <-w.ch:
+		case <-done:
+			err = context.Cause(ctx)
+		}
+	}
+	e.mu.Lock()
+	e.parked.remove(w)
+	if w.stamp && !w.stamped {
+		w.stamped = true
+		e.mu.Unlock()
+		slot.Block(e.records, e.cfg.Clock.Now().UnixNano(), callSite())
+		e.mu.Lock()
+	}
+	return err
+}
+
+// stampParked asks every waiter that has slept through to stamp itself.
+func (e *Engine) stampParked() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.armed = false
+	for w := e.parked.head; w != nil; w = w.next {
+		if !w.stamp {
+			w.stamp = true
+			w.wake()
+		}
+	}
+}
+
+// callSite returns file:line of the program's call into Muster.
+func callSite() string {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if !strings.HasPrefix(f.Function, "github.com/muster-mpi/muster/internal/") &&
+			!strings.HasPrefix(f.Function, "github.com/muster-mpi/muster/rank.") {
+			return filepath.Base(f.File) + ":" + strconv.Itoa(f.Line)
+		}
+		if !more {
+			return ""
+		}
+	}
+}

@@ -1,0 +1,223 @@
+package rank
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/match"
+	"github.com/muster-mpi/muster/internal/wire"
+)
+
+// Tag tells messages of one sender apart. Programs may use 0 to MaxTag.
+type Tag int
+
+// MaxTag is the largest tag, the same on every rank (MPI_TAG_UB).
+const MaxTag Tag = 1<<63 - 1
+
+// Values with a meaning of their own where a rank or a tag is expected.
+const (
+	AnySource     = int(match.AnySource) // receive and probe: whoever sends
+	AnyTag    Tag = Tag(match.AnyTag)    // receive and probe: whatever tag
+	Null          = -2                   // nobody: the call completes at once (MPI_PROC_NULL)
+	Undefined     = -3                   // no such rank; the color of a rank that joins no part in Split
+)
+
+// Comm is a communicator: a group of ranks with a matching space of its own,
+// seen from one of them. Its methods and the functions that take it may be
+// called from any goroutine.
+type Comm struct {
+	job   *job
+	ctx   *engine.Context
+	space wire.Space
+	group *Group
+	self  int
+
+	// remote is the other side of an intercommunicator; nil here.
+	remote *Group
+
+	creations atomic.Int64 // creation calls begun on this communicator, which pair them up
+	policy    atomic.Uint32
+	freed     atomic.Bool
+	pending   atomic.Bool // made by Idup, which is not complete
+
+	mu     sync.Mutex // guards what follows
+	name   string
+	buffer *sendBuffer
+	onDup  []func(parent, dup *Comm) error
+	onFree []func(*Comm) error
+}
+
+// ErrorPolicy says what an error of a call on a communicator does besides being
+// returned.
+type ErrorPolicy uint32
+
+const (
+	// ReturnErrors: nothing. The program decides.
+	ReturnErrors ErrorPolicy = iota
+	// AbortOnError: the job ends, as by Abort with code 1, and the error is in
+	// its report (MPI_ERRORS_ARE_FATAL).
+	AbortOnError
+)
+
+// SetErrorPolicy sets c's policy on this rank. Communicators made from c later
+// begin with it. The first is ReturnErrors.
+func (c *Comm) SetErrorPolicy(p ErrorPolicy) { c.policy.Store(uint32(p)) }
+
+// ErrorPolicy returns what SetErrorPolicy set.
+func (c *Comm) ErrorPolicy() ErrorPolicy { return ErrorPolicy(c.policy.Load()) }
+
+// Rank returns the calling process's rank in c, 0 to Size−1 (MPI_Comm_rank).
+func (c *Comm) Rank() int { return c.self }
+
+// Size returns the number of ranks in c (MPI_Comm_size).
+func (c *Comm) Size() int { return c.group.Size() }
+
+// Group returns the ranks of c (MPI_Comm_group).
+func (c *Comm) Group() *Group { return c.group }
+
+// Name returns the name that error messages and reports use: "world", "self",
+// what SetName gave, or one made of how c came to be.
+func (c *Comm) Name() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.name
+}
+
+// SetName names c on this rank (MPI_Comm_set_name).
+func (c *Comm) SetName(name string) {
+	c.mu.Lock()
+	c.name = name
+	c.mu.Unlock()
+	c.ctx.SetName(name)
+}
+
+// String returns c's name, this rank and its size.
+func (c *Comm) String() string {
+	return fmt.Sprintf("%s (rank %d of %d)", c.Name(), c.self, c.Size())
+}
+
+// Self returns the communicator that has only the calling process in it
+// (MPI_COMM_SELF). It lives as long as the job.
+func (c *Comm) Self() *Comm { return c.job.self }
+
+// Twin returns a communicator over the same ranks whose messages match apart
+// from those of c, for libraries that talk behind c's user. It costs nothing,
+// and is freed with c. All libraries share the one twin: one that must be apart
+// from others too wants Dup.
+func (c *Comm) Twin() *Comm {
+	t := &Comm{job: c.job, ctx: c.ctx, space: wire.Collective, group: c.group, self: c.self, name: c.Name() + "'s twin"}
+	t.policy.Store(c.policy.Load())
+	return t
+}
+
+// Host returns the name of the host that rank runs on; "" if there is no such
+// rank (MPI_Get_processor_name).
+func (c *Comm) Host(rank int) string {
+	if rank < 0 || rank >= c.Size() {
+		return ""
+	}
+	return c.job.hostOf(c.group.World(rank)).name
+}
+
+// Clock returns the time since the job began. It is the same on all ranks of a
+// host, up to the precision of its clock, and never goes back (MPI_Wtime).
+func (c *Comm) Clock() time.Duration { return c.job.clock() }
+
+// Abort ends the job: every rank is stopped and the launcher exits with code
+// and shows reason (MPI_Abort). A code of 0 becomes 1. In a process of its own
+// it does not return; in a world of Local the other ranks' calls fail with
+// ErrAborted, and so does the caller's next.
+func (c *Comm) Abort(code int, reason string) {
+	if code == 0 {
+		code = 1
+	}
+	c.job.abort(code, reason)
+}
+
+// Free gives c up. Operations under way finish first and messages already sent
+// on c can still arrive, but no call may be made on it any more: ErrFreed. All
+// ranks of c must call it, in any order; it does not wait for them
+// (MPI_Comm_free). The world and self cannot be freed: ErrComm.
+func (c *Comm) Free() error {
+	if err := c.usable("Free"); err != nil {
+		return err
+	}
+	if c == c.job.world || c == c.job.self || c.space != wire.User {
+		return c.fail("Free", Null, AnyTag, fmt.Errorf("%w: %s belongs to the job", ErrComm, c.Name()))
+	}
+	c.mu.Lock()
+	hooks := c.onFree
+	c.onFree = nil
+	c.mu.Unlock()
+	for i := len(hooks) - 1; i >= 0; i-- {
+		if err := hooks[i](c); err != nil {
+			return c.fail("Free", Null, AnyTag, err)
+		}
+	}
+	if c.freed.Swap(true) {
+		return c.fail("Free", Null, AnyTag, ErrFreed)
+	}
+	c.ctx.Free()
+	return nil
+}
+
+// Disconnect is Free, but returns only when c's operations on this rank have
+// finished (MPI_Comm_disconnect).
+func (c *Comm) Disconnect(ctx context.Context) error {
+	if err := c.Free(); err != nil {
+		return err
+	}
+	select {
+	case <-c.ctx.Released():
+		return nil
+	case <-ctx.Done():
+		return c.fail("Disconnect", Null, AnyTag, context.Cause(ctx))
+	}
+}
+
+// usable returns an error if no call can be made on c.
+func (c *Comm) usable(op string) error {
+	switch {
+	case c == nil:
+		return &Error{Op: op, Comm: "nil", Rank: Undefined, Peer: Null, Tag: AnyTag, Err: fmt.Errorf("%w: the communicator is nil", ErrComm)}
+	case c.pending.Load():
+		return &Error{Op: op, Comm: c.Name(), Rank: c.self, Peer: Null, Tag: AnyTag, Err: fmt.Errorf("%w: its Idup is not complete", ErrComm)}
+	case c.freed.Load():
+		return c.fail(op, Null, AnyTag, ErrFreed)
+	}
+	return nil
+}
+
+// Comparison is how two groups or communicators relate (MPI_Comm_compare).
+type Comparison uint8
+
+const (
+	Identical Comparison = iota // the same communicator; of groups: the same ranks in the same order
+	Congruent                   // the same ranks in the same order
+	Similar                     // the same ranks
+	Unequal
+)
+
+var comparisonNames = [...]string{"identical", "congruent", "similar", "unequal"}
+
+func (c Comparison) String() string {
+	if int(c) < len(comparisonNames) {
+		return comparisonNames[c]
+	}
+	return fmt.Sprintf("Comparison(%d)", uint8(c))
+}
+
+// Compare tells how c and d relate.
+func (c *Comm) Compare(d *Comm) Comparison {
+	if c.ctx == d.ctx && c.space == d.space {
+		return Identical
+	}
+	if r := c.group.Compare(d.group); r != Identical {
+		return r
+	}
+	return Congruent
+}

@@ -1,0 +1,249 @@
+package rank
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"slices"
+
+	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/record"
+)
+
+// Dup returns a communicator over the same ranks with a matching space of its
+// own (MPI_Comm_dup). All ranks of c must call it, in the same order among
+// creation calls on c. Errors: ErrMismatch if they do not make the same call,
+// ErrFreed, ErrFailed, ErrCancelled; after an error c must not be used for
+// creation calls any more.
+func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
+	d, finish, err := c.dup()
+	if err != nil {
+		return nil, err
+	}
+	if err := finish(ctx); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Idup starts a Dup and returns at once (MPI_Comm_idup). The communicator can
+// be used when the Request is complete without an error; until then its use is
+// ErrComm. Calls by different ranks pair up by their order on c, so several may
+// be under way.
+func (c *Comm) Idup() (*Comm, Request) {
+	d, finish, err := c.dup()
+	if err != nil {
+		return nil, Request{early: err}
+	}
+	r, done := NewRequest(c)
+	go func() { done(emptyStatus, finish(context.Background())) }()
+	return d, r
+}
+
+// dup returns an unfinished duplicate and the function that finishes it.
+func (c *Comm) dup() (*Comm, func(context.Context) error, error) {
+	if err := c.usable("Dup"); err != nil {
+		return nil, nil, err
+	}
+	n := c.creations.Add(1)
+	d := c.child(c.group, fmt.Sprintf("%s/dup%d", c.Name(), n))
+	d.pending.Store(true)
+	c.mu.Lock()
+	hooks := slices.Clone(c.onDup)
+	c.mu.Unlock()
+	for _, hook := range hooks {
+		if err := hook(c, d); err != nil {
+			return nil, nil, c.fail("Dup", Null, AnyTag, err)
+		}
+	}
+	return d, func(ctx context.Context) error {
+		offers, err := c.exchange(ctx, all(c.Size()), c.self, creationTag(n), offer{op: record.OpDup, id: c.job.engine.NextID()})
+		if err == nil {
+			err = d.open(offers[0].id)
+		}
+		if err != nil {
+			return c.fail("Dup", Null, AnyTag, fmt.Errorf("creation call %d: %w", n, err))
+		}
+		return nil
+	}, nil
+}
+
+// Split parts c: ranks that give the same color become a communicator, ordered
+// by key and then by their rank in c; a rank that gives Undefined gets nil
+// (MPI_Comm_split). Other colors must not be negative: ErrArgument. Who must
+// call it, and errors: as Dup.
+func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
+	return c.split(ctx, record.OpSplit, color, key, "color")
+}
+
+// SplitKind is a way in which SplitType parts a communicator.
+type SplitKind uint8
+
+// SplitHost puts the ranks of a host together (MPI_COMM_TYPE_SHARED).
+const SplitHost SplitKind = iota
+
+// SplitType is Split by where ranks run (MPI_Comm_split_type).
+func (c *Comm) SplitType(ctx context.Context, kind SplitKind, key int) (*Comm, error) {
+	if err := c.usable("SplitType"); err != nil {
+		return nil, err
+	}
+	if kind != SplitHost {
+		return nil, c.fail("SplitType", Null, AnyTag, fmt.Errorf("%w: kind %d, the one there is is SplitHost", ErrArgument, kind))
+	}
+	return c.split(ctx, record.OpSplit, c.job.hostOf(c.group.World(c.self)).number, key, "host")
+}
+
+func (c *Comm) split(ctx context.Context, op record.Op, color, key int, by string) (*Comm, error) {
+	if err := c.usable(op.String()); err != nil {
+		return nil, err
+	}
+	if color < 0 && color != Undefined {
+		return nil, c.fail(op.String(), Null, AnyTag, fmt.Errorf("%w: color %d, legal are 0 and above and Undefined", ErrArgument, color))
+	}
+	n := c.creations.Add(1)
+	fail := func(err error) (*Comm, error) {
+		return nil, c.fail(op.String(), Null, AnyTag, fmt.Errorf("creation call %d: %w", n, err))
+	}
+	offers, err := c.exchange(ctx, all(c.Size()), c.self, creationTag(n),
+		offer{op: op, id: c.job.engine.NextID(), color: int64(color), key: int64(key)})
+	if err != nil {
+		return fail(err)
+	}
+	if color == Undefined {
+		return nil, nil
+	}
+	var ranks []int
+	for r, o := range offers {
+		if o.color == int64(color) {
+			ranks = append(ranks, r)
+		}
+	}
+	slices.SortStableFunc(ranks, func(a, b int) int { return cmp.Compare(offers[a].key, offers[b].key) })
+	group, err := c.group.Include(ranks...)
+	if err != nil {
+		return fail(err)
+	}
+	d := c.child(group, fmt.Sprintf("%s/%s%d", c.Name(), by, color))
+	if err := d.open(offers[ranks[0]].id); err != nil {
+		return fail(err)
+	}
+	return d, nil
+}
+
+// Create makes a communicator of group, whose ranks must be in c; the others
+// get nil (MPI_Comm_create). All ranks of c must call it; groups given by
+// different ranks must be equal or disjoint, and a rank that is in nobody's
+// group gives any group it is not in, or nil. Errors: ErrGroup, and as Dup.
+func (c *Comm) Create(ctx context.Context, group *Group) (*Comm, error) {
+	if err := c.usable("Create"); err != nil {
+		return nil, err
+	}
+	if group == nil {
+		group = c.group.derive([]int32{})
+	}
+	n := c.creations.Add(1)
+	return c.create(ctx, record.OpCreate, group, all(c.Size()), c.self, creationTag(n), fmt.Sprintf("%s/create%d", c.Name(), n))
+}
+
+// CreateGroup makes a communicator of group, whose ranks must be in c and are
+// the only ones to call it (MPI_Comm_create_group). tag tells concurrent calls
+// apart; it has nothing to do with the tags of messages and is at most
+// MaxTag/2. Errors: ErrGroup if the caller is not in group; as Dup.
+func (c *Comm) CreateGroup(ctx context.Context, group *Group, tag Tag) (*Comm, error) {
+	const op = record.OpCreateGroup
+	if err := c.usable(op.String()); err != nil {
+		return nil, err
+	}
+	switch {
+	case tag < 0 || tag > MaxTag/2:
+		return nil, c.fail(op.String(), Null, tag, fmt.Errorf("%w: %d, legal are 0 to MaxTag/2", ErrTag, tag))
+	case group == nil || group.Rank() == Undefined:
+		return nil, c.fail(op.String(), Null, tag, fmt.Errorf("%w: the calling rank is not in it", ErrGroup))
+	}
+	ranks, err := group.Translate(c.group, all(group.Size())...)
+	if err != nil || slices.Contains(ranks, Undefined) {
+		return nil, c.fail(op.String(), Null, tag, fmt.Errorf("%w: it has ranks that %s has not", ErrGroup, c.Name()))
+	}
+	return c.create(ctx, op, group, ranks, group.Rank(), groupTag(tag), fmt.Sprintf("%s/group%d", c.Name(), tag))
+}
+
+// create makes a communicator of group among members, ranks of c.
+func (c *Comm) create(ctx context.Context, op record.Op, group *Group, members []int, me int, tag Tag, name string) (*Comm, error) {
+	fail := func(err error) (*Comm, error) { return nil, c.fail(op.String(), Null, AnyTag, err) }
+	mine := offer{op: op, id: c.job.engine.NextID(), group: group.fingerprint()}
+	offers, err := c.exchange(ctx, members, me, tag, mine)
+	if err != nil {
+		return fail(err)
+	}
+	if group.Rank() == Undefined {
+		return nil, nil
+	}
+	place := make(map[int]int, len(members)) // of a rank of c among members
+	for i, r := range members {
+		place[r] = i
+	}
+	ranks, err := group.Translate(c.group, all(group.Size())...)
+	if err != nil {
+		return fail(err)
+	}
+	for _, r := range ranks {
+		i, ok := place[r]
+		switch {
+		case !ok:
+			return fail(fmt.Errorf("%w: it has ranks that %s has not", ErrGroup, c.Name()))
+		case offers[i].group != mine.group:
+			return fail(fmt.Errorf("%w: rank %d gives another group than rank %d, which is in both", ErrMismatch, r, c.self))
+		}
+	}
+	d := c.child(group, name)
+	if err := d.open(offers[place[ranks[0]]].id); err != nil {
+		return fail(err)
+	}
+	return d, nil
+}
+
+// fingerprint tells groups with other ranks or another order apart.
+func (g *Group) fingerprint() uint64 {
+	h := fnv.New64a()
+	var b [4]byte
+	for r := range g.n {
+		binary.LittleEndian.PutUint32(b[:], uint32(g.World(r)))
+		h.Write(b[:])
+	}
+	return h.Sum64()
+}
+
+// child returns a communicator of group without a context.
+func (c *Comm) child(group *Group, name string) *Comm {
+	d := &Comm{job: c.job, group: group, self: group.Rank(), name: name}
+	d.policy.Store(c.policy.Load())
+	return d
+}
+
+// open gives d its context.
+func (d *Comm) open(id engine.ContextID) error {
+	ctx, err := d.job.engine.NewContext(id, d.group, d.self)
+	if err != nil {
+		return err
+	}
+	d.ctx = ctx
+	ctx.SetName(d.Name())
+	d.pending.Store(false)
+	return nil
+}
+
+// all returns 0, 1, …, n−1.
+func all(n int) []int {
+	ranks := make([]int, n)
+	for i := range ranks {
+		ranks[i] = i
+	}
+	return ranks
+}
+
+// Tags of the exchanges: calls by all ranks count themselves, CreateGroup has
+// the program's tags.
+func creationTag(n int64) Tag { return Tag(n) << 1 }
+func groupTag(tag Tag) Tag    { return tag<<1 | 1 }

@@ -1,0 +1,160 @@
+package rank
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/muster-mpi/muster/datatype"
+	"github.com/muster-mpi/muster/internal/engine"
+)
+
+// Classes of errors; test with errors.Is. An error of a class of package
+// context (Canceled, DeadlineExceeded) is in the chain where a context ended a
+// call.
+var (
+	ErrTruncated  = engine.ErrTruncated // a message was longer than the buffer: received as far as it fits
+	ErrType       = engine.ErrType      // sender's and receiver's elements lie differently in memory
+	ErrElement    = datatype.ErrType    // the element type cannot travel
+	ErrCancelled  = engine.ErrCancelled // Cancel, or the context, was quicker than any message
+	ErrFailed     = engine.ErrFailed    // a rank that the call needs is dead
+	ErrFreed      = engine.ErrFreed     // the communicator was freed
+	ErrNotReady   = engine.ErrNotReady  // Rsend before the receive was posted
+	ErrRequest    = engine.ErrStale     // a Request was used after its completion
+	ErrConcurrent = engine.ErrConcurrent
+	ErrAborted    = errors.New("job aborted")
+	ErrLeft       = engine.ErrClosed
+
+	ErrComm     = errors.New("invalid communicator")
+	ErrRank     = errors.New("invalid rank")
+	ErrTag      = errors.New("invalid tag")
+	ErrGroup    = errors.New("invalid group")
+	ErrArgument = errors.New("invalid argument")
+	ErrBuffer   = errors.New("no room in the buffer for buffered sends")
+	ErrActive   = errors.New("persistent request is active")
+	ErrInactive = errors.New("persistent request is not active")
+	ErrMismatch = errors.New("ranks disagree about a collective call")
+	ErrCodec    = errors.New("object cannot be encoded or decoded")
+	ErrPending  = errors.New("operation not complete")
+	ErrInStatus = errors.New("some operations failed")
+	ErrJoined   = errors.New("this process has joined a job already")
+	ErrLaunch   = errors.New("cannot join the job")
+)
+
+// Error is what calls of this package return: which call, where, with whom, and
+// why.
+type Error struct {
+	Op   string // the call, as "Recv"
+	Comm string // the communicator's name
+	Rank int    // the calling rank in it
+	Peer int    // destination or source as given; AnySource; Null where there is none
+	Tag  Tag    // as given; AnyTag where there is none
+	Site string // file:line of the program's call, where known
+	Err  error
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Rank >= 0 {
+		fmt.Fprintf(&b, "rank %d: ", e.Rank)
+	}
+	b.WriteString(e.Op)
+	preposition := " to "
+	if strings.Contains(e.Op, "recv") || strings.Contains(e.Op, "Recv") && e.Op != "SendRecv" || strings.Contains(e.Op, "robe") {
+		preposition = " from "
+	}
+	switch {
+	case e.Peer == AnySource:
+		b.WriteString(preposition + "any source")
+	case e.Peer != Null:
+		fmt.Fprintf(&b, "%s%d", preposition, e.Peer)
+	}
+	if e.Tag != AnyTag {
+		fmt.Fprintf(&b, ", tag %d", e.Tag)
+	}
+	if e.Comm != "" {
+		fmt.Fprintf(&b, ", on %s", e.Comm)
+	}
+	if e.Site != "" {
+		fmt.Fprintf(&b, " (%s)", e.Site)
+	}
+	fmt.Fprintf(&b, ": %v", e.Err)
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// fail makes the error of a call on c and does what c's policy says.
+func (c *Comm) fail(op string, peer int, tag Tag, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &Error{Op: op, Comm: c.Name(), Rank: c.self, Peer: peer, Tag: tag, Site: callSite(), Err: err}
+	if c.ErrorPolicy() == AbortOnError {
+		c.Abort(1, e.Error())
+	}
+	return e
+}
+
+// callSite returns file:line of the program's call into this package.
+func callSite() string {
+	var pcs [16]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if !strings.HasPrefix(f.Function, "github.com/muster-mpi/muster/rank.") {
+			if f.File == "" || strings.HasPrefix(f.Function, "runtime.") {
+				return ""
+			}
+			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+		}
+		if !more {
+			return ""
+		}
+	}
+}
+
+// sizes is an error of the engine about bytes, told in elements.
+type sizes struct {
+	text string
+	err  error
+}
+
+func (s *sizes) Error() string { return s.text }
+func (s *sizes) Unwrap() error { return s.err }
+
+// describe words the engine's error for a receive of elements of elem bytes and
+// layout want, whose message came from source.
+func describe(err error, source int, want payload) error {
+	var short *engine.TruncatedError
+	var kind *engine.TypeError
+	switch {
+	case errors.As(err, &short):
+		return &sizes{fmt.Sprintf("%v: rank %d sent %d bytes%s, the buffer has room for %d%s", ErrTruncated,
+			source, short.Sent, elements(short.Sent, want.elem), short.Room, elements(short.Room, want.elem)), err}
+	case errors.As(err, &kind):
+		sent, wanted := kindOf(kind.Sent, kind.SentObject), kindOf(kind.Want, kind.WantObject)
+		return &sizes{fmt.Sprintf("%v: rank %d sent %s (%d bytes), this rank receives %s", ErrType,
+			source, sent, kind.Bytes, wanted), err}
+	}
+	return err
+}
+
+func elements(bytes, elem int) string {
+	if elem <= 1 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d elements of %d bytes)", bytes/elem, elem)
+}
+
+func kindOf(layout uint32, object bool) string {
+	if object {
+		return "an object encoded by " + codecName(layout)
+	}
+	if layout == 0 {
+		return "raw bytes"
+	}
+	return "[]" + datatype.Describe(layout)
+}

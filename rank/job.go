@@ -1,0 +1,252 @@
+package rank
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"os"
+	"sort"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/record"
+	"github.com/muster-mpi/muster/internal/transport"
+)
+
+// job is this process's part of a job: one rank's engine and what leads in and
+// out of it.
+type job struct {
+	engine   *engine.Engine
+	world    *Comm
+	self     *Comm
+	hosts    []host // by first world rank
+	start    time.Time
+	channels atomic.Uint64 // of partitioned sends
+	conns    []transport.Conn
+	control  *control // nil: no agent
+
+	// stop ends the job for the other ranks of the process: a world of Local.
+	stop func(code int, reason string)
+
+	leaving atomic.Bool
+}
+
+// host is the ranks first to last of one host.
+type host struct {
+	name        string
+	number      int
+	first, last int
+}
+
+func (j *job) hostOf(world int) host {
+	i := sort.Search(len(j.hosts), func(i int) bool { return j.hosts[i].last >= world })
+	return j.hosts[i]
+}
+
+func (j *job) clock() time.Duration { return time.Since(j.start) }
+
+// found makes the world and self once the engine has its links.
+func (j *job) found(size, self int) error {
+	j.world = &Comm{job: j, group: worldGroup(size, self), self: self, name: "world"}
+	if err := j.world.open(engine.WorldID); err != nil {
+		return err
+	}
+	alone := &Group{world: []int32{int32(self)}, n: 1, self: self}
+	j.self = &Comm{job: j, group: alone, name: "self"}
+	return j.self.open(j.engine.NextID())
+}
+
+// joined makes sure that a process joins one job, once.
+var joined atomic.Bool
+
+// Join makes the process a rank of the job that started it and returns the
+// world (MPI_Init). Started without a launcher the process is rank 0 of 1. A
+// process joins once: ErrJoined after that, also once it has left. Other
+// errors: ErrLaunch. If ctx ends while the job has not answered, its cause is
+// in the error.
+func Join(ctx context.Context) (*Comm, error) {
+	if joined.Swap(true) {
+		return nil, &Error{Op: "Join", Rank: Undefined, Peer: Null, Tag: AnyTag, Site: callSite(), Err: ErrJoined}
+	}
+	j, err := enter(ctx)
+	if err != nil {
+		return nil, &Error{Op: "Join", Rank: Undefined, Peer: Null, Tag: AnyTag, Err: fmt.Errorf("%w: %w", ErrLaunch, err)}
+	}
+	return j.world, nil
+}
+
+// Leave ends the process's part in the job (MPI_Finalize). c is the world. All
+// ranks must call it; it returns when all have and nothing is under way between
+// them: buffered sends are delivered and others' transfers served until then.
+// After it every call is ErrLeft. What nobody completed, such as requests never
+// waited for and messages never received, is reported by the launcher, or on
+// standard error where there is none.
+func (c *Comm) Leave(ctx context.Context) error {
+	j := c.job
+	if c != j.world {
+		return c.fail("Leave", Null, AnyTag, fmt.Errorf("%w: only the world is left", ErrComm))
+	}
+	if j.leaving.Swap(true) {
+		return c.fail("Leave", Null, AnyTag, ErrLeft)
+	}
+	left, err := j.leave(ctx)
+	j.engine.Close(ErrLeft)
+	j.close()
+	if j.control == nil && j.stop == nil {
+		for _, l := range left {
+			fmt.Fprintf(os.Stderr, "muster: rank 0 left without completing: %s\n", l)
+		}
+	}
+	if err != nil {
+		return c.fail("Leave", Null, AnyTag, err)
+	}
+	return nil
+}
+
+// leave drains the links and tells the agent; it returns what nobody completed.
+func (j *job) leave(ctx context.Context) ([]Leftover, error) {
+	j.engine.Records().Phase(record.Leaving)
+	if j.control != nil {
+		if err := j.control.allLeaving(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := j.engine.Drain(ctx); err != nil {
+		return nil, err
+	}
+	if j.control != nil {
+		if err := j.control.allDrained(ctx); err != nil {
+			return nil, err
+		}
+	}
+	left := j.leftovers()
+	if j.control != nil {
+		if err := j.control.left(left); err != nil {
+			return left, err
+		}
+	}
+	j.engine.Records().Phase(record.Left)
+	return left, nil
+}
+
+func (j *job) close() {
+	for _, c := range j.conns {
+		c.Close()
+	}
+	if j.control != nil {
+		j.control.close()
+	}
+}
+
+// abort ends the job.
+func (j *job) abort(code int, reason string) {
+	switch {
+	case j.control != nil:
+		j.control.abort(code, reason)
+	case j.stop != nil:
+		j.stop(code, reason)
+	default:
+		fmt.Fprintf(os.Stderr, "muster: rank 0 aborted: %s\n", reason)
+		os.Exit(code)
+	}
+}
+
+// Run joins the job, runs fn, and leaves. It returns only if all went well. An
+// error of fn, or of joining or leaving, is printed to standard error with the
+// rank and ends the process with exit code 1, which ends the job; a panic ends
+// the process as in any Go program.
+func Run(fn func(ctx context.Context, world *Comm) error) {
+	ctx := context.Background()
+	world, err := Join(ctx)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "muster: %v\n", err)
+		os.Exit(1)
+	}
+	if err := fn(ctx, world); err != nil {
+		world.die(err)
+	}
+	if err := world.Leave(ctx); err != nil {
+		world.die(err)
+	}
+}
+
+// die reports err and ends the process.
+func (c *Comm) die(err error) {
+	text := err.Error()
+	fmt.Fprintf(os.Stderr, "muster: rank %d of %d: %s\n", c.self, c.Size(), text)
+	if c.job.control != nil {
+		c.job.control.say(1, text)
+	}
+	os.Exit(1)
+}
+
+// Leftover is something that nobody completed.
+type Leftover struct {
+	Kind   LeftoverKind
+	Comm   string
+	Source int // ranks in the communicator; AnySource possible
+	Dest   int
+	Tag    Tag
+	Bytes  int
+	Count  int // how many alike
+	Op     string
+}
+
+// LeftoverKind says what.
+type LeftoverKind uint8
+
+const (
+	UnwaitedRequest LeftoverKind = iota // a request that completed and was never waited for
+	UnreceivedSend                      // a message that was never received
+	UnmatchedRecv                       // a receive that no message matched
+)
+
+func (l Leftover) String() string {
+	var what string
+	switch l.Kind {
+	case UnwaitedRequest:
+		what = l.Op + " never waited for"
+	case UnreceivedSend:
+		what = "message never received"
+	case UnmatchedRecv:
+		what = l.Op + " never matched"
+	}
+	source := fmt.Sprint(l.Source)
+	if l.Source == AnySource {
+		source = "any source"
+	}
+	tag := fmt.Sprint(l.Tag)
+	if l.Tag == AnyTag {
+		tag = "any"
+	}
+	s := fmt.Sprintf("%s: from %s to %d, tag %s, %d bytes, on %s", what, source, l.Dest, tag, l.Bytes, l.Comm)
+	if l.Count > 1 {
+		s += fmt.Sprintf(" (%d times)", l.Count)
+	}
+	return s
+}
+
+func (j *job) leftovers() []Leftover {
+	var list []Leftover
+	for _, l := range j.engine.Leftovers() {
+		list = append(list, Leftover{
+			Kind: LeftoverKind(l.Kind), Comm: l.Context.Name(),
+			Source: l.Source, Dest: l.Dest, Tag: Tag(l.Tag), Bytes: l.Bytes, Count: l.Count, Op: l.What.String(),
+		})
+	}
+	sort.Slice(list, func(a, b int) bool { return list[a].String() < list[b].String() })
+	return list
+}
+
+// tlsFor returns the TLS configuration of c's links, or nil.
+type tlsFor = func(peer int, client bool) *tls.Config
+
+// once closes ch once.
+type gate struct {
+	once sync.Once
+	ch   chan struct{}
+}
+
+func (g *gate) open() { g.once.Do(func() { close(g.ch) }) }

@@ -1,0 +1,314 @@
+package rank
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/muster-mpi/muster/internal/boot"
+	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/record"
+	"github.com/muster-mpi/muster/internal/transport"
+	"github.com/muster-mpi/muster/internal/transport/inproc"
+	"github.com/muster-mpi/muster/internal/transport/stream"
+	"github.com/muster-mpi/muster/internal/wire"
+	pb "github.com/muster-mpi/muster/proto"
+)
+
+// enter joins the job named by the environment, or makes one of a single rank.
+func enter(ctx context.Context) (*job, error) {
+	conn, ok, err := boot.Inherited()
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return alone()
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	welcome, files, err := hello(conn)
+	if !stop() {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return newJob(conn, welcome, files)
+}
+
+// alone makes a job of one rank.
+func alone() (*job, error) {
+	j := &job{
+		engine: engine.New(engine.Config{Size: 1}),
+		hosts:  []host{{name: boot.LocalHost()}},
+		start:  time.Now(),
+	}
+	loop := inproc.Loop(1, 0, j.engine)
+	j.conns = []transport.Conn{loop}
+	j.engine.Start(func(int) transport.Conn { return loop }, loop)
+	return j, j.found(1, 0)
+}
+
+// hello introduces this process to its agent.
+func hello(conn *boot.Conn) (*pb.Welcome, []*os.File, error) {
+	err := conn.Send(&pb.FromRank{Kind: &pb.FromRank_Hello{Hello: &pb.Hello{
+		Protocol: wire.Protocol, Pid: int64(os.Getpid()), Build: boot.ThisBuild(),
+	}}})
+	if err != nil {
+		return nil, nil, err
+	}
+	var answer pb.ToRank
+	files, err := conn.Recv(&answer)
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			err = errors.New("the agent went away")
+		}
+		return nil, nil, err
+	}
+	switch k := answer.Kind.(type) {
+	case *pb.ToRank_Welcome:
+		w := k.Welcome
+		if w.Size < 1 || w.Rank < 0 || w.Rank >= w.Size || len(w.Job) != 16 || len(w.Hosts) == 0 {
+			return nil, files, fmt.Errorf("malformed welcome: rank %d of %d, job of %d bytes, %d hosts", w.Rank, w.Size, len(w.Job), len(w.Hosts))
+		}
+		return w, files, nil
+	case *pb.ToRank_Refused:
+		return nil, files, fmt.Errorf("refused: %s", k.Refused.Reason)
+	}
+	return nil, files, fmt.Errorf("the agent answered %T, not Welcome", answer.Kind)
+}
+
+// newJob makes the engine and links that w describes.
+func newJob(conn *boot.Conn, w *pb.Welcome, files []*os.File) (*job, error) {
+	var records *record.Ring
+	for _, f := range files {
+		if records == nil {
+			records, _ = record.Map(f) // without it reports say less, nothing else
+		}
+		f.Close()
+	}
+	j := &job{start: time.Now()}
+	if w.StartUnixNanos > 0 {
+		// The wall clock names the start; from here on only time that passed counts.
+		j.start = j.start.Add(-max(0, time.Since(time.Unix(0, w.StartUnixNanos))))
+	}
+	for _, h := range w.Hosts {
+		j.hosts = append(j.hosts, host{h.Name, int(h.Host), int(h.First), int(h.First+h.Count) - 1})
+	}
+	if last := j.hosts[len(j.hosts)-1].last; last != int(w.Size)-1 {
+		return nil, fmt.Errorf("malformed welcome: hosts hold %d ranks of %d", last+1, w.Size)
+	}
+	ctl := &control{
+		conn:       conn,
+		world:      int(w.Rank),
+		leaving:    gate{ch: make(chan struct{})},
+		drained:    gate{ch: make(chan struct{})},
+		gone:       gate{ch: make(chan struct{})},
+		returnable: w.Settings.GetReturnFailures(),
+	}
+	j.control = ctl
+	self, size := int(w.Rank), int(w.Size)
+	j.engine = engine.New(engine.Config{
+		Self: self, Size: size,
+		Incarnation:     uint32(w.Incarnation),
+		EagerBytes:      int(w.Settings.GetEagerBytes()),
+		UnexpectedBytes: w.Settings.GetUnexpectedBytes(),
+		Records:         records,
+		Lost:            ctl.lost,
+	})
+	tlsConfig, err := credentials(w)
+	if err != nil {
+		return nil, err
+	}
+	links := stream.New(stream.Config{
+		Self: self, Size: size, Job: [16]byte(w.Job), Incarnation: w.Incarnation,
+		Connect: ctl.connect, TLS: tlsConfig,
+	}, j.engine)
+	loop := inproc.Loop(size, self, j.engine)
+	j.conns = []transport.Conn{links, loop}
+	j.engine.Start(func(peer int) transport.Conn {
+		if peer == self {
+			return loop
+		}
+		return links
+	}, links, loop)
+	ctl.engine, ctl.links = j.engine, links
+	if err := j.found(size, self); err != nil {
+		return nil, err
+	}
+	j.engine.Records().Phase(record.Joined)
+	go ctl.listen()
+	return j, nil
+}
+
+// credentials returns how links speak TLS; nil if they are plain.
+func credentials(w *pb.Welcome) (tlsFor, error) {
+	c := w.Credentials
+	if c == nil {
+		return nil, nil
+	}
+	pair, err := tls.X509KeyPair(c.Certificate, c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("credentials: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(c.Authority) {
+		return nil, errors.New("credentials: the authority's certificate does not parse")
+	}
+	config := &tls.Config{
+		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair},
+		RootCAs: pool, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
+	}
+	return func(int, bool) *tls.Config { return config.Clone() }, nil
+}
+
+// control is this rank's side of the conversation with its agent.
+type control struct {
+	conn       *boot.Conn
+	world      int
+	engine     *engine.Engine
+	links      *stream.Conn
+	returnable bool // failure policy return
+	closing    atomic.Bool
+
+	leaving gate // AllLeaving came
+	drained gate // AllDrained came
+	gone    gate // the agent is gone
+}
+
+// listen hears the agent until it or the job ends.
+func (c *control) listen() {
+	for {
+		var m pb.ToRank
+		files, err := c.conn.Recv(&m)
+		if err != nil {
+			c.gone.open()
+			if !c.closing.Load() {
+				// The agent died, and with it the job. Its other ranks learn the
+				// same way; where the kernel kills us first, as well.
+				fmt.Fprintf(os.Stderr, "muster: rank %d: the agent of this host is gone\n", c.world)
+				os.Exit(71)
+			}
+			return
+		}
+		switch k := m.Kind.(type) {
+		case *pb.ToRank_Link:
+			c.attach(k.Link, files)
+			continue
+		case *pb.ToRank_AllLeaving:
+			c.leaving.open()
+		case *pb.ToRank_AllDrained:
+			c.drained.open()
+		case *pb.ToRank_Failed:
+			cause := errors.New(k.Failed.Cause)
+			c.links.Fail(int(k.Failed.Rank), cause)
+			c.engine.Fail(int(k.Failed.Rank), cause)
+		}
+		for _, f := range files {
+			f.Close()
+		}
+	}
+}
+
+// attach gives a connected socket to the links.
+func (c *control) attach(l *pb.LinkUp, files []*os.File) {
+	for i, f := range files {
+		conn, err := net.FileConn(f)
+		f.Close()
+		if err != nil || i > 0 {
+			continue // the link asks again
+		}
+		c.links.Attach(int(l.Peer), l.Number, conn)
+	}
+}
+
+func (c *control) connect(peer int) error {
+	return c.conn.Send(&pb.FromRank{Kind: &pb.FromRank_Connect{Connect: &pb.Connect{Peer: int32(peer)}}})
+}
+
+// verdictAfter is how long a rank that lost a link waits for its agent to say
+// that the peer died, before it reports the link.
+const verdictAfter = 2 * time.Second
+
+// lost hears of a broken link. Mostly the peer has died, and the agent, its
+// parent, is about to say so or to end the job; if not, the link is at fault.
+func (c *control) lost(peer int, cause error) {
+	time.AfterFunc(verdictAfter, func() {
+		if c.closing.Load() {
+			return
+		}
+		if c.returnable {
+			c.engine.Fail(peer, cause)
+			return
+		}
+		c.abort(71, fmt.Sprintf("rank %d lost its link to rank %d: %v", c.world, peer, cause))
+	})
+}
+
+func (c *control) allLeaving(ctx context.Context) error {
+	if err := c.conn.Send(&pb.FromRank{Kind: &pb.FromRank_Leaving{Leaving: &pb.Leaving{}}}); err != nil {
+		return err
+	}
+	return c.await(ctx, &c.leaving)
+}
+
+func (c *control) allDrained(ctx context.Context) error {
+	if err := c.conn.Send(&pb.FromRank{Kind: &pb.FromRank_Drained{Drained: &pb.Drained{}}}); err != nil {
+		return err
+	}
+	return c.await(ctx, &c.drained)
+}
+
+func (c *control) await(ctx context.Context, g *gate) error {
+	select {
+	case <-g.ch:
+		return nil
+	case <-c.gone.ch:
+		return errors.New("the agent went away")
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// maxLeftovers bounds how many a rank lists.
+const maxLeftovers = 100
+
+// left says the rank's last word.
+func (c *control) left(list []Leftover) error {
+	m := &pb.Left{More: int64(max(0, len(list)-maxLeftovers))}
+	for _, l := range list[:min(len(list), maxLeftovers)] {
+		m.Leftovers = append(m.Leftovers, &pb.Leftover{
+			Kind: pb.Leftover_Kind(l.Kind), Comm: l.Comm, Source: int32(l.Source), Dest: int32(l.Dest),
+			Tag: int64(l.Tag), Bytes: int64(l.Bytes), Count: int64(l.Count), What: l.String(),
+		})
+	}
+	c.closing.Store(true)
+	return c.conn.Send(&pb.FromRank{Kind: &pb.FromRank_Left{Left: m}})
+}
+
+// say tells the agent why the process is about to exit.
+func (c *control) say(code int, text string) {
+	_ = c.conn.Send(&pb.FromRank{Kind: &pb.FromRank_Abort{Abort: &pb.Abort{Code: int32(code), Text: text}}})
+}
+
+// abort asks the agent to end the job, and waits for that.
+func (c *control) abort(code int, reason string) {
+	c.say(code, reason)
+	select {
+	case <-c.gone.ch:
+	case <-time.After(verdictAfter):
+	}
+	os.Exit(code)
+}
+
+func (c *control) close() {
+	c.closing.Store(true)
+	c.conn.Close()
+}

@@ -1,0 +1,149 @@
+package rank
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/muster-mpi/muster/internal/boot"
+	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/transport"
+	"github.com/muster-mpi/muster/internal/transport/inproc"
+)
+
+// LocalOption changes what Local does.
+type LocalOption func(*local)
+
+// OnLeftovers has f called after all ranks have ended, with what each left
+// uncompleted.
+func OnLeftovers(f func(rank int, left []Leftover)) LocalOption {
+	return func(l *local) { l.onLeft = f }
+}
+
+// EagerBytes sets the size up to which messages are sent without asking the
+// receiver first, as the launcher's --eager does.
+func EagerBytes(n int) LocalOption { return func(l *local) { l.eager = n } }
+
+// UnexpectedBytes bounds what a rank holds for messages that no receive has
+// asked for, as the launcher's --unexpected does.
+func UnexpectedBytes(n int64) LocalOption { return func(l *local) { l.unexpected = n } }
+
+// local is a world of goroutine ranks.
+type local struct {
+	eager      int
+	unexpected int64
+	onLeft     func(int, []Leftover)
+
+	jobs []*job
+
+	mu    sync.Mutex
+	cause error // why the world ended early
+}
+
+// Local runs fn as n ranks, each a goroutine of this process, and returns when
+// all have ended: for programs that want ranks without processes, and for tests
+// (see package ranktest). The worlds of several Locals have nothing to do with
+// each other, nor with a job that the process has joined.
+//
+// If a rank returns an error, panics, or ends its goroutine, the calls of the
+// others fail with ErrAborted, and Local returns the first rank's error once
+// all have returned. A panic becomes an error with its stack.
+func Local(n int, fn func(ctx context.Context, world *Comm) error, opts ...LocalOption) error {
+	if n < 1 {
+		return fmt.Errorf("rank: Local: %w: %d ranks", ErrArgument, n)
+	}
+	l := &local{}
+	for _, o := range opts {
+		o(l)
+	}
+	if err := l.build(n); err != nil {
+		return err
+	}
+	left := make([][]Leftover, n)
+	var done sync.WaitGroup
+	for r, j := range l.jobs {
+		done.Go(func() { left[r] = l.run(r, j, fn) })
+	}
+	done.Wait()
+	for _, j := range l.jobs {
+		j.engine.Close(ErrLeft)
+	}
+	for _, j := range l.jobs {
+		j.close()
+	}
+	if l.onLeft != nil && l.cause == nil {
+		for r := range left {
+			l.onLeft(r, left[r])
+		}
+	}
+	return l.cause
+}
+
+// build makes the ranks' engines and links them.
+func (l *local) build(n int) error {
+	net := inproc.NewNet(n)
+	start, name := time.Now(), boot.LocalHost()
+	for r := range n {
+		j := &job{start: start, hosts: []host{{name: name, last: n - 1}}, stop: l.abort}
+		j.engine = engine.New(engine.Config{Self: r, Size: n, EagerBytes: l.eager, UnexpectedBytes: l.unexpected})
+		conn := net.Open(r, j.engine)
+		j.conns = []transport.Conn{conn}
+		j.engine.Start(func(int) transport.Conn { return conn }, conn)
+		if err := j.found(n, r); err != nil {
+			return err
+		}
+		l.jobs = append(l.jobs, j)
+	}
+	return nil
+}
+
+// run is the life of one rank.
+func (l *local) run(r int, j *job, fn func(context.Context, *Comm) error) (left []Leftover) {
+	returned := false
+	defer func() {
+		if p := recover(); p != nil {
+			l.end(fmt.Errorf("rank %d panicked: %v\n%s", r, p, debug.Stack()))
+		} else if !returned {
+			l.end(fmt.Errorf("rank %d: %w", r, errExited))
+		}
+	}()
+	ctx := context.Background()
+	if err := fn(ctx, j.world); err != nil {
+		returned = true
+		l.end(fmt.Errorf("rank %d: %w", r, err))
+		return nil
+	}
+	j.leaving.Store(true)
+	left, err := j.leave(ctx)
+	returned = true
+	if err != nil {
+		l.end(fmt.Errorf("rank %d: Leave: %w", r, err))
+	}
+	return left
+}
+
+var errExited = errors.New("goroutine ended before its function returned")
+
+// end makes err the reason why the world ends, unless there is one.
+func (l *local) end(err error) {
+	l.mu.Lock()
+	first := l.cause == nil
+	if first {
+		l.cause = err
+	}
+	l.mu.Unlock()
+	if first {
+		for _, j := range l.jobs {
+			j.engine.Close(fmt.Errorf("%w: %w", ErrAborted, err))
+		}
+	}
+}
+
+func (l *local) abort(code int, reason string) {
+	l.end(fmt.Errorf("%w with code %d: %s", ErrAborted, code, reason))
+	runtime.Gosched()
+}

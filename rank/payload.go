@@ -1,0 +1,101 @@
+package rank
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/muster-mpi/muster/datatype"
+	"github.com/muster-mpi/muster/internal/layout"
+	"github.com/muster-mpi/muster/internal/record"
+)
+
+// payload is what a call sends or receives into, without its type.
+type payload struct {
+	buf    layout.Buffer
+	layout uint32
+	elem   int // bytes of one element
+	object bool
+	err    error
+}
+
+// slice sees buf as bytes.
+func slice[T any](buf []T) payload {
+	var zero T
+	print, err := datatype.Fingerprint[T]()
+	return payload{buf: layout.Of(layout.BytesOf(buf)), layout: print, elem: int(unsafe.Sizeof(zero)), err: err}
+}
+
+// view sees v as bytes. A view to receive into must not name an element twice.
+func view[T any](v datatype.View[T], receive bool) payload {
+	var zero T
+	if err := v.Err(); err != nil {
+		return payload{err: err}
+	}
+	print, err := datatype.Fingerprint[T]()
+	if err == nil && receive && v.Overlaps() {
+		err = fmt.Errorf("%w: the view names an element twice: %w", ErrArgument, datatype.ErrOverlap)
+	}
+	return payload{buf: v.Buffer(), layout: print, elem: int(unsafe.Sizeof(zero)), err: err}
+}
+
+// Status tells what a receive or probe found (MPI_Status).
+type Status struct {
+	Source    int // rank in the communicator
+	Tag       Tag
+	Len       int // elements of the receive buffer's type; of a probe: bytes
+	Bytes     int
+	Cancelled bool
+}
+
+// Count returns how many elements of type T the message of s has; false if its
+// bytes are no whole number of them. It is 0 for types without size
+// (MPI_Get_count).
+func Count[T any](s Status) (int, bool) {
+	var zero T
+	size := int(unsafe.Sizeof(zero))
+	switch {
+	case size == 0:
+		return 0, true
+	case s.Bytes%size != 0:
+		return 0, false
+	}
+	return s.Bytes / size, true
+}
+
+// emptyStatus is that of a null request.
+var emptyStatus = Status{Source: AnySource, Tag: AnyTag}
+
+// nullStatus is that of a receive from Null.
+var nullStatus = Status{Source: Null, Tag: AnyTag}
+
+// checkSend returns an error if dest or tag are not of c.
+func (c *Comm) checkSend(op record.Op, dest int, tag Tag, p *payload) error {
+	if err := c.usable(op.String()); err != nil {
+		return err
+	}
+	switch {
+	case p.err != nil:
+		return c.fail(op.String(), dest, tag, p.err)
+	case (dest < 0 || dest >= c.Size()) && dest != Null:
+		return c.fail(op.String(), dest, tag, fmt.Errorf("%w: destination %d, legal are 0 to %d and Null", ErrRank, dest, c.Size()-1))
+	case tag < 0:
+		return c.fail(op.String(), dest, tag, fmt.Errorf("%w: %d, legal are 0 to MaxTag", ErrTag, tag))
+	}
+	return nil
+}
+
+// checkRecv returns an error if source or tag are not of c.
+func (c *Comm) checkRecv(op record.Op, source int, tag Tag, p *payload) error {
+	if err := c.usable(op.String()); err != nil {
+		return err
+	}
+	switch {
+	case p.err != nil:
+		return c.fail(op.String(), source, tag, p.err)
+	case (source < 0 || source >= c.Size()) && source != Null && source != AnySource:
+		return c.fail(op.String(), source, tag, fmt.Errorf("%w: source %d, legal are 0 to %d, AnySource and Null", ErrRank, source, c.Size()-1))
+	case tag < 0 && tag != AnyTag:
+		return c.fail(op.String(), source, tag, fmt.Errorf("%w: %d, legal are 0 to MaxTag and AnyTag", ErrTag, tag))
+	}
+	return nil
+}

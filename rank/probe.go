@@ -1,0 +1,144 @@
+package rank
+
+import (
+	"context"
+
+	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/record"
+)
+
+// Probe waits until a message from source with tag could be received, and tells
+// of it without receiving it (MPI_Probe). Where other goroutines receive too,
+// the next receive may get another message: use Mprobe. Status.Len counts bytes.
+func Probe(ctx context.Context, c *Comm, source int, tag Tag) (Status, error) {
+	const op = record.OpProbe
+	if err := c.checkRecv(op, source, tag, new(payload)); err != nil {
+		return Status{}, err
+	}
+	if source == Null {
+		return nullStatus, nil
+	}
+	env := c.envelope(op, engine.Standard, source, tag, new(payload))
+	_, s, err := c.job.engine.Probe(ctx, &env, false)
+	if err != nil {
+		return Status{}, c.fail(op.String(), source, tag, err)
+	}
+	return bytesOnly.status(s), nil
+}
+
+// Iprobe is Probe without waiting; false if there is no such message now. A
+// loop of Iprobes finds a message that was sent (MPI_Iprobe).
+func Iprobe(c *Comm, source int, tag Tag) (Status, bool, error) {
+	const op = record.OpIprobe
+	if err := c.checkRecv(op, source, tag, new(payload)); err != nil {
+		return Status{}, false, err
+	}
+	if source == Null {
+		return nullStatus, true, nil
+	}
+	s, ok, err := c.job.engine.Find(c.ctx, c.space, source, int64(tag))
+	if err != nil || !ok {
+		return Status{}, false, c.fail(op.String(), source, tag, err)
+	}
+	return bytesOnly.status(s), true, nil
+}
+
+// bytesOnly is the payload whose status counts bytes.
+var bytesOnly = payload{elem: 1}
+
+// Message is a message that Mprobe took: no other receive or probe sees it, and
+// it must be received with Mrecv or Imrecv, once (MPI_Message).
+type Message struct {
+	c      *Comm
+	m      *engine.Message // nil: from Null
+	status Status
+}
+
+// Status tells of the message; Len counts bytes.
+func (m *Message) Status() Status { return m.status }
+
+// Mprobe waits for a message from source with tag and takes it (MPI_Mprobe). A
+// probe of Null returns a message from Null at once.
+func Mprobe(ctx context.Context, c *Comm, source int, tag Tag) (*Message, error) {
+	const op = record.OpMprobe
+	if err := c.checkRecv(op, source, tag, new(payload)); err != nil {
+		return nil, err
+	}
+	if source == Null {
+		return &Message{c: c, status: nullStatus}, nil
+	}
+	return c.mprobe(ctx, op, source, tag)
+}
+
+// Improbe is Mprobe without waiting; nil if there is no such message now
+// (MPI_Improbe).
+func Improbe(c *Comm, source int, tag Tag) (*Message, error) {
+	const op = record.OpImprobe
+	if err := c.checkRecv(op, source, tag, new(payload)); err != nil {
+		return nil, err
+	}
+	if source == Null {
+		return &Message{c: c, status: nullStatus}, nil
+	}
+	m, err := c.job.engine.Take(c.ctx, c.space, source, int64(tag))
+	if err != nil || m == nil {
+		return nil, c.fail(op.String(), source, tag, err)
+	}
+	return &Message{c, m, bytesOnly.status(m.Status)}, nil
+}
+
+// Mrecv receives m into buf (MPI_Mrecv). Errors: as Recv; ErrRequest if m was
+// received before. m has matched, so ctx cannot cancel it any more: Mrecv
+// returns when it is there.
+func Mrecv[T any](ctx context.Context, m *Message, buf []T) (Status, error) {
+	p := slice(buf)
+	if err := m.c.checkRecv(record.OpMrecv, m.status.Source, m.status.Tag, &p); err != nil {
+		return Status{}, err
+	}
+	return m.recv(ctx, record.OpMrecv, p)
+}
+
+// Imrecv starts an Mrecv; as Irecv (MPI_Imrecv).
+func Imrecv[T any](m *Message, buf []T) Request {
+	p := slice(buf)
+	const op = record.OpImrecv
+	source, tag := m.status.Source, m.status.Tag
+	if err := m.c.checkRecv(op, source, tag, &p); err != nil {
+		return Request{early: err}
+	}
+	r := Request{c: m.c, op: op, peer: source, tag: tag, want: payload{elem: p.elem, layout: p.layout}}
+	if m.m == nil {
+		r.ref = m.c.job.engine.Completed(engine.Status{Source: Null, Tag: int64(AnyTag)}, nil)
+		return r
+	}
+	env := m.c.envelope(op, engine.Standard, source, tag, &p)
+	ref, err := m.c.job.engine.Imrecv(m.m, &env)
+	if err != nil {
+		return Request{early: m.c.fail(op.String(), source, tag, err)}
+	}
+	r.ref = ref
+	return r
+}
+
+func (c *Comm) mprobe(ctx context.Context, op record.Op, source int, tag Tag) (*Message, error) {
+	env := c.envelope(op, engine.Standard, source, tag, new(payload))
+	m, s, err := c.job.engine.Probe(ctx, &env, true)
+	if err != nil {
+		return nil, c.fail(op.String(), source, tag, err)
+	}
+	return &Message{c, m, bytesOnly.status(s)}, nil
+}
+
+func (m *Message) recv(ctx context.Context, op record.Op, p payload) (Status, error) {
+	if m.m == nil {
+		return nullStatus, nil
+	}
+	env := m.c.envelope(op, engine.Standard, m.status.Source, m.status.Tag, &p)
+	s, err := m.c.job.engine.Mrecv(ctx, m.m, &env)
+	if err != nil {
+		return p.status(s), m.c.failRecv(op, m.status.Source, m.status.Tag, s, p, err)
+	}
+	return p.status(s), nil
+}
+
+func (m *Message) layout() uint32 { return m.m.Status.Layout }

@@ -1,0 +1,121 @@
+package rank
+
+import (
+	"context"
+	"errors"
+
+	"github.com/muster-mpi/muster/datatype"
+	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/record"
+)
+
+// Recv receives the earliest message from source with tag into buf and returns
+// when it is there (MPI_Recv). source may be AnySource and tag AnyTag. A shorter
+// message leaves the rest of buf as it was. If ctx ends before a message has
+// matched, the receive is withdrawn: ErrCancelled; a message that has matched is
+// received all the same. When Recv returns, nothing touches buf any more.
+//
+// Errors: ErrTruncated (the message was longer than buf; what fits is in buf,
+// the rest is gone, later messages are not affected), ErrType (the message is
+// gone), ErrRank, ErrTag, ErrElement, ErrComm, ErrFreed, ErrFailed,
+// ErrCancelled, ErrAborted.
+func Recv[T any](ctx context.Context, c *Comm, source int, tag Tag, buf []T) (Status, error) {
+	return c.recv(ctx, record.OpRecv, source, tag, slice(buf))
+}
+
+// RecvView is Recv into the elements of v, which are written where they lie.
+// ErrArgument if v names an element twice.
+func RecvView[T any](ctx context.Context, c *Comm, source int, tag Tag, v datatype.View[T]) (Status, error) {
+	return c.recv(ctx, record.OpRecv, source, tag, view(v, true))
+}
+
+// Irecv starts a Recv and returns at once. buf belongs to the receive until the
+// Request completes: it may be neither read nor written (MPI_Irecv). What is
+// wrong with the arguments is the Request's error.
+func Irecv[T any](c *Comm, source int, tag Tag, buf []T) Request {
+	return c.irecv(record.OpIrecv, source, tag, slice(buf))
+}
+
+// IrecvView starts a RecvView; as Irecv.
+func IrecvView[T any](c *Comm, source int, tag Tag, v datatype.View[T]) Request {
+	return c.irecv(record.OpIrecv, source, tag, view(v, true))
+}
+
+// RecvAlloc receives the earliest message from source with tag, whatever its
+// length, into a new slice. It is one matched operation: no other receive can
+// come between the length and the message. Errors: as Recv, without
+// ErrTruncated.
+func RecvAlloc[T any](ctx context.Context, c *Comm, source int, tag Tag) ([]T, Status, error) {
+	want := slice[T](nil)
+	if err := c.checkRecv(record.OpRecv, source, tag, &want); err != nil {
+		return nil, Status{}, err
+	}
+	if source == Null {
+		return nil, nullStatus, nil
+	}
+	m, err := c.mprobe(ctx, record.OpRecv, source, tag)
+	if err != nil {
+		return nil, Status{}, err
+	}
+	var buf []T
+	// A message of another type gets no room, and the receive says why.
+	if n, whole := Count[T](m.status); whole && m.layout() == want.layout {
+		buf = make([]T, n)
+	}
+	status, err := m.recv(ctx, record.OpRecv, slice(buf))
+	if err != nil {
+		return nil, status, err
+	}
+	return buf, status, nil
+}
+
+func (c *Comm) recv(ctx context.Context, op record.Op, source int, tag Tag, p payload) (Status, error) {
+	if err := c.checkRecv(op, source, tag, &p); err != nil {
+		return Status{}, err
+	}
+	if source == Null {
+		return nullStatus, nil
+	}
+	env := c.envelope(op, engine.Standard, source, tag, &p)
+	s, err := c.job.engine.Recv(ctx, &env)
+	status := p.status(s)
+	if err != nil {
+		return status, c.failRecv(op, source, tag, s, p, err)
+	}
+	return status, nil
+}
+
+func (c *Comm) irecv(op record.Op, source int, tag Tag, p payload) Request {
+	if err := c.checkRecv(op, source, tag, &p); err != nil {
+		return Request{early: err}
+	}
+	r := Request{c: c, op: op, peer: source, tag: tag, want: payload{elem: p.elem, layout: p.layout, object: p.object}}
+	if source == Null {
+		r.ref = c.job.engine.Completed(engine.Status{Source: Null, Tag: int64(AnyTag)}, nil)
+		return r
+	}
+	env := c.envelope(op, engine.Standard, source, tag, &p)
+	ref, err := c.job.engine.Irecv(&env)
+	if err != nil {
+		return Request{early: c.fail(op.String(), source, tag, err)}
+	}
+	r.ref = ref
+	return r
+}
+
+// failRecv makes the error of a receive whose status was s.
+func (c *Comm) failRecv(op record.Op, source int, tag Tag, s engine.Status, p payload, err error) error {
+	if errors.Is(err, ErrTruncated) || errors.Is(err, ErrType) {
+		source, tag, err = s.Source, Tag(s.Tag), describe(err, s.Source, p)
+	}
+	return c.fail(op.String(), source, tag, err)
+}
+
+// status tells the engine's status in elements of p.
+func (p payload) status(s engine.Status) Status {
+	t := Status{Source: s.Source, Tag: Tag(s.Tag), Bytes: s.Bytes, Cancelled: s.Cancelled}
+	if p.elem > 0 {
+		t.Len = s.Bytes / p.elem
+	}
+	return t
+}

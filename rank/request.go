@@ -1,0 +1,151 @@
+package rank
+
+import (
+	"context"
+	"errors"
+
+	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/record"
+)
+
+// Request is an operation that was started (MPI_Request). It is a value and
+// may be copied; it is complete once, for the first Wait or Test that finds it
+// so, and any use after that is ErrRequest. The zero Request is the null
+// request: complete, with the empty status {AnySource, AnyTag, 0}.
+type Request struct {
+	ref   engine.Ref
+	c     *Comm
+	op    record.Op
+	peer  int
+	tag   Tag
+	want  payload // elem, layout and object only
+	early error   // the operation could not be started
+}
+
+// IsNull reports whether r is the null request.
+func (r Request) IsNull() bool { return r.c == nil && r.early == nil }
+
+// Wait returns when r is complete (MPI_Wait). If ctx ends first, its cause is
+// the error and r goes on: wait again, or Cancel. Only one goroutine may wait
+// for a request: ErrConcurrent. Errors: those of the operation, ErrRequest.
+func (r Request) Wait(ctx context.Context) (Status, error) {
+	if r.c == nil {
+		return emptyStatus, r.early
+	}
+	s, err := r.c.job.engine.Wait(ctx, r.ref)
+	return r.finish(s, err)
+}
+
+// Test reports whether r is complete, and ends it if so (MPI_Test).
+func (r Request) Test() (Status, bool, error) {
+	if r.c == nil {
+		return emptyStatus, true, r.early
+	}
+	s, done, err := r.c.job.engine.Test(r.ref)
+	if !done && err == nil {
+		return Status{}, false, nil
+	}
+	status, err := r.finish(s, err)
+	return status, done, err
+}
+
+// Peek is Test that leaves r as it is (MPI_Request_get_status).
+func (r Request) Peek() (Status, bool, error) {
+	if r.c == nil {
+		return emptyStatus, true, r.early
+	}
+	s, done, err := r.c.job.engine.Peek(r.ref)
+	if !done && err == nil {
+		return Status{}, false, nil
+	}
+	status, err := r.finish(s, err)
+	return status, done, err
+}
+
+// Done returns a channel that is closed when r is complete; r must still be
+// waited for. The channel is made at the first call.
+func (r Request) Done() <-chan struct{} {
+	if r.c == nil {
+		return closedChannel
+	}
+	return r.c.job.engine.Done(r.ref)
+}
+
+var closedChannel = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// Cancel cancels a receive that has not matched; on anything else it has no
+// effect (MPI_Cancel, sends apart). r must still be waited for: its error is
+// then ErrCancelled, with Status.Cancelled, or it was matched and completes as
+// ever, never both and never neither. Cancel does not block.
+func (r Request) Cancel() error {
+	if r.c == nil {
+		return r.early
+	}
+	if err := r.c.job.engine.Cancel(r.ref); err != nil {
+		return r.c.fail("Cancel", r.peer, r.tag, err)
+	}
+	return nil
+}
+
+// Then hands r over to f, which is called once, when r is complete, with what
+// Wait would have returned, on another goroutine. r must not be used any more.
+// Callbacks run few at a time, in the order of completion; f may call anything,
+// and a panic in f is printed and ends f only. Errors: ErrRequest,
+// ErrConcurrent; f is then not called.
+func (r Request) Then(f func(Status, error)) error {
+	if r.c == nil {
+		engine.RunCallback(func() { f(emptyStatus, r.early) })
+		return nil
+	}
+	err := r.c.job.engine.Then(r.ref, func(s engine.Status, err error) { f(r.finish(s, err)) })
+	if err != nil {
+		return r.c.fail("Then", r.peer, r.tag, err)
+	}
+	return nil
+}
+
+// Free lets r go: the operation finishes, nobody hears of it, and r must not be
+// used any more (MPI_Request_free). Its buffer belongs to it until then, which
+// only the peer can tell.
+func (r Request) Free() error {
+	if r.c == nil {
+		return r.early
+	}
+	if err := r.c.job.engine.Release(r.ref); err != nil {
+		return r.c.fail("Free", r.peer, r.tag, err)
+	}
+	return nil
+}
+
+// live reports whether r has not been waited for.
+func (r Request) live() bool {
+	if r.c == nil {
+		return false
+	}
+	_, _, err := r.c.job.engine.Peek(r.ref)
+	return !errors.Is(err, ErrRequest)
+}
+
+// finish tells the engine's outcome in this package's terms.
+func (r Request) finish(s engine.Status, err error) (Status, error) {
+	status := r.want.status(s)
+	if err == nil {
+		return status, nil
+	}
+	return status, r.c.failRecv(r.op, r.peer, r.tag, s, r.want, err)
+}
+
+// NewRequest returns a Request that the caller completes by calling the
+// function, once; later calls do nothing (generalized request,
+// MPI_Grequest_start). It belongs to c's job: when that ends, so does it.
+func NewRequest(c *Comm) (Request, func(Status, error)) {
+	ref, done := c.job.engine.External(record.OpWait)
+	r := Request{ref: ref, c: c, op: record.OpWait, peer: Null, tag: AnyTag, want: payload{elem: 1}}
+	return r, func(s Status, err error) {
+		done(engine.Status{Source: s.Source, Tag: int64(s.Tag), Bytes: s.Bytes, Cancelled: s.Cancelled}, err)
+	}
+}

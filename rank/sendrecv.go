@@ -1,0 +1,60 @@
+package rank
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/record"
+)
+
+// SendRecv sends sbuf to dest and receives into rbuf from source, both under
+// way at once, so that ranks in a ring cannot block each other (MPI_Sendrecv).
+// Its halves match any other send or receive. Either peer may be Null. sbuf and
+// rbuf must not overlap. The status is the receive's. Errors: as Send and Recv;
+// if only the send fails, the receive is cancelled unless it has matched.
+func SendRecv[S, R any](ctx context.Context, c *Comm, dest int, stag Tag, sbuf []S, source int, rtag Tag, rbuf []R) (Status, error) {
+	return c.sendRecv(ctx, dest, stag, slice(sbuf), source, rtag, slice(rbuf))
+}
+
+// SendRecvReplace is SendRecv from and into buf (MPI_Sendrecv_replace). It
+// copies buf.
+func SendRecvReplace[T any](ctx context.Context, c *Comm, dest int, stag Tag, source int, rtag Tag, buf []T) (Status, error) {
+	return c.sendRecv(ctx, dest, stag, slice(slices.Clone(buf)), source, rtag, slice(buf))
+}
+
+func (c *Comm) sendRecv(ctx context.Context, dest int, stag Tag, out payload, source int, rtag Tag, in payload) (Status, error) {
+	const op = record.OpSendRecv
+	if err := c.checkSend(op, dest, stag, &out); err != nil {
+		return Status{}, err
+	}
+	if err := c.checkRecv(op, source, rtag, &in); err != nil {
+		return Status{}, err
+	}
+	r := c.irecv(op, source, rtag, in)
+	if dest != Null {
+		env := c.envelope(op, engine.Standard, dest, stag, &out)
+		if err := c.job.engine.Send(ctx, &env); err != nil {
+			err = c.fail(op.String(), dest, stag, err)
+			return r.settle(err)
+		}
+	}
+	status, err := r.Wait(ctx)
+	if err != nil && ctx.Err() != nil && r.live() {
+		return r.settle(err)
+	}
+	return status, err
+}
+
+// settle cancels r, waits for what becomes of it, and returns its status and
+// cause, or nothing wrong if the receive had matched after all and cause was
+// only that ctx ended.
+func (r Request) settle(cause error) (Status, error) {
+	_ = r.Cancel()
+	status, err := r.Wait(context.Background())
+	if err == nil && errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
+		return status, err
+	}
+	return status, cause
+}

@@ -1,0 +1,200 @@
+package rank
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/muster-mpi/muster/internal/engine"
+)
+
+// StatusError is ErrInStatus: some of several operations failed
+// (MPI_ERR_IN_STATUS). Errs has an entry for each: nil, its error, or
+// ErrPending for one that is not complete.
+type StatusError struct{ Errs []error }
+
+func (s *StatusError) Error() string {
+	n := 0
+	var first error
+	at := 0
+	for i, err := range s.Errs {
+		if err != nil && !errors.Is(err, ErrPending) {
+			if n++; first == nil {
+				first, at = err, i
+			}
+		}
+	}
+	return fmt.Sprintf("%v: %d of %d, first request %d: %v", ErrInStatus, n, len(s.Errs), at, first)
+}
+
+func (s *StatusError) Is(target error) bool { return target == ErrInStatus }
+
+// Unwrap returns the errors of the operations that failed.
+func (s *StatusError) Unwrap() []error {
+	var errs []error
+	for _, err := range s.Errs {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// Completion is one request that WaitSome or TestSome found complete.
+type Completion struct {
+	Index  int // in the list given
+	Status Status
+	Err    error
+}
+
+// WaitAll returns when all of rs are complete (MPI_Waitall). Null requests and
+// an empty list are complete. If some failed the error is a *StatusError
+// (ErrInStatus). If ctx ends first the error is its cause: requests found
+// complete until then are ended, the others go on.
+func WaitAll(ctx context.Context, rs ...Request) error {
+	return waitAll(ctx, rs, nil)
+}
+
+// WaitAllStatus is WaitAll that returns the statuses too.
+func WaitAllStatus(ctx context.Context, rs ...Request) ([]Status, error) {
+	statuses := make([]Status, len(rs))
+	return statuses, waitAll(ctx, rs, statuses)
+}
+
+func waitAll(ctx context.Context, rs []Request, statuses []Status) error {
+	var errs []error
+	for i, r := range rs {
+		s, err := r.Wait(ctx)
+		if statuses != nil {
+			statuses[i] = s
+		}
+		if err == nil {
+			continue
+		}
+		if errs == nil {
+			errs = make([]error, len(rs))
+		}
+		errs[i] = err
+		if ctx.Err() != nil && r.live() {
+			return err
+		}
+	}
+	if errs != nil {
+		return &StatusError{errs}
+	}
+	return nil
+}
+
+// WaitAny returns when one of rs is complete, and ends that one: its index,
+// status and error (MPI_Waitany). Null requests are passed over; if there is no
+// other the index is Undefined, at once. None starves: the search begins at
+// another place each time. Requests of different jobs cannot be mixed.
+func WaitAny(ctx context.Context, rs ...Request) (int, Status, error) {
+	if i := early(rs); i >= 0 {
+		return i, emptyStatus, rs[i].early
+	}
+	e, refs := refs(rs)
+	if e == nil {
+		return Undefined, emptyStatus, nil
+	}
+	i, s, err := e.WaitAny(ctx, refs)
+	if i < 0 {
+		return Undefined, emptyStatus, err
+	}
+	status, err := rs[i].finish(s, err)
+	return i, status, err
+}
+
+// WaitSome returns when at least one of rs is complete, and ends all that are
+// (MPI_Waitsome). It returns nil if there is none but null requests. If some
+// failed the error is ErrInStatus.
+func WaitSome(ctx context.Context, rs ...Request) ([]Completion, error) {
+	i, s, err := WaitAny(ctx, rs...)
+	if i == Undefined {
+		return nil, err
+	}
+	rest := make([]Request, len(rs))
+	copy(rest, rs)
+	rest[i] = Request{}
+	more, _ := TestSome(rest...)
+	return inStatus(append([]Completion{{i, s, err}}, more...))
+}
+
+// TestAll reports whether all of rs are complete, and ends them if so; else it
+// leaves all as they are (MPI_Testall).
+func TestAll(rs ...Request) ([]Status, bool, error) {
+	for _, r := range rs {
+		if _, done, err := r.Peek(); !done && err == nil {
+			return nil, false, nil
+		}
+	}
+	statuses, err := WaitAllStatus(context.Background(), rs...)
+	return statuses, true, err
+}
+
+// TestAny is WaitAny without waiting; false if none was complete
+// (MPI_Testany). With null requests only, it is Undefined and true.
+func TestAny(rs ...Request) (int, Status, bool, error) {
+	null := true
+	for i, r := range rs {
+		if r.IsNull() {
+			continue
+		}
+		null = false
+		if s, done, err := r.Test(); done || err != nil {
+			return i, s, true, err
+		}
+	}
+	return Undefined, emptyStatus, null, nil
+}
+
+// TestSome ends all of rs that are complete and returns them (MPI_Testsome). If
+// some failed the error is ErrInStatus.
+func TestSome(rs ...Request) ([]Completion, error) {
+	var found []Completion
+	for i, r := range rs {
+		if r.IsNull() {
+			continue
+		}
+		if s, done, err := r.Test(); done || err != nil {
+			found = append(found, Completion{i, s, err})
+		}
+	}
+	return inStatus(found)
+}
+
+func inStatus(found []Completion) ([]Completion, error) {
+	errs := make([]error, len(found))
+	failed := false
+	for i, f := range found {
+		errs[i] = f.Err
+		failed = failed || f.Err != nil
+	}
+	if failed {
+		return found, &StatusError{errs}
+	}
+	return found, nil
+}
+
+// early returns the index of a request that could not be started, or -1.
+func early(rs []Request) int {
+	for i, r := range rs {
+		if r.early != nil {
+			return i
+		}
+	}
+	return -1
+}
+
+// refs returns the engine of rs and what it calls them; nil if all are null.
+func refs(rs []Request) (*engine.Engine, []engine.Ref) {
+	var e *engine.Engine
+	list := make([]engine.Ref, len(rs))
+	for i, r := range rs {
+		if r.c != nil {
+			e = r.c.job.engine
+			list[i] = r.ref
+		}
+	}
+	return e, list
+}
