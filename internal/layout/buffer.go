@@ -4,39 +4,48 @@
 // imports only the standard library.
 package layout
 
-import "fmt"
-
-// Plan says where, relative to a base, the runs of a strided buffer lie. The
-// zero Plan is empty.
-//
-// A Plan is immutable once built and may be shared.
-type Plan struct {
-	runs runs
-	size int // packed bytes
-}
-
-// runs is the shape of a Plan: see strided and indexed.
-type runs interface {
-	// at returns the run that holds packed offset off: the memory offset of
-	// that byte and how many bytes follow it in the same run.
-	at(off int) (mem, n int)
-}
+import (
+	"fmt"
+	"iter"
+	"unsafe"
+)
 
 // Buffer is memory seen as a run of packed bytes. The zero Buffer is empty. It
-// is a value; copying it copies no data.
+// is a value; copying it copies no data, and no method of it allocates.
+//
+// An offset past the end is an empty range, as in io.ReaderAt; a negative one
+// panics, as an index does.
 type Buffer struct {
 	mem  []byte
-	plan *Plan // nil: mem is one run, and the fields below are unused
+	plan *Plan // not empty; nil: mem is one run, and the fields below are unused
 	from int   // packed offset in plan of this Buffer's first byte
-	size int   // packed bytes
+	size int   // packed bytes, more than 0
 }
 
 // Of returns the Buffer of one run.
 func Of(b []byte) Buffer { return Buffer{mem: b} }
 
-// WithPlan returns the Buffer of the runs of plan in mem.
-func WithPlan(mem []byte, plan *Plan) Buffer {
-	return Buffer{mem: mem, plan: plan, size: plan.size}
+// WithPlan returns the Buffer of the runs of plan in mem. It is contiguous if
+// plan is one run. The error says which byte of plan lies outside mem.
+func WithPlan(mem []byte, plan *Plan) (Buffer, error) {
+	if plan.size == 0 {
+		return Buffer{}, nil
+	}
+	if plan.lo < 0 || plan.hi > len(mem) {
+		return Buffer{}, fmt.Errorf("layout: the plan needs bytes [%d, %d), the memory has [0, %d)", plan.lo, plan.hi, len(mem))
+	}
+	if plan.count() == 1 {
+		return Buffer{mem: mem[plan.lo:plan.hi]}, nil
+	}
+	return Buffer{mem: mem, plan: plan, size: plan.size}, nil
+}
+
+// BytesOf returns the memory of s. The bytes alias s and keep it alive. T must
+// hold no pointers (see datatype.Check): the collector does not look into
+// bytes, and what arrives from another process is no address here.
+func BytesOf[T any](s []T) []byte {
+	var zero T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(zero)))
 }
 
 // Len returns the number of packed bytes.
@@ -47,74 +56,159 @@ func (b Buffer) Len() int {
 	return len(b.mem)
 }
 
-// Slice returns the part of b from packed offset off to end.
+// Slice returns the part of b from packed offset off to end. Like a slice
+// expression it panics unless 0 ≤ off ≤ end ≤ Len.
 func (b Buffer) Slice(off, end int) Buffer {
+	if off < 0 || end < off || end > b.Len() {
+		panicSlice(off, end, b.Len())
+	}
 	if b.plan == nil {
 		return Buffer{mem: b.mem[off:end]}
 	}
-	if off < 0 || end < off || end > b.size {
-		panic(fmt.Sprintf("layout: slice [%d:%d] of a Buffer of %d bytes", off, end, b.size))
+	if off == end {
+		return Buffer{}
 	}
 	b.from, b.size = b.from+off, end-off
 	return b
 }
 
-// Contiguous returns the bytes of b if they are known to lie in one run.
-func (b Buffer) Contiguous() ([]byte, bool) { return b.mem, b.plan == nil }
+func panicSlice(off, end, size int) {
+	panic(fmt.Sprintf("layout: slice [%d:%d] of a Buffer of %d bytes", off, end, size))
+}
+
+// Contiguous returns the bytes of b if they lie in one run.
+func (b Buffer) Contiguous() ([]byte, bool) {
+	if b.plan == nil {
+		return b.mem, true
+	}
+	if b.size > b.plan.longest {
+		return nil, false
+	}
+	run := b.Run(0)
+	return run, len(run) == b.size
+}
+
+// Overlaps reports whether two runs of the memory that b was made of share a
+// byte: see Plan.Overlaps.
+func (b Buffer) Overlaps() bool { return b.plan != nil && b.plan.overlap }
 
 // Run returns the bytes from packed offset off to the end of the run that
-// holds it; empty at off = Len. It is a window into b's memory, not a copy.
+// holds it; empty from off = Len on. It is a window into b's memory, not a
+// copy.
 func (b Buffer) Run(off int) []byte {
+	if off >= b.Len() {
+		return nil
+	}
 	if b.plan == nil {
 		return b.mem[off:]
 	}
-	if off >= b.size {
-		return nil
+	c := b.cursor(off)
+	return b.mem[c.at : c.at+min(c.left, b.size-off)]
+}
+
+// Runs yields the runs of b in packed order, each a window into b's memory.
+func (b Buffer) Runs() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		if b.plan == nil {
+			if len(b.mem) > 0 {
+				yield(b.mem)
+			}
+			return
+		}
+		c := b.cursor(0)
+		for left := b.size; left > 0; {
+			n := min(c.left, left)
+			if !yield(b.mem[c.at : c.at+n]) {
+				return
+			}
+			left -= n
+			c.take(n)
+		}
 	}
-	mem, n := b.plan.runs.at(b.from + off)
-	return b.mem[mem : mem+min(n, b.size-off)]
 }
 
 // ReadAt packs bytes from packed offset off into dst and returns how many;
 // fewer than len(dst) only at the end of b.
 func (b Buffer) ReadAt(dst []byte, off int) int {
-	n := 0
-	for n < len(dst) {
-		run := b.Run(off + n)
-		if len(run) == 0 {
-			break
-		}
-		n += copy(dst[n:], run)
+	n := min(len(dst), b.Len()-off)
+	if n <= 0 {
+		return 0
 	}
+	if b.plan == nil {
+		return copy(dst, b.mem[off:])
+	}
+	b.plan.pack(dst[:n], b.mem, b.at(off))
 	return n
 }
 
 // WriteAt unpacks src to packed offset off and returns how many bytes fitted.
 func (b Buffer) WriteAt(src []byte, off int) int {
-	n := 0
-	for n < len(src) {
-		run := b.Run(off + n)
-		if len(run) == 0 {
-			break
-		}
-		n += copy(run, src[n:])
+	n := min(len(src), b.Len()-off)
+	if n <= 0 {
+		return 0
+	}
+	if b.plan == nil {
+		return copy(b.mem[off:], src)
+	}
+	b.plan.unpack(b.mem, src[:n], b.at(off))
+	return n
+}
+
+// at turns a packed offset of b into one of its plan.
+func (b Buffer) at(off int) int {
+	if off < 0 {
+		panicSlice(off, off, b.size)
+	}
+	return b.from + off
+}
+
+func (b Buffer) cursor(off int) cursor { return b.plan.seek(b.at(off)) }
+
+const (
+	// Below bounceRun bytes a run, the copy loop's work for each pair of
+	// runs costs more than moving every byte twice through the cache.
+	bounceRun   = 128
+	bounceBytes = 2048
+)
+
+// Copy copies from src at packed offset from to dst at packed offset to, as
+// much as both have, and returns how many bytes. Where dst and src share
+// memory the result is defined only if both are contiguous.
+func Copy(dst Buffer, to int, src Buffer, from int) int {
+	n := min(src.Len()-from, dst.Len()-to)
+	switch {
+	case n <= 0:
+		return 0
+	case src.plan == nil:
+		return dst.WriteAt(src.mem[from:from+n], to)
+	case dst.plan == nil:
+		return src.ReadAt(dst.mem[to:to+n], from)
+	case src.plan.mean() < bounceRun || dst.plan.mean() < bounceRun:
+		copySmall(dst, to, src, from, n)
+	default:
+		copyRuns(dst, to, src, from, n)
 	}
 	return n
 }
 
-// Copy copies from src at packed offset from to dst at packed offset to, as
-// much as both have, and returns how many bytes.
-func Copy(dst Buffer, to int, src Buffer, from int) int {
-	n := 0
-	for {
-		run := src.Run(from + n)
-		if len(run) == 0 {
-			return n
-		}
-		k := dst.WriteAt(run, to+n)
-		n += k
-		if k < len(run) {
-			return n
-		}
+// copySmall goes through a piece of stack, so that each side runs the packing
+// loop made for its shape.
+func copySmall(dst Buffer, to int, src Buffer, from, n int) {
+	var piece [bounceBytes]byte
+	for done := 0; done < n; {
+		k := src.ReadAt(piece[:min(n-done, len(piece))], from+done)
+		dst.WriteAt(piece[:k], to+done)
+		done += k
+	}
+}
+
+func copyRuns(dst Buffer, to int, src Buffer, from, n int) {
+	d, s := dst.cursor(to), src.cursor(from)
+	for n > 0 {
+		k := min(d.left, s.left, n)
+		copy(dst.mem[d.at:d.at+k], src.mem[s.at:])
+		d.take(k)
+		s.take(k)
+		n -= k
 	}
 }
