@@ -85,6 +85,10 @@ func hello(conn *boot.Conn) (*pb.Welcome, []*os.File, error) {
 	return nil, files, fmt.Errorf("the agent answered %T, not Welcome", answer.Kind)
 }
 
+// packetBytes is the most that goes over a link in one piece; an eager message
+// is never cut.
+const packetBytes = 256 << 10
+
 // newJob makes the engine and links that w describes.
 func newJob(conn *boot.Conn, w *pb.Welcome, files []*os.File) (*job, error) {
 	var records *record.Ring
@@ -130,6 +134,7 @@ func newJob(conn *boot.Conn, w *pb.Welcome, files []*os.File) (*job, error) {
 	links := stream.New(stream.Config{
 		Self: self, Size: size, Job: [16]byte(w.Job), Incarnation: w.Incarnation,
 		Connect: ctl.connect, TLS: tlsConfig,
+		Packet: max(packetBytes, int(w.Settings.GetEagerBytes())),
 	}, j.engine)
 	loop := inproc.Loop(size, self, j.engine)
 	j.conns = []transport.Conn{links, loop}

@@ -1,32 +1,41 @@
 package engine
 
-import (
-	"math/bits"
-	"sync"
+import "math/bits"
+
+// bytePool keeps memory for the payloads of unexpected messages, by powers of
+// two. Engine.mu guards it.
+type bytePool [25][][]byte
+
+const (
+	smallestClass = 6       // 64 bytes
+	spareBytes    = 1 << 20 // kept in each class after a burst
 )
 
-// Payloads of unexpected messages come from pools by powers of two, 64 bytes
-// to the largest eager message anyone sets.
-var pools [25]sync.Pool
+func class(n int) int { return max(smallestClass, bits.Len(uint(n-1))) }
 
-// getBytes returns n bytes of any content; nil for none.
-func getBytes(n int) []byte {
+// get returns n bytes of any content; nil for none.
+func (p *bytePool) get(n int) []byte {
 	if n == 0 {
 		return nil
 	}
-	class := bits.Len(uint(max(n, 64) - 1))
-	if class >= len(pools) {
+	c := class(n)
+	if c >= len(p) {
 		return make([]byte, n)
 	}
-	if b, ok := pools[class].Get().(*[]byte); ok {
-		return (*b)[:n]
+	if k := len(p[c]); k > 0 {
+		b := p[c][k-1]
+		p[c] = p[c][:k-1]
+		return b[:n]
 	}
-	return make([]byte, n, 1<<class)
+	return make([]byte, n, 1<<c)
 }
 
-// putBytes gives back what getBytes returned.
-func putBytes(b []byte) {
-	if class := bits.Len(uint(max(cap(b), 1) - 1)); cap(b) >= 64 && class < len(pools) && cap(b) == 1<<class {
-		pools[class].Put(&b)
+// put takes back what get returned.
+func (p *bytePool) put(b []byte) {
+	if cap(b) == 0 {
+		return
+	}
+	if c := class(cap(b)); c < len(p) && (len(p[c])+1)<<c <= spareBytes {
+		p[c] = append(p[c], b)
 	}
 }

@@ -130,7 +130,7 @@ func (e *Engine) arrive(p *peer, h *wire.Header, payload layout.Buffer) error {
 		return nil
 	}
 	if m.kind == wire.Eager {
-		m.data = getBytes(n)
+		m.data = e.bytes.get(n)
 		payload.ReadAt(m.data, 0)
 		e.stats.UnexpectedBytes += int64(n)
 		e.stats.PeakBytes = max(e.stats.PeakBytes, e.stats.UnexpectedBytes)

@@ -38,7 +38,7 @@ func (e *Engine) Drain(ctx context.Context) error {
 		e.waiters = append(e.waiters, w)
 		e.mu.Unlock()
 	}()
-	slot := e.records.Begin(record.OpLeave, 0, -1, -1, 0)
+	slot := e.records.Begin(record.OpLeave, 0, record.NoPeer, record.NoTag, -1)
 	defer slot.End(e.records)
 	for {
 		if e.closed != nil {
@@ -47,7 +47,7 @@ func (e *Engine) Drain(ctx context.Context) error {
 		if e.drained() {
 			return nil
 		}
-		if err := e.park(ctx, w, slot); err != nil {
+		if err := e.park(ctx, w, slot, nil); err != nil {
 			return err
 		}
 	}

@@ -36,6 +36,7 @@ import (
 const (
 	DefaultEagerBytes      = 64 << 10
 	DefaultUnexpectedBytes = 64 << 20
+	MaxEagerBytes          = 1 << 20
 )
 
 // envelopeCost is what an eager message spends of its sender's credit besides
@@ -80,7 +81,7 @@ func (SystemClock) AfterFunc(d time.Duration, f func()) Timer { return time.Afte
 type Config struct {
 	Self, Size      int
 	Incarnation     uint32
-	EagerBytes      int   // largest eager message
+	EagerBytes      int   // largest eager message, at most MaxEagerBytes
 	UnexpectedBytes int64 // payload held for unexpected messages, from all peers together
 	Clock           Clock
 	Records         *record.Ring
@@ -110,6 +111,7 @@ type Engine struct {
 	spare    []uint32   // numbers free for use
 	counter  uint64     // of context ids this rank has picked
 	messages []*message // pool
+	bytes    bytePool
 	dirty    []*peer
 	handlers map[wire.Kind]func(peer int, h *wire.Header, payload layout.Buffer)
 	closed   error
@@ -140,6 +142,7 @@ func New(cfg Config) *Engine {
 	if cfg.EagerBytes <= 0 {
 		cfg.EagerBytes = DefaultEagerBytes
 	}
+	cfg.EagerBytes = min(cfg.EagerBytes, MaxEagerBytes)
 	if cfg.UnexpectedBytes <= 0 {
 		cfg.UnexpectedBytes = DefaultUnexpectedBytes
 	}
@@ -258,7 +261,7 @@ func (e *Engine) dropMessage(m *message) {
 	e.stats.Unexpected--
 	if m.kind == wire.Eager {
 		e.stats.UnexpectedBytes -= int64(len(m.data))
-		putBytes(m.data)
+		e.bytes.put(m.data)
 		m.data = nil
 	}
 	if len(e.messages) < spareMessages {

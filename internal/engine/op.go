@@ -192,7 +192,7 @@ func (e *Engine) External(what record.Op) (Ref, func(Status, error)) {
 	op := e.newOp()
 	op.phase = external
 	op.peer = -1
-	op.slot = e.records.Begin(what, 0, -1, -1, 0)
+	op.slot = e.records.BeginLocked(what, 0, record.NoPeer, record.NoTag, -1)
 	r := Ref{op, op.gen.Load()}
 	var once atomic.Bool
 	return r, func(s Status, err error) {

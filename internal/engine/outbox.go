@@ -20,6 +20,10 @@ type peer struct {
 	// on one stack queues instead of locking itself out.
 	state atomic.Uint32
 
+	// head is the header of the frame being sent. It belongs to the owner of
+	// state; on a stack it would escape through the Conn interface.
+	head wire.Header
+
 	credit atomic.Int64 // eager bytes we may still send
 	nframe atomic.Int32 // frames in the queue
 
@@ -190,7 +194,7 @@ func (e *Engine) pump(p *peer) {
 		if op != nil {
 			full = e.sendBulk(p, op, dead)
 		} else {
-			full = e.sendFrame(p, &f, dead)
+			full = e.sendFrame(p, f, dead)
 		}
 		if !full {
 			continue
@@ -204,11 +208,11 @@ func (e *Engine) pump(p *peer) {
 
 // sendFrame sends the frame at the head of p's queue and reports whether the
 // link was full. The caller owns p.
-func (e *Engine) sendFrame(p *peer, f *frame, dead bool) (full bool) {
+func (e *Engine) sendFrame(p *peer, f frame, dead bool) (full bool) {
 	var err error
 	if dead {
 		err = *p.dead.Load()
-	} else if e.transmit(p, f.ctx, &f.h, f.buf) {
+	} else if e.transmit(p, f.ctx, f.h, f.buf) {
 		return true
 	} else if f.free {
 		p.setBound(f.number, false)
@@ -229,21 +233,22 @@ func (e *Engine) sendFrame(p *peer, f *frame, dead bool) (full bool) {
 // transmit hands one frame to the link, after a Bind if the peer does not know
 // its context yet, and reports whether the link was full. A link that breaks
 // counts as full until Fail decides about the peer. The caller owns p.
-func (e *Engine) transmit(p *peer, ctx *Context, h *wire.Header, buf layout.Buffer) (full bool) {
+func (e *Engine) transmit(p *peer, ctx *Context, h wire.Header, buf layout.Buffer) (full bool) {
 	if p.conn == nil {
 		p.conn = e.route(p.rank)
 		p.used.Store(true)
 	}
 	if ctx != nil && ctx.number != 0 && !p.boundTo(ctx.number) {
 		var b [ContextIDBytes]byte
-		bind := wire.Header{Kind: wire.Bind, Context: ctx.number, Bytes: ContextIDBytes}
-		if r, err := p.conn.Send(p.rank, &bind, layout.Of(ctx.id.Append(b[:0])), 0); err != nil || r == transport.Full {
+		p.head = wire.Header{Kind: wire.Bind, Context: ctx.number, Bytes: ContextIDBytes}
+		if r, err := p.conn.Send(p.rank, &p.head, layout.Of(ctx.id.Append(b[:0])), 0); err != nil || r == transport.Full {
 			e.broken(p, err)
 			return true
 		}
 		p.setBound(ctx.number, true)
 	}
-	r, err := p.conn.Send(p.rank, h, buf, 0)
+	p.head = h
+	r, err := p.conn.Send(p.rank, &p.head, buf, 0)
 	e.broken(p, err)
 	return r == transport.Full || err != nil
 }
@@ -260,9 +265,9 @@ func (e *Engine) broken(p *peer, err error) {
 func (e *Engine) sendBulk(p *peer, op *Op, dead bool) (full bool) {
 	if !dead {
 		n := min(op.want-op.sent, chunkBytes)
-		h := wire.Header{Kind: wire.Bulk, ID: op.remote, Arg: uint64(op.sent), Bytes: uint64(n)}
+		p.head = wire.Header{Kind: wire.Bulk, ID: op.remote, Arg: uint64(op.sent), Bytes: uint64(n)}
 		op.holds.Add(1)
-		r, err := p.conn.Send(p.rank, &h, op.env.Buf.Slice(op.sent, op.sent+n), op.id)
+		r, err := p.conn.Send(p.rank, &p.head, op.env.Buf.Slice(op.sent, op.sent+n), op.id)
 		if err != nil || r != transport.Held {
 			op.holds.Add(-1)
 		}

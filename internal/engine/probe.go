@@ -52,7 +52,7 @@ func (e *Engine) Probe(ctx context.Context, env *Envelope, take bool) (*Message,
 			w = &prober{source: int32(env.Peer), tag: env.Tag, waiter: e.newWaiter()}
 			s.probers = append(s.probers, w)
 		}
-		if err := e.park(ctx, w.waiter, slot); err != nil {
+		if err := e.park(ctx, w.waiter, slot, nil); err != nil {
 			return nil, Status{}, fmt.Errorf("%w: %w", ErrCancelled, err)
 		}
 	}

@@ -97,7 +97,7 @@ func (e *Engine) newRecv(env *Envelope) (*Op, error) {
 	op := e.newOp()
 	op.env, op.peer = *env, -1
 	env.Context.pending++
-	op.slot = e.records.Begin(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
+	op.slot = e.records.BeginLocked(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
 	return op, nil
 }
 

@@ -51,7 +51,7 @@ func (e *Engine) Wait(ctx context.Context, r Ref) (Status, error) {
 	w := e.newWaiter()
 	op.waiter = w
 	for op.phase != complete {
-		if err := e.park(ctx, w, op.slot); err != nil && op.phase != complete {
+		if err := e.park(ctx, w, op.slot, op); err != nil && op.phase != complete {
 			op.claimed, op.waiter = false, nil
 			e.waiters = append(e.waiters, w)
 			e.mu.Unlock()
@@ -206,7 +206,7 @@ func (e *Engine) WaitAny(ctx context.Context, rs []Ref) (int, Status, error) {
 				}
 			}
 		}
-		if err := e.park(ctx, w, pending.slot); err != nil {
+		if err := e.park(ctx, w, pending.slot, pending); err != nil {
 			if i, _, _ := e.anyDone(rs, w); i < 0 {
 				release()
 				e.mu.Unlock()

@@ -85,8 +85,7 @@ func (e *Engine) direct(p *peer, env *Envelope) bool {
 	// Whoever owned p before may have queued a frame since we looked.
 	sent := p.nframe.Load() == 0
 	if sent {
-		h := env.header(wire.Eager)
-		sent = !e.transmit(p, env.Context, &h, env.Buf)
+		sent = !e.transmit(p, env.Context, env.header(wire.Eager), env.Buf)
 	}
 	e.disown(p)
 	return sent

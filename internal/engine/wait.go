@@ -75,9 +75,10 @@ func (e *Engine) newWaiter() *waiter {
 	return w
 }
 
-// park sleeps until w is woken or ctx ends. slot is stamped once it has slept
-// for a while. Engine.mu is held on entry and on return, but not meanwhile.
-func (e *Engine) park(ctx context.Context, w *waiter, slot record.Slot) error {
+// park sleeps until w is woken or ctx ends. slot, the record of op or of a call
+// without one, is stamped once it has slept for a while. Engine.mu is held on
+// entry and on return, but not meanwhile.
+func (e *Engine) park(ctx context.Context, w *waiter, slot record.Slot, op *Op) error {
 	e.parked.add(w)
 	if !e.armed {
 		e.armed = true
@@ -103,8 +104,11 @@ func (e *Engine) park(ctx context.Context, w *waiter, slot record.Slot) error {
 	if w.stamp && !w.stamped {
 		w.stamped = true
 		e.mu.Unlock()
-		slot.Block(e.records, e.cfg.Clock.Now().UnixNano(), callSite())
+		now, site := e.cfg.Clock.Now().UnixNano(), callSite()
 		e.mu.Lock()
+		if op == nil || op.phase != complete {
+			slot.Block(e.records, now, site)
+		}
 	}
 	return err
 }
