@@ -180,7 +180,7 @@ func (c *Comm) bsend(op record.Op, dest int, tag Tag, p payload) (Request, error
 		}
 	}
 	if op == record.OpIbsend {
-		done.ref = c.job.engine.Completed(engine.EmptyStatus, nil)
+		done.ref = c.job.engine.Completed(nil, engine.EmptyStatus)
 	}
 	return done, nil
 }

@@ -108,7 +108,7 @@ func Imrecv[T any](m *Message, buf []T) Request {
 	}
 	r := Request{c: m.c, op: op, peer: source, tag: tag, want: payload{elem: p.elem, layout: p.layout}}
 	if m.m == nil {
-		r.ref = m.c.job.engine.Completed(engine.Status{Source: Null, Tag: int64(AnyTag)}, nil)
+		r.ref = m.c.job.engine.Completed(nil, engine.Status{Source: Null, Tag: int64(AnyTag)})
 		return r
 	}
 	env := m.c.envelope(op, engine.Standard, source, tag, &p)

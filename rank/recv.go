@@ -91,7 +91,7 @@ func (c *Comm) irecv(op record.Op, source int, tag Tag, p payload) Request {
 	}
 	r := Request{c: c, op: op, peer: source, tag: tag, want: payload{elem: p.elem, layout: p.layout, object: p.object}}
 	if source == Null {
-		r.ref = c.job.engine.Completed(engine.Status{Source: Null, Tag: int64(AnyTag)}, nil)
+		r.ref = c.job.engine.Completed(nil, engine.Status{Source: Null, Tag: int64(AnyTag)})
 		return r
 	}
 	env := c.envelope(op, engine.Standard, source, tag, &p)

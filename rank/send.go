@@ -86,7 +86,7 @@ func (c *Comm) isend(op record.Op, mode engine.Mode, dest int, tag Tag, p payloa
 	}
 	r := Request{c: c, op: op, peer: dest, tag: tag, want: payload{elem: p.elem}}
 	if dest == Null {
-		r.ref = c.job.engine.Completed(engine.EmptyStatus, nil)
+		r.ref = c.job.engine.Completed(nil, engine.EmptyStatus)
 		return r
 	}
 	env := c.envelope(op, mode, dest, tag, &p)

@@ -118,7 +118,25 @@ func (e *Engine) NewContext(id ContextID, group Group, self int) (*Context, erro
 		e.numbers = append(e.numbers, nil)
 	}
 	e.numbers[c.number] = c
+	e.checkEarly(c)
 	return c, nil
+}
+
+// checkEarly drops what came for c before its group was known from ranks that
+// are not who they said. Engine.mu is held.
+func (e *Engine) checkEarly(c *Context) {
+	for i := range c.spaces {
+		var aliens []*message
+		for m := range c.spaces[i].match.Messages {
+			if m := m.Ref.(*message); c.speaker(m.peer, int(m.m.Source)) != nil {
+				aliens = append(aliens, m)
+			}
+		}
+		for _, m := range aliens {
+			c.spaces[i].match.Retract(&m.m)
+			e.refuse(m, c)
+		}
+	}
 }
 
 // ID returns the context's name in the job.

@@ -136,8 +136,8 @@ func (e *Engine) Leftovers() []Leftover {
 			continue
 		}
 		l.Source, l.Dest = op.env.Peer, op.env.Context.self
-		if op.recv.Ref != nil && l.Kind == LeftRequest && op.status == (Status{}) {
-			l.Source, l.Dest = op.env.Context.self, op.env.Peer
+		if op.send {
+			l.Source, l.Dest = l.Dest, l.Source
 		}
 		count[l]++
 	}

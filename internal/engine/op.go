@@ -65,6 +65,7 @@ type Op struct {
 
 	// Guarded by Engine.mu from here on.
 	phase   phase
+	send    bool
 	eager   bool // send: the payload went or waits with the first frame
 	copying bool // Deliver is writing into buf without the lock
 	lost    bool // nobody will wait: completion returns the Op to the pool
@@ -139,7 +140,7 @@ func (e *Engine) recycle(op *Op) {
 	op.id = uint64(gen)<<32 | op.id&(1<<32-1)
 	op.done.Store(false)
 	op.phase = idle
-	op.eager, op.copying, op.lost, op.claimed = false, false, false, false
+	op.send, op.eager, op.copying, op.lost, op.claimed = false, false, false, false, false
 	op.env = Envelope{}
 	op.remote, op.want, op.got, op.sent = 0, 0, 0, 0
 	op.status, op.err = Status{}, nil
@@ -206,14 +207,19 @@ func (e *Engine) External(what record.Op) (Ref, func(Status, error)) {
 	}
 }
 
-// Completed returns an operation that is complete already.
-func (e *Engine) Completed(s Status, err error) Ref {
+// Completed returns an operation that is complete already, with status s: what
+// env asked for is done, or asked for nothing (env is nil).
+func (e *Engine) Completed(env *Envelope, s Status) Ref {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	op := e.newOp()
 	op.phase = external
 	op.peer = -1
 	op.status = s
-	e.finish(op, err)
+	if env != nil {
+		op.env, op.send = *env, true
+		env.Context.pending++
+	}
+	e.finish(op, nil)
 	return Ref{op, op.gen.Load()}
 }

@@ -41,7 +41,7 @@ func (e *Engine) Isend(env *Envelope) (Ref, error) {
 	eager := e.spend(p, env)
 	if eager && env.Mode == Standard && e.direct(p, env) {
 		slot.End(e.records)
-		return e.Completed(EmptyStatus, nil), nil
+		return e.Completed(env, EmptyStatus), nil
 	}
 	return e.queue(p, env, slot, eager)
 }
@@ -102,7 +102,7 @@ func (e *Engine) queue(p *peer, env *Envelope, slot record.Slot, eager bool) (Re
 	}
 	op := e.newOp()
 	op.env, op.peer, op.slot = *env, p.rank, slot
-	op.phase, op.eager = offered, eager
+	op.phase, op.send, op.eager = offered, true, eager
 	env.Context.pending++
 	ref := Ref{op, op.gen.Load()}
 	kind := wire.Offer
