@@ -1,0 +1,26 @@
+package stream
+
+import "google.golang.org/grpc/mem"
+
+// Inject sends b to peer as one gRPC message on the connection in use.
+func (c *Conn) Inject(peer int, b []byte) error {
+	l, err := c.link(peer)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	s := l.session
+	l.mu.Unlock()
+	return s.stream.SendMsg(&outgoing{mem.BufferSlice{mem.SliceBuffer(b)}})
+}
+
+// Kept returns the bytes kept for peer: queued, and sent but not acknowledged.
+func (c *Conn) Kept(peer int) int {
+	l, err := c.link(peer)
+	if err != nil {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.queued + l.unacked
+}

@@ -1,0 +1,50 @@
+package stream_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/muster-mpi/muster/internal/transport/stream"
+	"github.com/muster-mpi/muster/internal/transport/stream/streamtest"
+	"github.com/muster-mpi/muster/internal/transport/transporttest"
+)
+
+func TestUnix(t *testing.T) { transporttest.Run(t, streamtest.Net{Pair: streamtest.Unix}.Open) }
+func TestTCP(t *testing.T)  { transporttest.Run(t, streamtest.Net{Pair: streamtest.TCP}.Open) }
+func TestTLS(t *testing.T) {
+	transporttest.Run(t, streamtest.Net{Pair: streamtest.TCP, TLS: true}.Open)
+}
+
+// TestTinyBuffers makes every limit bite: windows of a few packets, packets of
+// a few frames, queues that are full at once.
+func TestTinyBuffers(t *testing.T) {
+	transporttest.Run(t, streamtest.Net{Pair: streamtest.Unix, Config: tiny}.Open)
+}
+
+var tiny = stream.Config{Copy: 300, Packet: 1000, Window: 4000, Queue: 2000, Buffer: 4096}
+
+// TestShakyConnections cuts connections in the middle of packets: what is
+// delivered is the same, once and in order.
+func TestShakyConnections(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		pair  streamtest.Pair
+		tls   bool
+		cfg   stream.Config
+		every int
+	}{
+		{"Unix", streamtest.Unix, false, stream.Config{}, 1 << 20},
+		{"UnixTiny", streamtest.Unix, false, tiny, 20_000},
+		{"TCP", streamtest.TCP, false, stream.Config{}, 1 << 20},
+		{"TLS", streamtest.TCP, true, stream.Config{}, 300_000},
+	} {
+		for seed := range uint64(2) {
+			t.Run(fmt.Sprintf("%s/seed%d", c.name, seed), func(t *testing.T) {
+				cfg := c.cfg
+				cfg.Tries, cfg.Backoff = 50, time.Millisecond
+				transporttest.Run(t, streamtest.Net{Pair: c.pair, TLS: c.tls, Config: cfg, Wrap: streamtest.Shaky(seed, c.every, 6)}.Open)
+			})
+		}
+	}
+}

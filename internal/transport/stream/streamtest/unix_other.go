@@ -1,0 +1,11 @@
+//go:build !unix
+
+package streamtest
+
+import (
+	"errors"
+	"net"
+)
+
+// Unix reports that this system has no socket pairs.
+func Unix() (net.Conn, net.Conn, error) { return nil, nil, errors.ErrUnsupported }
