@@ -26,9 +26,10 @@ type sendBuffer struct {
 const BsendOverhead = 64
 
 // AttachBuffer gives c room for buffered sends: bytes in all, for messages that
-// have not left yet, each with BsendOverhead (MPI_Comm_attach_buffer). A
-// communicator without a buffer uses the world's. Errors: ErrBuffer if it has
-// one, ErrArgument for a negative size.
+// have not left yet, each with BsendOverhead (MPI_Comm_attach_buffer, MPI 4.1
+// §3.6; MPI_Buffer_attach is that of the world). A communicator without a buffer
+// uses the world's. Errors: ErrBuffer if it has one, ErrArgument for a negative
+// size, ErrComm, ErrFreed.
 func (c *Comm) AttachBuffer(bytes int) error {
 	if err := c.usable("AttachBuffer"); err != nil {
 		return err
@@ -49,7 +50,9 @@ func (c *Comm) AttachBuffer(bytes int) error {
 }
 
 // FlushBuffer returns when all messages in c's own buffer have left
-// (MPI_Comm_flush_buffer): for a long message, when a receive has taken it.
+// (MPI_Comm_flush_buffer): a long one has when a receive has taken it. If ctx
+// ends first the error is its cause. Errors: ErrBuffer if c has none, ErrComm,
+// ErrFreed.
 func (c *Comm) FlushBuffer(ctx context.Context) error {
 	_, err := c.drainBuffer(ctx, "FlushBuffer", false)
 	return err
@@ -123,9 +126,10 @@ func (b *sendBuffer) release(n int) {
 }
 
 // Bsend copies buf into the attached buffer, sends it from there and returns at
-// once, whatever the receiver does (MPI_Bsend). Leave delivers what is still
-// there. Errors: ErrBuffer if there is no room, with the bytes needed and free;
-// else as Send.
+// once, whatever the receiver does (MPI_Bsend). Messages of Bsend and Send arrive
+// in the order of the calls, and Leave delivers what is still there. ctx is only
+// looked at before. Errors: ErrBuffer if there is no room, with the bytes needed
+// and free; else as Send. What befalls the message later is not told.
 func Bsend[T any](ctx context.Context, c *Comm, dest int, tag Tag, buf []T) error {
 	if err := context.Cause(ctx); err != nil {
 		if err := c.usable("Bsend"); err != nil {
@@ -138,7 +142,8 @@ func Bsend[T any](ctx context.Context, c *Comm, dest int, tag Tag, buf []T) erro
 }
 
 // Ibsend starts a Bsend; its Request is complete as soon as the copy is made,
-// which is at once (MPI_Ibsend).
+// which is at once, and must be waited for all the same (MPI_Ibsend). Errors, of
+// the Request: as Bsend.
 func Ibsend[T any](c *Comm, dest int, tag Tag, buf []T) Request {
 	return c.ibsend(dest, tag, slice(buf))
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/muster-mpi/muster/internal/wire"
 )
 
-// Tag tells messages of one sender apart. Programs may use 0 to MaxTag.
+// Tag tells messages of one sender apart. Programs may use 0 to MaxTag, on any
+// communicator; the library's own messages match elsewhere.
 type Tag int
 
 // MaxTag is the largest tag, the same on every rank (MPI_TAG_UB).
@@ -27,8 +28,10 @@ const (
 )
 
 // Comm is a communicator: a group of ranks with a matching space of its own,
-// seen from one of them. Its methods and the functions that take it may be
-// called from any goroutine.
+// seen from one of them (MPI 4.1 §7.4). Ranks in calls on it are those of its
+// group. Its methods and the functions that take it may be called from any
+// goroutine. A nil or freed Comm is ErrComm or ErrFreed to calls that return an
+// error.
 type Comm struct {
 	job   *job
 	ctx   *engine.Context
@@ -52,22 +55,24 @@ type Comm struct {
 }
 
 // ErrorPolicy says what an error of a call on a communicator does besides being
-// returned.
+// returned (MPI 4.1 §9.3).
 type ErrorPolicy uint32
 
 const (
 	// ReturnErrors: nothing. The program decides.
 	ReturnErrors ErrorPolicy = iota
 	// AbortOnError: the job ends, as by Abort with code 1, and the error is in
-	// its report (MPI_ERRORS_ARE_FATAL).
+	// its report (MPI_ERRORS_ARE_FATAL). An end of a context is an error too.
 	AbortOnError
 )
 
-// SetErrorPolicy sets c's policy on this rank. Communicators made from c later
-// begin with it. The first is ReturnErrors.
+// SetErrorPolicy sets c's policy on this rank (MPI_Comm_set_errhandler).
+// Communicators made from c later begin with it. The world begins with
+// ReturnErrors.
 func (c *Comm) SetErrorPolicy(p ErrorPolicy) { c.policy.Store(uint32(p)) }
 
-// ErrorPolicy returns what SetErrorPolicy set.
+// ErrorPolicy returns what SetErrorPolicy set, or what c began with
+// (MPI_Comm_get_errhandler).
 func (c *Comm) ErrorPolicy() ErrorPolicy { return ErrorPolicy(c.policy.Load()) }
 
 // Rank returns the calling process's rank in c, 0 to Size−1 (MPI_Comm_rank).
@@ -76,18 +81,18 @@ func (c *Comm) Rank() int { return c.self }
 // Size returns the number of ranks in c (MPI_Comm_size).
 func (c *Comm) Size() int { return c.group.Size() }
 
-// Group returns the ranks of c (MPI_Comm_group).
+// Group returns the ranks of c, in their order (MPI_Comm_group).
 func (c *Comm) Group() *Group { return c.group }
 
 // Name returns the name that error messages and reports use: "world", "self",
-// what SetName gave, or one made of how c came to be.
+// what SetName gave, or one made of how c came to be (MPI_Comm_get_name).
 func (c *Comm) Name() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.name
 }
 
-// SetName names c on this rank (MPI_Comm_set_name).
+// SetName names c on this rank, and on no other (MPI_Comm_set_name).
 func (c *Comm) SetName(name string) {
 	c.mu.Lock()
 	c.name = name
@@ -105,9 +110,9 @@ func (c *Comm) String() string {
 func (c *Comm) Self() *Comm { return c.job.self }
 
 // Twin returns a communicator over the same ranks whose messages match apart
-// from those of c, for libraries that talk behind c's user. It costs nothing,
-// and is freed with c. All libraries share the one twin: one that must be apart
-// from others too wants Dup.
+// from those of c, for libraries that talk behind c's user. It costs nothing and
+// is freed with c, not by itself: ErrComm. All libraries share the one twin: one
+// that must be apart from others too wants Dup.
 func (c *Comm) Twin() *Comm {
 	t := &Comm{job: c.job, ctx: c.ctx, space: wire.Collective, group: c.group, self: c.self, name: c.Name() + "'s twin"}
 	t.policy.Store(c.policy.Load())
@@ -124,7 +129,8 @@ func (c *Comm) Host(rank int) string {
 }
 
 // Clock returns the time since the job began. It is the same on all ranks of a
-// host, up to the precision of its clock, and never goes back (MPI_Wtime).
+// host, up to the precision of its clock, and never goes back (MPI_Wtime, MPI 4.1
+// §9.6).
 func (c *Comm) Clock() time.Duration { return c.job.clock() }
 
 // Abort ends the job: every rank is stopped and the launcher exits with code
@@ -166,7 +172,8 @@ func (c *Comm) Free() error {
 }
 
 // Disconnect is Free, but returns only when c's operations on this rank have
-// finished (MPI_Comm_disconnect).
+// finished (MPI_Comm_disconnect). If ctx ends first the error is its cause, and c
+// is freed all the same. Errors: as Free.
 func (c *Comm) Disconnect(ctx context.Context) error {
 	if err := c.Free(); err != nil {
 		return err
@@ -192,18 +199,20 @@ func (c *Comm) usable(op string) error {
 	return nil
 }
 
-// Comparison is how two groups or communicators relate (MPI_Comm_compare).
+// Comparison is how two groups or communicators relate (MPI_Comm_compare,
+// MPI_Group_compare).
 type Comparison uint8
 
 const (
 	Identical Comparison = iota // the same communicator; of groups: the same ranks in the same order
 	Congruent                   // the same ranks in the same order
 	Similar                     // the same ranks
-	Unequal
+	Unequal                     // other ranks
 )
 
 var comparisonNames = [...]string{"identical", "congruent", "similar", "unequal"}
 
+// String returns the name of c in lower case.
 func (c Comparison) String() string {
 	if int(c) < len(comparisonNames) {
 		return comparisonNames[c]
@@ -211,7 +220,8 @@ func (c Comparison) String() string {
 	return fmt.Sprintf("Comparison(%d)", uint8(c))
 }
 
-// Compare tells how c and d relate.
+// Compare tells how c and d relate: Identical, Congruent, Similar or Unequal
+// (MPI_Comm_compare). It is local.
 func (c *Comm) Compare(d *Comm) Comparison {
 	if c.ctx == d.ctx && c.space == d.space {
 		return Identical

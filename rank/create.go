@@ -13,10 +13,11 @@ import (
 )
 
 // Dup returns a communicator over the same ranks with a matching space of its
-// own (MPI_Comm_dup). All ranks of c must call it, in the same order among
-// creation calls on c. Errors: ErrMismatch if they do not make the same call,
-// ErrFreed, ErrFailed, ErrCancelled; after an error c must not be used for
-// creation calls any more.
+// own (MPI_Comm_dup, MPI 4.1 §7.4.2). All ranks of c must call it, in the same
+// order among creation calls on c, and it waits for them. Errors: ErrMismatch if
+// they do not make the same call, ErrComm, ErrFreed, ErrFailed, ErrCancelled if
+// ctx ends first; after one that not all ranks have, as the last two, c must not
+// be used for creation calls any more. Cost: 2⌈log₂ p⌉ steps.
 func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 	d, finish, err := c.dup()
 	if err != nil {
@@ -31,7 +32,7 @@ func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 // Idup starts a Dup and returns at once (MPI_Comm_idup). The communicator can
 // be used when the Request is complete without an error; until then its use is
 // ErrComm. Calls by different ranks pair up by their order on c, so several may
-// be under way.
+// be under way. Errors, of the Request: as Dup.
 func (c *Comm) Idup() (*Comm, Request) {
 	d, finish, err := c.dup()
 	if err != nil {
@@ -72,8 +73,8 @@ func (c *Comm) dup() (*Comm, func(context.Context) error, error) {
 
 // Split parts c: ranks that give the same color become a communicator, ordered
 // by key and then by their rank in c; a rank that gives Undefined gets nil
-// (MPI_Comm_split). Other colors must not be negative: ErrArgument. Who must
-// call it, and errors: as Dup.
+// (MPI_Comm_split). Other colors must not be negative: ErrArgument; a key may be
+// any number. Who must call it, blocking, errors and cost: as Dup.
 func (c *Comm) Split(ctx context.Context, color, key int) (*Comm, error) {
 	return c.split(ctx, record.OpSplit, color, key, "color")
 }
@@ -84,7 +85,8 @@ type SplitKind uint8
 // SplitHost puts the ranks of a host together (MPI_COMM_TYPE_SHARED).
 const SplitHost SplitKind = iota
 
-// SplitType is Split by where ranks run (MPI_Comm_split_type).
+// SplitType is Split by where ranks run, each part ordered by key
+// (MPI_Comm_split_type). Errors: as Dup; ErrArgument for another kind.
 func (c *Comm) SplitType(ctx context.Context, kind SplitKind, key int) (*Comm, error) {
 	if err := c.usable("SplitType"); err != nil {
 		return nil, err

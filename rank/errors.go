@@ -15,36 +15,36 @@ import (
 // context (Canceled, DeadlineExceeded) is in the chain where a context ended a
 // call.
 var (
-	ErrTruncated  = engine.ErrTruncated // a message was longer than the buffer: received as far as it fits
-	ErrType       = engine.ErrType      // sender's and receiver's elements lie differently in memory
-	ErrElement    = datatype.ErrType    // the element type cannot travel
-	ErrCancelled  = engine.ErrCancelled // Cancel, or the context, was quicker than any message
-	ErrFailed     = engine.ErrFailed    // a rank that the call needs is dead
-	ErrFreed      = engine.ErrFreed     // the communicator was freed
-	ErrNotReady   = engine.ErrNotReady  // Rsend before the receive was posted
-	ErrRequest    = engine.ErrStale     // a Request was used after its completion
-	ErrConcurrent = engine.ErrConcurrent
-	ErrAborted    = errors.New("job aborted")
-	ErrLeft       = engine.ErrClosed
+	ErrTruncated  = engine.ErrTruncated       // a message was longer than the buffer: received as far as it fits
+	ErrType       = engine.ErrType            // sender's and receiver's elements lie differently in memory
+	ErrElement    = datatype.ErrType          // the element type cannot travel
+	ErrCancelled  = engine.ErrCancelled       // Cancel, or the context, was quicker than any message
+	ErrFailed     = engine.ErrFailed          // a rank that the call needs is dead
+	ErrFreed      = engine.ErrFreed           // the communicator was freed
+	ErrNotReady   = engine.ErrNotReady        // Rsend before the receive was posted
+	ErrRequest    = engine.ErrStale           // a Request was used after its completion
+	ErrConcurrent = engine.ErrConcurrent      // two goroutines wait for one Request
+	ErrAborted    = errors.New("job aborted") // another rank of a Local failed, or Abort
+	ErrLeft       = engine.ErrClosed          // after Leave
 
-	ErrComm     = errors.New("invalid communicator")
-	ErrRank     = errors.New("invalid rank")
-	ErrTag      = errors.New("invalid tag")
-	ErrGroup    = errors.New("invalid group")
-	ErrArgument = errors.New("invalid argument")
-	ErrBuffer   = errors.New("no room in the buffer for buffered sends")
-	ErrActive   = errors.New("persistent request is active")
-	ErrInactive = errors.New("persistent request is not active")
-	ErrMismatch = errors.New("ranks disagree about a collective call")
+	ErrComm     = errors.New("invalid communicator")                     // nil, not complete yet, or not for this call
+	ErrRank     = errors.New("invalid rank")                             // the communicator or group has no such rank
+	ErrTag      = errors.New("invalid tag")                              // negative, or AnyTag in a send
+	ErrGroup    = errors.New("invalid group")                            // not of the communicator, or without the caller
+	ErrArgument = errors.New("invalid argument")                         // another argument; the text says which
+	ErrBuffer   = errors.New("no room in the buffer for buffered sends") // full, none attached, or one already
+	ErrActive   = errors.New("persistent request is active")             // started, and not waited for
+	ErrInactive = errors.New("persistent request is not active")         // Ready before Start
+	ErrMismatch = errors.New("ranks disagree about a collective call")   // creation calls, or the two sides of a partitioned message
 	ErrCodec    = errors.New("object cannot be encoded or decoded")
-	ErrPending  = errors.New("operation not complete")
-	ErrInStatus = errors.New("some operations failed")
+	ErrPending  = errors.New("operation not complete") // in a StatusError; Wait of a PartitionedSend that lacks parts
+	ErrInStatus = errors.New("some operations failed") // the StatusError of several requests
 	ErrJoined   = errors.New("this process has joined a job already")
-	ErrLaunch   = errors.New("cannot join the job")
+	ErrLaunch   = errors.New("cannot join the job") // the environment or the agent is not as expected
 )
 
-// Error is what calls of this package return: which call, where, with whom, and
-// why.
+// Error is what calls of this package return, those of Group and Local apart:
+// which call, where, with whom, and why. errors.Is looks through it for the class.
 type Error struct {
 	Op   string // the call, as "Recv"
 	Comm string // the communicator's name
@@ -55,6 +55,7 @@ type Error struct {
 	Err  error
 }
 
+// Error tells all that is known, in one line.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.Rank >= 0 {
@@ -84,6 +85,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// Unwrap returns e.Err.
 func (e *Error) Unwrap() error { return e.Err }
 
 // fail makes the error of a call on c and does what c's policy says.

@@ -5,9 +5,10 @@ import (
 	"slices"
 )
 
-// Group is an ordered set of ranks of a job, seen from one process. It is
-// immutable. Its ranks are numbered 0 to Size−1; what they are in the world is
-// World.
+// Group is an ordered set of ranks of a job, seen from one process (MPI 4.1
+// §7.3). It is immutable, and its methods are local. Its ranks are numbered 0 to
+// Size−1; what they are in the world is World. Groups come from Comm.Group, and
+// are combined with groups of the same job.
 type Group struct {
 	world []int32 // world ranks in order; nil: 0 to n−1
 	n     int
@@ -21,10 +22,10 @@ func (g *Group) derive(world []int32) *Group {
 	return &Group{world: world, n: len(world), self: g.self}
 }
 
-// Size returns the number of ranks in g.
+// Size returns the number of ranks in g (MPI_Group_size).
 func (g *Group) Size() int { return g.n }
 
-// World returns the world rank of g's rank; Undefined if it has no such.
+// World returns the world rank of g's rank, or Undefined if g has no such rank.
 func (g *Group) World(rank int) int {
 	switch {
 	case rank < 0 || rank >= g.n:
@@ -35,7 +36,8 @@ func (g *Group) World(rank int) int {
 	return int(g.world[rank])
 }
 
-// Rank returns the calling process's rank in g, or Undefined.
+// Rank returns the calling process's rank in g, or Undefined if it is not in g
+// (MPI_Group_rank).
 func (g *Group) Rank() int { return g.find(g.self) }
 
 // find returns the rank of a world rank, or Undefined. Cost: O(Size).
@@ -80,7 +82,8 @@ func (g *Group) Include(ranks ...int) (*Group, error) {
 	return g.derive(world), nil
 }
 
-// Exclude returns g without ranks (MPI_Group_excl). Errors: as Include.
+// Exclude returns g without ranks, in g's order (MPI_Group_excl). Errors: as
+// Include.
 func (g *Group) Exclude(ranks ...int) (*Group, error) {
 	if _, err := g.Include(ranks...); err != nil {
 		return nil, err
@@ -99,7 +102,7 @@ func (g *Group) Exclude(ranks ...int) (*Group, error) {
 }
 
 // Range is the ranks First, First+Stride, … up to and including Last if it is
-// met. Stride may be negative, and is not 0.
+// met. Stride may be negative, and must not be 0.
 type Range struct{ First, Last, Stride int }
 
 // IncludeRanges is Include of the ranks of the ranges in turn
@@ -113,6 +116,7 @@ func (g *Group) IncludeRanges(ranges ...Range) (*Group, error) {
 }
 
 // ExcludeRanges is Exclude of the ranks of the ranges (MPI_Group_range_excl).
+// Errors: as IncludeRanges.
 func (g *Group) ExcludeRanges(ranges ...Range) (*Group, error) {
 	ranks, err := g.expand(ranges)
 	if err != nil {
@@ -200,7 +204,8 @@ func (g *Group) Translate(h *Group, ranks ...int) ([]int, error) {
 	return out, nil
 }
 
-// Compare returns Identical, Similar or Unequal (MPI_Group_compare).
+// Compare returns Identical if g and h have the same ranks in the same order,
+// Similar if only the order differs, and else Unequal (MPI_Group_compare).
 func (g *Group) Compare(h *Group) Comparison {
 	if g.n != h.n {
 		return Unequal

@@ -27,10 +27,13 @@ type job struct {
 	conns    []transport.Conn
 	control  *control // nil: no agent
 
-	// stop ends the job for the other ranks of the process: a world of Local.
-	stop func(code int, reason string)
+	// In a world of Local, stop ends the job for the other ranks of the process
+	// and stopped waits until all of them are leaving.
+	stop    func(code int, reason string)
+	stopped func(context.Context) error
 
 	leaving atomic.Bool
+	left    []Leftover // what leave found
 }
 
 // host is the ranks first to last of one host.
@@ -62,10 +65,10 @@ func (j *job) found(size, self int) error {
 var joined atomic.Bool
 
 // Join makes the process a rank of the job that started it and returns the
-// world (MPI_Init). Started without a launcher the process is rank 0 of 1. A
-// process joins once: ErrJoined after that, also once it has left. Other
-// errors: ErrLaunch. If ctx ends while the job has not answered, its cause is
-// in the error.
+// world (MPI_Init, MPI 4.1 §11.2). Started without a launcher the process is rank
+// 0 of 1. A process joins once: ErrJoined after that, also once it has left or
+// has failed to join. Other errors: ErrLaunch. If ctx ends while the job has not
+// answered, its cause is in the error.
 func Join(ctx context.Context) (*Comm, error) {
 	if joined.Swap(true) {
 		return nil, &Error{Op: "Join", Rank: Undefined, Peer: Null, Tag: AnyTag, Site: callSite(), Err: ErrJoined}
@@ -91,11 +94,11 @@ func (c *Comm) Leave(ctx context.Context) error {
 	if j.leaving.Swap(true) {
 		return c.fail("Leave", Null, AnyTag, ErrLeft)
 	}
-	left, err := j.leave(ctx)
+	err := j.leave(ctx)
 	j.engine.Close(ErrLeft)
 	j.close()
 	if j.control == nil && j.stop == nil {
-		for _, l := range left {
+		for _, l := range j.left {
 			fmt.Fprintf(os.Stderr, "muster: rank 0 left without completing: %s\n", l)
 		}
 	}
@@ -105,30 +108,35 @@ func (c *Comm) Leave(ctx context.Context) error {
 	return nil
 }
 
-// leave drains the links and tells the agent; it returns what nobody completed.
-func (j *job) leave(ctx context.Context) ([]Leftover, error) {
+// leave drains the links, lists what nobody completed and tells the agent.
+func (j *job) leave(ctx context.Context) error {
 	j.engine.Records().Phase(record.Leaving)
 	if j.control != nil {
 		if err := j.control.allLeaving(ctx); err != nil {
-			return nil, err
+			return err
+		}
+	}
+	if j.stopped != nil {
+		if err := j.stopped(ctx); err != nil {
+			return err
 		}
 	}
 	if err := j.engine.Drain(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if j.control != nil {
 		if err := j.control.allDrained(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	left := j.leftovers()
+	j.left = j.leftovers()
 	if j.control != nil {
-		if err := j.control.left(left); err != nil {
-			return left, err
+		if err := j.control.left(j.left); err != nil {
+			return err
 		}
 	}
 	j.engine.Records().Phase(record.Left)
-	return left, nil
+	return nil
 }
 
 func (j *job) close() {
@@ -154,9 +162,9 @@ func (j *job) abort(code int, reason string) {
 }
 
 // Run joins the job, runs fn, and leaves. It returns only if all went well. An
-// error of fn, or of joining or leaving, is printed to standard error with the
-// rank and ends the process with exit code 1, which ends the job; a panic ends
-// the process as in any Go program.
+// error of fn, or of joining or leaving, is reported with the rank, by the
+// launcher or on standard error, and ends the process with exit code 1, which
+// ends the job; a panic ends the process as in any Go program.
 func Run(fn func(ctx context.Context, world *Comm) error) {
 	ctx := context.Background()
 	world, err := Join(ctx)
@@ -172,29 +180,28 @@ func Run(fn func(ctx context.Context, world *Comm) error) {
 	}
 }
 
-// die reports err and ends the process.
+// die reports err and ends the process. The launcher shows what its agent is
+// told, with rank, host and pid; without one, this does.
 func (c *Comm) die(err error) {
-	text := err.Error()
-	fmt.Fprintf(os.Stderr, "muster: rank %d of %d: %s\n", c.self, c.Size(), text)
-	if c.job.control != nil {
-		c.job.control.say(1, text)
+	if c.job.control == nil || c.job.control.say(1, err.Error()) != nil {
+		fmt.Fprintf(os.Stderr, "muster: rank %d of %d: %v\n", c.self, c.Size(), err)
 	}
 	os.Exit(1)
 }
 
-// Leftover is something that nobody completed.
+// Leftover is something that nobody completed before the ranks left.
 type Leftover struct {
 	Kind   LeftoverKind
-	Comm   string
-	Source int // ranks in the communicator; AnySource possible
-	Dest   int
-	Tag    Tag
-	Bytes  int
-	Count  int // how many alike
-	Op     string
+	Comm   string // the communicator's name
+	Source int    // rank in the communicator, or AnySource
+	Dest   int    // rank in the communicator
+	Tag    Tag    // or AnyTag
+	Bytes  int    // of the message or the buffer
+	Count  int    // how many alike
+	Op     string // the call, as "Irecv"; of a message that was never received ""
 }
 
-// LeftoverKind says what.
+// LeftoverKind says what was left.
 type LeftoverKind uint8
 
 const (
@@ -203,6 +210,7 @@ const (
 	UnmatchedRecv                       // a receive that no message matched
 )
 
+// String tells all that is known, in one line.
 func (l Leftover) String() string {
 	var what string
 	switch l.Kind {

@@ -289,9 +289,13 @@ const maxLeftovers = 100
 func (c *control) left(list []Leftover) error {
 	m := &pb.Left{More: int64(max(0, len(list)-maxLeftovers))}
 	for _, l := range list[:min(len(list), maxLeftovers)] {
+		what := l.Op
+		if l.Kind == UnreceivedSend {
+			what = "" // the sender's call is not known here
+		}
 		m.Leftovers = append(m.Leftovers, &pb.Leftover{
 			Kind: pb.Leftover_Kind(l.Kind), Comm: l.Comm, Source: int32(l.Source), Dest: int32(l.Dest),
-			Tag: int64(l.Tag), Bytes: int64(l.Bytes), Count: int64(l.Count), What: l.String(),
+			Tag: int64(l.Tag), Bytes: int64(l.Bytes), Count: int64(l.Count), What: what,
 		})
 	}
 	c.closing.Store(true)
@@ -299,13 +303,16 @@ func (c *control) left(list []Leftover) error {
 }
 
 // say tells the agent why the process is about to exit.
-func (c *control) say(code int, text string) {
-	_ = c.conn.Send(&pb.FromRank{Kind: &pb.FromRank_Abort{Abort: &pb.Abort{Code: int32(code), Text: text}}})
+func (c *control) say(code int, text string) error {
+	return c.conn.Send(&pb.FromRank{Kind: &pb.FromRank_Abort{Abort: &pb.Abort{Code: int32(code), Text: text}}})
 }
 
 // abort asks the agent to end the job, and waits for that.
 func (c *control) abort(code int, reason string) {
-	c.say(code, reason)
+	if c.say(code, reason) != nil {
+		fmt.Fprintf(os.Stderr, "muster: rank %d aborted: %s\n", c.world, reason)
+		os.Exit(code)
+	}
 	select {
 	case <-c.gone.ch:
 	case <-time.After(verdictAfter):

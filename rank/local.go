@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/muster-mpi/muster/internal/boot"
@@ -15,21 +16,24 @@ import (
 	"github.com/muster-mpi/muster/internal/transport/inproc"
 )
 
-// LocalOption changes what Local does.
+// LocalOption is a setting of Local.
 type LocalOption func(*local)
 
-// OnLeftovers has f called after all ranks have ended, with what each left
-// uncompleted.
+// OnLeftovers has f called once for each rank after all have ended, with what it
+// left uncompleted; not at all if Local returns an error.
 func OnLeftovers(f func(rank int, left []Leftover)) LocalOption {
 	return func(l *local) { l.onLeft = f }
 }
 
 // EagerBytes sets the size up to which messages are sent without asking the
-// receiver first, as the launcher's --eager does.
+// receiver first, as the launcher's --eager does: 64 KiB if nothing, or no
+// positive number, is said, and 1 MiB at most.
 func EagerBytes(n int) LocalOption { return func(l *local) { l.eager = n } }
 
 // UnexpectedBytes bounds what a rank holds for messages that no receive has
-// asked for, as the launcher's --unexpected does.
+// asked for, as the launcher's --unexpected does: 64 MiB if nothing, or no
+// positive number, is said. Each sender may use its share, that by the number of
+// ranks.
 func UnexpectedBytes(n int64) LocalOption { return func(l *local) { l.unexpected = n } }
 
 // local is a world of goroutine ranks.
@@ -39,6 +43,9 @@ type local struct {
 	onLeft     func(int, []Leftover)
 
 	jobs []*job
+
+	running atomic.Int32 // ranks that have not begun to leave
+	stopped gate         // none is running, or the world ended
 
 	mu    sync.Mutex
 	cause error // why the world ended early
@@ -50,13 +57,15 @@ type local struct {
 // each other, nor with a job that the process has joined.
 //
 // If a rank returns an error, panics, or ends its goroutine, the calls of the
-// others fail with ErrAborted, and Local returns the first rank's error once
-// all have returned. A panic becomes an error with its stack.
+// others fail with ErrAborted, and Local returns the error of the rank that was
+// first to fail, once all have ended. A panic becomes an error with its stack.
+// Ranks need not call Leave. Errors: ErrArgument if n < 1.
 func Local(n int, fn func(ctx context.Context, world *Comm) error, opts ...LocalOption) error {
 	if n < 1 {
 		return fmt.Errorf("rank: Local: %w: %d ranks", ErrArgument, n)
 	}
-	l := &local{}
+	l := &local{stopped: gate{ch: make(chan struct{})}}
+	l.running.Store(int32(n))
 	for _, o := range opts {
 		o(l)
 	}
@@ -88,7 +97,7 @@ func (l *local) build(n int) error {
 	net := inproc.NewNet(n)
 	start, name := time.Now(), boot.LocalHost()
 	for r := range n {
-		j := &job{start: start, hosts: []host{{name: name, last: n - 1}}, stop: l.abort}
+		j := &job{start: start, hosts: []host{{name: name, last: n - 1}}, stop: l.abort, stopped: l.await}
 		j.engine = engine.New(engine.Config{Self: r, Size: n, EagerBytes: l.eager, UnexpectedBytes: l.unexpected})
 		conn := net.Open(r, j.engine)
 		j.conns = []transport.Conn{conn}
@@ -117,13 +126,29 @@ func (l *local) run(r int, j *job, fn func(context.Context, *Comm) error) (left 
 		l.end(fmt.Errorf("rank %d: %w", r, err))
 		return nil
 	}
-	j.leaving.Store(true)
-	left, err := j.leave(ctx)
+	var err error
+	if !j.leaving.Swap(true) {
+		err = j.leave(ctx)
+	}
 	returned = true
 	if err != nil {
 		l.end(fmt.Errorf("rank %d: Leave: %w", r, err))
 	}
-	return left
+	return j.left
+}
+
+// await returns when all ranks have come here: none starts anything any more,
+// and so what one finds uncompleted is final.
+func (l *local) await(ctx context.Context) error {
+	if l.running.Add(-1) == 0 {
+		l.stopped.open()
+	}
+	select {
+	case <-l.stopped.ch:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 var errExited = errors.New("goroutine ended before its function returned")
@@ -137,6 +162,7 @@ func (l *local) end(err error) {
 	}
 	l.mu.Unlock()
 	if first {
+		l.stopped.open()
 		for _, j := range l.jobs {
 			j.engine.Close(fmt.Errorf("%w: %w", ErrAborted, err))
 		}

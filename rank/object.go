@@ -17,8 +17,9 @@ import (
 )
 
 // Codec turns values into bytes and back, for messages that are no fixed-size
-// elements. Sender and receiver must use the same: its name travels with the
-// message, as a number.
+// elements. Sender and receiver must use the same, or the receive is ErrType: the
+// name travels with the message, as a number. Both functions may be called by
+// several goroutines at once.
 type Codec struct {
 	Name string
 	// Marshal encodes the value that v, a pointer, points to.
@@ -114,15 +115,17 @@ func choose[T any](codecs []Codec) (Codec, error) {
 	return Gob, nil
 }
 
-// SendObject sends one value of any type a codec can encode, header and bytes
-// as one message. It matches RecvObject only. Blocking and errors: as Send, and
-// ErrCodec.
+// SendObject sends one value of any type that codec, or the default for T, can
+// encode, as one message. It matches in order with all others, and RecvObject
+// receives it. v is encoded before anything is sent, and only what it was then
+// travels: gob and JSON leave out unexported fields. T must be a concrete type.
+// Blocking and errors: as Send, and ErrCodec; ErrArgument for more than one codec.
 func SendObject[T any](ctx context.Context, c *Comm, dest int, tag Tag, v T, codec ...Codec) error {
 	return c.send(ctx, record.OpSend, engine.Standard, dest, tag, object(&v, codec))
 }
 
-// IsendObject starts a SendObject. v is encoded before it returns and may be
-// changed at once.
+// IsendObject starts a SendObject; as Isend. v is encoded before it returns and
+// may be changed at once.
 func IsendObject[T any](c *Comm, dest int, tag Tag, v T, codec ...Codec) Request {
 	return c.isend(record.OpIsend, engine.Standard, dest, tag, object(&v, codec))
 }
@@ -140,10 +143,11 @@ func object[T any](v *T, codecs []Codec) payload {
 	return payload{buf: layout.Of(b), layout: codec.number(), elem: 1, object: true}
 }
 
-// RecvObject receives a value that SendObject sent, as Recv; Status.Len counts
-// encoded bytes. Errors: those of Recv without ErrTruncated; ErrType if the
-// message is no object or of another codec; ErrCodec, naming type and source,
-// if it does not decode. The message is gone then.
+// RecvObject receives a value that SendObject sent, as Recv does; Status.Len counts
+// encoded bytes. T is the sender's type, or another that the codec decodes its
+// bytes into. From Null the value is zero. Errors: those of Recv without
+// ErrTruncated; ErrType if the message is no object or of another codec; ErrCodec,
+// naming type and source, if it does not decode. The message is gone then.
 func RecvObject[T any](ctx context.Context, c *Comm, source int, tag Tag, codec ...Codec) (T, Status, error) {
 	var v T
 	chosen, err := choose[T](codec)

@@ -41,7 +41,9 @@ const (
 	maxChannels   = 1 << 28
 )
 
-// PartitionedSend is the sending side.
+// PartitionedSend is the sending side of a partitioned message (MPI 4.1 §4.2): one
+// that is handed over part by part, by any goroutine in any order, in any number
+// of rounds.
 type PartitionedSend struct {
 	c       *Comm
 	dest    int
@@ -61,9 +63,10 @@ type PartitionedSend struct {
 
 // PsendInit makes a partitioned send of buf in partitions equal parts
 // (MPI_Psend_init). len(buf) must be a multiple of partitions. The receiver may
-// cut the same bytes otherwise. Both sides' Init calls match in order, apart
-// from all other messages; there are no wildcards. Errors, here as Err:
-// ErrArgument, ErrRank, ErrTag, ErrElement.
+// cut the same bytes otherwise. PsendInit and PrecvInit with the same tag match in
+// the order of the calls, apart from all other messages. It does not block.
+// Errors, here as Err: ErrArgument, ErrRank, ErrTag, ErrElement, ErrComm,
+// ErrFreed, ErrFailed.
 func PsendInit[T any](c *Comm, partitions int, buf []T, dest int, tag Tag) *PartitionedSend {
 	s := &PartitionedSend{c: c, dest: dest, tag: tag, want: slice(buf), parts: partitions}
 	const op = record.OpPsend
@@ -127,9 +130,11 @@ func (s *PartitionedSend) Start() error {
 }
 
 // Ready hands partitions over: they may be read by the send and must not be
-// written until Wait returns (MPI_Pready, MPI_Pready_list). Each is handed over
-// once in a round. Errors: ErrInactive outside a round; ErrArgument for one
-// that does not exist or was handed over before.
+// written until Wait returns (MPI_Pready, MPI_Pready_list). It does not block,
+// and several goroutines may call it. Each partition is handed over once in a
+// round. Errors: ErrInactive outside a round; ErrArgument for one that does not
+// exist or was handed over before, and those after it are not handed over; as
+// Isend.
 func (s *PartitionedSend) Ready(partitions ...int) error {
 	if s.err != nil {
 		return s.err
@@ -142,7 +147,8 @@ func (s *PartitionedSend) Ready(partitions ...int) error {
 	return nil
 }
 
-// ReadyRange is Ready of the partitions first to last (MPI_Pready_range).
+// ReadyRange is Ready of the partitions first to last, which is one of them
+// (MPI_Pready_range).
 func (s *PartitionedSend) ReadyRange(first, last int) error {
 	for i := first; i <= last; i++ {
 		if err := s.Ready(i); err != nil {
@@ -185,7 +191,7 @@ func (s *PartitionedSend) handOver(i int) error {
 
 // Wait ends the round: it returns when all partitions may be written again
 // (MPI_Wait). All must have been handed over: ErrPending. An inactive send is
-// complete. If ctx ends first the round goes on.
+// complete. If ctx ends first the error is its cause and the round goes on.
 func (s *PartitionedSend) Wait(ctx context.Context) (Status, error) {
 	if s.err != nil {
 		return emptyStatus, s.err
@@ -214,7 +220,8 @@ func (s *PartitionedSend) Wait(ctx context.Context) (Status, error) {
 	return emptyStatus, nil
 }
 
-// Free gives s up (MPI_Request_free). Errors: ErrActive in a round.
+// Free gives s up (MPI_Request_free); calls after it are ErrRequest. Errors:
+// ErrActive in a round.
 func (s *PartitionedSend) Free() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -225,7 +232,8 @@ func (s *PartitionedSend) Free() error {
 	return nil
 }
 
-// PartitionedRecv is the receiving side.
+// PartitionedRecv is the receiving side of a partitioned message: parts can be
+// used as they arrive.
 type PartitionedRecv struct {
 	c      *Comm
 	source int
@@ -247,8 +255,8 @@ type PartitionedRecv struct {
 
 // PrecvInit makes a partitioned receive into buf, in partitions equal parts
 // (MPI_Precv_init). len(buf) must be a multiple of partitions and as much as
-// the sender sends: ErrMismatch from Wait. source is a rank, or Null. Errors,
-// here as Err: as PsendInit.
+// the sender sends: ErrMismatch from Wait. source is a rank, or Null: there are no
+// wildcards. It does not block. Errors, here as Err: as PsendInit.
 func PrecvInit[T any](c *Comm, partitions int, buf []T, source int, tag Tag) *PartitionedRecv {
 	r := &PartitionedRecv{c: c, source: source, tag: tag, want: slice(buf), parts: partitions}
 	const op = record.OpPrecv
@@ -275,7 +283,8 @@ func PrecvInit[T any](c *Comm, partitions int, buf []T, source int, tag Tag) *Pa
 func (r *PartitionedRecv) Err() error { return r.err }
 
 // Start begins a round: buf belongs to the receive until Wait returns, apart
-// from partitions found Arrived (MPI_Start). Errors: ErrActive.
+// from partitions found Arrived (MPI_Start). Errors: ErrActive if the last round
+// has not been waited for.
 func (r *PartitionedRecv) Start() error {
 	if r.err != nil {
 		return r.err
@@ -339,8 +348,9 @@ func (r *PartitionedRecv) post() error {
 }
 
 // Arrived reports whether partition i of the receiver's cut is there, so that
-// it may be read (MPI_Parrived). Outside a round it is true. Errors:
-// ErrArgument, and those of the message.
+// it may be read (MPI_Parrived). Outside a round it is true. It does not block,
+// unless a Wait is under way. Errors: ErrArgument for one that does not exist,
+// ErrMismatch, and those of the message.
 func (r *PartitionedRecv) Arrived(i int) (bool, error) {
 	if r.err != nil {
 		return false, r.err
@@ -372,7 +382,8 @@ func (r *PartitionedRecv) Arrived(i int) (bool, error) {
 
 // Wait ends the round: it returns when all of buf is there (MPI_Wait). An
 // inactive receive is complete, with the empty status. If ctx ends first the
-// round goes on. Errors: ErrMismatch, ErrType, and as Recv.
+// error is its cause and the round goes on. Errors: ErrMismatch, ErrType, and as
+// Recv.
 func (r *PartitionedRecv) Wait(ctx context.Context) (Status, error) {
 	if r.err != nil {
 		return emptyStatus, r.err
@@ -406,7 +417,7 @@ func (r *PartitionedRecv) Wait(ctx context.Context) (Status, error) {
 }
 
 // Free gives r up (MPI_Request_free). A setup that never came is not waited for
-// any more. Errors: ErrActive in a round.
+// any more; calls after it are ErrRequest. Errors: ErrActive in a round.
 func (r *PartitionedRecv) Free() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -38,13 +38,14 @@ func view[T any](v datatype.View[T], receive bool) payload {
 	return payload{buf: v.Buffer(), layout: print, elem: int(unsafe.Sizeof(zero)), err: err}
 }
 
-// Status tells what a receive or probe found (MPI_Status).
+// Status tells what a receive or probe found (MPI_Status). That of a send is
+// empty.
 type Status struct {
-	Source    int // rank in the communicator
+	Source    int // rank in the communicator; Null of a receive from Null
 	Tag       Tag
-	Len       int // elements of the receive buffer's type; of a probe: bytes
-	Bytes     int
-	Cancelled bool
+	Len       int  // elements of the receive buffer's type; of a probe: bytes
+	Bytes     int  // received; of a probe: sent
+	Cancelled bool // the receive was cancelled, and has received nothing
 }
 
 // Count returns how many elements of type T the message of s has; false if its

@@ -10,8 +10,10 @@ import (
 
 // Persistent is a send or receive whose arguments are given once and which can
 // be started many times (MPI 4.1 §3.9). It is inactive until Start and again
-// after the Wait or Test that finds it complete. What is in a send's buffer is
-// read when it is started. It matches messages of plain calls.
+// after the Wait or Test that finds it complete. While it is active its buffer is
+// the operation's, as that of Isend and Irecv; between rounds it is the caller's.
+// What is in a send's buffer is read when it is started. It matches messages of
+// plain calls. There is nothing to free.
 type Persistent struct {
 	start func() Request
 	err   error
@@ -20,22 +22,24 @@ type Persistent struct {
 	cur Request
 }
 
-// SendInit makes a persistent Send (MPI_Send_init).
+// SendInit makes a persistent Send (MPI_Send_init). It sends nothing and does not
+// block. What is wrong with the arguments, Err and Start tell.
 func SendInit[T any](c *Comm, dest int, tag Tag, buf []T) *Persistent {
 	return c.sendInit(record.OpIsend, engine.Standard, dest, tag, slice(buf))
 }
 
-// SsendInit makes a persistent Ssend (MPI_Ssend_init).
+// SsendInit makes a persistent Ssend; as SendInit (MPI_Ssend_init).
 func SsendInit[T any](c *Comm, dest int, tag Tag, buf []T) *Persistent {
 	return c.sendInit(record.OpIssend, engine.Synchronous, dest, tag, slice(buf))
 }
 
-// RsendInit makes a persistent Rsend (MPI_Rsend_init).
+// RsendInit makes a persistent Rsend; as SendInit (MPI_Rsend_init).
 func RsendInit[T any](c *Comm, dest int, tag Tag, buf []T) *Persistent {
 	return c.sendInit(record.OpIrsend, engine.Ready, dest, tag, slice(buf))
 }
 
-// BsendInit makes a persistent Bsend (MPI_Bsend_init).
+// BsendInit makes a persistent Bsend; as SendInit (MPI_Bsend_init). Start takes
+// the room in the attached buffer: ErrBuffer, of the Request, if there is none.
 func BsendInit[T any](c *Comm, dest int, tag Tag, buf []T) *Persistent {
 	p := slice(buf)
 	return &Persistent{
@@ -44,7 +48,8 @@ func BsendInit[T any](c *Comm, dest int, tag Tag, buf []T) *Persistent {
 	}
 }
 
-// RecvInit makes a persistent Recv (MPI_Recv_init).
+// RecvInit makes a persistent Recv; as SendInit (MPI_Recv_init). It asks for
+// nothing before Start.
 func RecvInit[T any](c *Comm, source int, tag Tag, buf []T) *Persistent {
 	p := slice(buf)
 	return &Persistent{
@@ -63,8 +68,9 @@ func (c *Comm) sendInit(op record.Op, mode engine.Mode, dest int, tag Tag, p pay
 // Err returns what was wrong with the arguments, or nil; Start returns it too.
 func (p *Persistent) Err() error { return p.err }
 
-// Start starts the operation (MPI_Start). The Request is this round's; waiting
-// for it or for p is the same. Errors: ErrActive if the last round has not been
+// Start starts the operation and returns at once (MPI_Start). The Request is this
+// round's; waiting for it or for p is the same, so it can stand among others in
+// WaitAll and its kin. Errors: what Err returns; ErrActive if the last round has not been
 // waited for.
 func (p *Persistent) Start() (Request, error) {
 	if p.err != nil {
@@ -80,7 +86,8 @@ func (p *Persistent) Start() (Request, error) {
 }
 
 // StartAll starts all of ps in the order given (MPI_Startall). It stops at the
-// first that cannot be started; those before it are active.
+// first that cannot be started; those before it are active and returned with the
+// error. Errors: as Start.
 func StartAll(ps ...*Persistent) ([]Request, error) {
 	rs := make([]Request, 0, len(ps))
 	for _, p := range ps {
@@ -93,8 +100,8 @@ func StartAll(ps ...*Persistent) ([]Request, error) {
 	return rs, nil
 }
 
-// Wait is Request.Wait of the round under way. If p is inactive it returns the
-// empty status at once.
+// Wait is Request.Wait of the round under way: after it p is inactive. If p is
+// inactive it returns the empty status at once.
 func (p *Persistent) Wait(ctx context.Context) (Status, error) {
 	r, active := p.current()
 	if !active {

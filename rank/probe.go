@@ -9,7 +9,10 @@ import (
 
 // Probe waits until a message from source with tag could be received, and tells
 // of it without receiving it (MPI_Probe). Where other goroutines receive too,
-// the next receive may get another message: use Mprobe. Status.Len counts bytes.
+// the next receive may get another message: use Mprobe. Status.Len counts bytes;
+// Count tells elements. A probe of Null returns at once. If ctx ends first the
+// error is ErrCancelled. Errors: as Recv, without those about the buffer.
+// Source: MPI 4.1 §3.8.1.
 func Probe(ctx context.Context, c *Comm, source int, tag Tag) (Status, error) {
 	const op = record.OpProbe
 	if err := c.checkRecv(op, source, tag, new(payload)); err != nil {
@@ -26,8 +29,9 @@ func Probe(ctx context.Context, c *Comm, source int, tag Tag) (Status, error) {
 	return bytesOnly.status(s), nil
 }
 
-// Iprobe is Probe without waiting; false if there is no such message now. A
-// loop of Iprobes finds a message that was sent (MPI_Iprobe).
+// Iprobe is Probe without waiting; false if there is no such message now
+// (MPI_Iprobe). A loop of Iprobes finds a message that was sent. Errors: as Probe,
+// without ErrCancelled.
 func Iprobe(c *Comm, source int, tag Tag) (Status, bool, error) {
 	const op = record.OpIprobe
 	if err := c.checkRecv(op, source, tag, new(payload)); err != nil {
@@ -47,18 +51,21 @@ func Iprobe(c *Comm, source int, tag Tag) (Status, bool, error) {
 var bytesOnly = payload{elem: 1}
 
 // Message is a message that Mprobe took: no other receive or probe sees it, and
-// it must be received with Mrecv or Imrecv, once (MPI_Message).
+// it must be received with Mrecv or Imrecv, once, also by another goroutine
+// (MPI_Message, MPI 4.1 §3.8.2).
 type Message struct {
 	c      *Comm
 	m      *engine.Message // nil: from Null
 	status Status
 }
 
-// Status tells of the message; Len counts bytes.
+// Status tells of the message; Len counts bytes, and Count tells elements.
 func (m *Message) Status() Status { return m.status }
 
-// Mprobe waits for a message from source with tag and takes it (MPI_Mprobe). A
-// probe of Null returns a message from Null at once.
+// Mprobe waits for the earliest message from source with tag and takes it out of
+// matching (MPI_Mprobe): the next receive or probe gets the next message. A probe
+// of Null returns a message from Null at once, whose Mrecv is as immediate. If ctx
+// ends first the error is ErrCancelled and nothing was taken. Errors: as Probe.
 func Mprobe(ctx context.Context, c *Comm, source int, tag Tag) (*Message, error) {
 	const op = record.OpMprobe
 	if err := c.checkRecv(op, source, tag, new(payload)); err != nil {
@@ -71,7 +78,7 @@ func Mprobe(ctx context.Context, c *Comm, source int, tag Tag) (*Message, error)
 }
 
 // Improbe is Mprobe without waiting; nil if there is no such message now
-// (MPI_Improbe).
+// (MPI_Improbe). Errors: as Iprobe.
 func Improbe(c *Comm, source int, tag Tag) (*Message, error) {
 	const op = record.OpImprobe
 	if err := c.checkRecv(op, source, tag, new(payload)); err != nil {
@@ -87,9 +94,10 @@ func Improbe(c *Comm, source int, tag Tag) (*Message, error) {
 	return &Message{c, m, bytesOnly.status(m.Status)}, nil
 }
 
-// Mrecv receives m into buf (MPI_Mrecv). Errors: as Recv; ErrRequest if m was
-// received before. m has matched, so ctx cannot cancel it any more: Mrecv
-// returns when it is there.
+// Mrecv receives m, which must not be nil, into buf (MPI_Mrecv). m has matched, so
+// ctx cannot cancel it any more: Mrecv returns when it is there. An object is
+// received by RecvObject only. Errors: as Recv without ErrCancelled; ErrRequest if
+// m was received before.
 func Mrecv[T any](ctx context.Context, m *Message, buf []T) (Status, error) {
 	p := slice(buf)
 	if err := m.c.checkRecv(record.OpMrecv, m.status.Source, m.status.Tag, &p); err != nil {
@@ -98,7 +106,7 @@ func Mrecv[T any](ctx context.Context, m *Message, buf []T) (Status, error) {
 	return m.recv(ctx, record.OpMrecv, p)
 }
 
-// Imrecv starts an Mrecv; as Irecv (MPI_Imrecv).
+// Imrecv starts an Mrecv and returns at once; as Irecv (MPI_Imrecv).
 func Imrecv[T any](m *Message, buf []T) Request {
 	p := slice(buf)
 	const op = record.OpImrecv

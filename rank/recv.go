@@ -10,28 +10,34 @@ import (
 )
 
 // Recv receives the earliest message from source with tag into buf and returns
-// when it is there (MPI_Recv). source may be AnySource and tag AnyTag. A shorter
-// message leaves the rest of buf as it was. If ctx ends before a message has
-// matched, the receive is withdrawn: ErrCancelled; a message that has matched is
-// received all the same. When Recv returns, nothing touches buf any more.
+// when it is there (MPI_Recv, MPI 4.1 §3.2). source may be AnySource and tag
+// AnyTag. A shorter message leaves the rest of buf as it was: Status.Len tells.
+// If ctx ends before a message has matched, the receive is withdrawn:
+// ErrCancelled; a message that has matched is received all the same. When Recv
+// returns, nothing touches buf any more. A receive from Null returns at once,
+// with a status from Null, AnyTag and no elements.
 //
 // Errors: ErrTruncated (the message was longer than buf; what fits is in buf,
-// the rest is gone, later messages are not affected), ErrType (the message is
-// gone), ErrRank, ErrTag, ErrElement, ErrComm, ErrFreed, ErrFailed,
-// ErrCancelled, ErrAborted.
+// the rest is gone, later messages are not affected), ErrType (the elements sent
+// lie otherwise in memory; the message is gone and buf as it was), ErrRank,
+// ErrTag, ErrElement, ErrComm, ErrFreed, ErrFailed, ErrCancelled, ErrAborted,
+// ErrLeft.
 func Recv[T any](ctx context.Context, c *Comm, source int, tag Tag, buf []T) (Status, error) {
 	return c.recv(ctx, record.OpRecv, source, tag, slice(buf))
 }
 
-// RecvView is Recv into the elements of v, which are written where they lie.
-// ErrArgument if v names an element twice.
+// RecvView is Recv into the elements of v, which are written where they lie;
+// the others of its slice stay as they were. It takes messages of Send as well as
+// of SendView. Errors: as Recv, those of v (datatype.ErrView), and ErrArgument
+// and datatype.ErrOverlap if v names an element twice.
 func RecvView[T any](ctx context.Context, c *Comm, source int, tag Tag, v datatype.View[T]) (Status, error) {
 	return c.recv(ctx, record.OpRecv, source, tag, view(v, true))
 }
 
-// Irecv starts a Recv and returns at once. buf belongs to the receive until the
-// Request completes: it may be neither read nor written (MPI_Irecv). What is
-// wrong with the arguments is the Request's error.
+// Irecv starts a Recv and returns at once (MPI_Irecv, MPI 4.1 §3.7). buf belongs
+// to the receive until the Request completes: it may be neither read nor written,
+// nor given to another receive. The order of the calls is the order in which
+// receives get messages that both match. Errors, of the Request: as Recv.
 func Irecv[T any](c *Comm, source int, tag Tag, buf []T) Request {
 	return c.irecv(record.OpIrecv, source, tag, slice(buf))
 }
@@ -43,8 +49,9 @@ func IrecvView[T any](c *Comm, source int, tag Tag, v datatype.View[T]) Request 
 
 // RecvAlloc receives the earliest message from source with tag, whatever its
 // length, into a new slice. It is one matched operation: no other receive can
-// come between the length and the message. Errors: as Recv, without
-// ErrTruncated.
+// come between the length and the message. From Null the slice is nil. Blocking
+// and errors: as Recv, without ErrTruncated (MPI_Mprobe, MPI_Get_count and
+// MPI_Mrecv in one).
 func RecvAlloc[T any](ctx context.Context, c *Comm, source int, tag Tag) ([]T, Status, error) {
 	want := slice[T](nil)
 	if err := c.checkRecv(record.OpRecv, source, tag, &want); err != nil {

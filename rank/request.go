@@ -8,10 +8,13 @@ import (
 	"github.com/muster-mpi/muster/internal/record"
 )
 
-// Request is an operation that was started (MPI_Request). It is a value and
-// may be copied; it is complete once, for the first Wait or Test that finds it
-// so, and any use after that is ErrRequest. The zero Request is the null
-// request: complete, with the empty status {AnySource, AnyTag, 0}.
+// Request is an operation that was started (MPI_Request, MPI 4.1 §3.7). It is a
+// value and may be copied. One call ends it, the first Wait or Test that finds it
+// complete, Then, or Free, and any use of any copy after that is ErrRequest. A
+// Request whose operation could not be started, because its arguments were wrong
+// or a rank has failed, is complete and gives that error to every call. The zero
+// Request is the null request (MPI_REQUEST_NULL): complete, for every call, with
+// the empty status {AnySource, AnyTag, 0}.
 type Request struct {
 	ref   engine.Ref
 	c     *Comm
@@ -25,8 +28,9 @@ type Request struct {
 // IsNull reports whether r is the null request.
 func (r Request) IsNull() bool { return r.c == nil && r.early == nil }
 
-// Wait returns when r is complete (MPI_Wait). If ctx ends first, its cause is
-// the error and r goes on: wait again, or Cancel. Only one goroutine may wait
+// Wait returns when r is complete, and ends it (MPI_Wait): the buffer is the
+// caller's again. If ctx ends first, its cause is the error, without
+// ErrCancelled, and r goes on: wait again, or Cancel. Only one goroutine may wait
 // for a request: ErrConcurrent. Errors: those of the operation, ErrRequest.
 func (r Request) Wait(ctx context.Context) (Status, error) {
 	if r.c == nil {
@@ -36,7 +40,9 @@ func (r Request) Wait(ctx context.Context) (Status, error) {
 	return r.finish(s, err)
 }
 
-// Test reports whether r is complete, and ends it if so (MPI_Test).
+// Test reports whether r is complete, and ends it if so, as Wait does (MPI_Test).
+// It does not block, and a loop of Tests comes to an end if a Wait would. Errors:
+// as Wait.
 func (r Request) Test() (Status, bool, error) {
 	if r.c == nil {
 		return emptyStatus, true, r.early
@@ -49,7 +55,8 @@ func (r Request) Test() (Status, bool, error) {
 	return status, done, err
 }
 
-// Peek is Test that leaves r as it is (MPI_Request_get_status).
+// Peek is Test that leaves r as it is, to be waited for
+// (MPI_Request_get_status).
 func (r Request) Peek() (Status, bool, error) {
 	if r.c == nil {
 		return emptyStatus, true, r.early
@@ -63,7 +70,8 @@ func (r Request) Peek() (Status, bool, error) {
 }
 
 // Done returns a channel that is closed when r is complete; r must still be
-// waited for. The channel is made at the first call.
+// waited for, which then does not block. Of a null request, and of one that was
+// ended before, it is closed already. The channel is made at the first call.
 func (r Request) Done() <-chan struct{} {
 	if r.c == nil {
 		return closedChannel
@@ -78,9 +86,10 @@ var closedChannel = func() chan struct{} {
 }()
 
 // Cancel cancels a receive that has not matched; on anything else it has no
-// effect (MPI_Cancel, sends apart). r must still be waited for: its error is
-// then ErrCancelled, with Status.Cancelled, or it was matched and completes as
-// ever, never both and never neither. Cancel does not block.
+// effect (MPI_Cancel, MPI 4.1 §3.8.4, sends apart: the context of a blocking
+// send takes it back). r must still be waited for: its error is then
+// ErrCancelled, with Status.Cancelled, or it was matched and completes as ever,
+// never both and never neither. Cancel does not block. Errors: ErrRequest.
 func (r Request) Cancel() error {
 	if r.c == nil {
 		return r.early
@@ -110,7 +119,7 @@ func (r Request) Then(f func(Status, error)) error {
 
 // Free lets r go: the operation finishes, nobody hears of it, and r must not be
 // used any more (MPI_Request_free). Its buffer belongs to it until then, which
-// only the peer can tell.
+// only the peer can tell. Errors: ErrRequest, ErrConcurrent.
 func (r Request) Free() error {
 	if r.c == nil {
 		return r.early
@@ -140,8 +149,10 @@ func (r Request) finish(s engine.Status, err error) (Status, error) {
 }
 
 // NewRequest returns a Request that the caller completes by calling the
-// function, once; later calls do nothing (generalized request,
-// MPI_Grequest_start). It belongs to c's job: when that ends, so does it.
+// function, once, from any goroutine; later calls do nothing (generalized
+// request, MPI_Grequest_start and MPI_Grequest_complete, MPI 4.1 §13.2). Wait
+// gives the status, with Len as Bytes, and the error inside an *Error. The
+// Request belongs to c's job: when that ends, so does it.
 func NewRequest(c *Comm) (Request, func(Status, error)) {
 	ref, done := c.job.engine.External(record.OpWait)
 	r := Request{ref: ref, c: c, op: record.OpWait, peer: Null, tag: AnyTag, want: payload{elem: 1}}

@@ -8,49 +8,56 @@ import (
 	"github.com/muster-mpi/muster/internal/record"
 )
 
-// Send sends buf to dest with tag and returns when buf may be reused: at once
-// for a short message, and for a long one when a receive has taken it, so a
-// program must not count on either (MPI_Send). The receiver gets a copy. If ctx
-// ends before a receive has matched, the message is taken back: ErrCancelled.
+// Send sends buf to dest with tag and returns when buf may be reused (MPI_Send,
+// MPI 4.1 §3.2 and §3.4). For a short message that is mostly at once, for a long
+// one when a receive has taken it: a program must count on neither. If ctx ends
+// while Send waits, either the message is taken back and the error is
+// ErrCancelled, or a receive has matched it and Send succeeds. A send to Null
+// does nothing.
 //
-// Errors: ErrRank, ErrTag, ErrElement, ErrComm, ErrFreed, ErrFailed,
-// ErrCancelled, ErrAborted. A receiver whose buffer is too short or of another
-// type gets the error, not the sender.
+// Errors: ErrRank, ErrTag, ErrElement, ErrComm, ErrFreed (by this rank, or by
+// the receiver before it has taken the message), ErrFailed, ErrCancelled,
+// ErrAborted, ErrLeft. A receiver whose buffer is too short or of another type
+// gets the error of that, not the sender.
 func Send[T any](ctx context.Context, c *Comm, dest int, tag Tag, buf []T) error {
 	return c.send(ctx, record.OpSend, engine.Standard, dest, tag, slice(buf))
 }
 
-// Ssend is Send that returns no sooner than the matching receive has started
-// (MPI_Ssend).
+// Ssend is Send that returns no sooner than the matching receive has started,
+// however short the message (MPI_Ssend).
 func Ssend[T any](ctx context.Context, c *Comm, dest int, tag Tag, buf []T) error {
 	return c.send(ctx, record.OpSsend, engine.Synchronous, dest, tag, slice(buf))
 }
 
-// Rsend is Ssend for programs that know the matching receive to be posted; if
-// it is not, the message is not delivered and the error is ErrNotReady
-// (MPI_Rsend, where that is undefined).
+// Rsend is Ssend for programs that know the matching receive to be posted
+// (MPI_Rsend). If it is not, the message is not delivered and the error is
+// ErrNotReady, where the standard leaves it undefined what happens.
 func Rsend[T any](ctx context.Context, c *Comm, dest int, tag Tag, buf []T) error {
 	return c.send(ctx, record.OpRsend, engine.Ready, dest, tag, slice(buf))
 }
 
-// SendView is Send of the elements of v, which are read from where they lie.
+// SendView is Send of the elements of v, which are read from where they lie. It
+// matches a Recv as well as a RecvView. Errors: as Send, and those of v
+// (datatype.ErrView).
 func SendView[T any](ctx context.Context, c *Comm, dest int, tag Tag, v datatype.View[T]) error {
 	return c.send(ctx, record.OpSend, engine.Standard, dest, tag, view(v, false))
 }
 
-// SsendView is Ssend of the elements of v.
+// SsendView is Ssend of the elements of v; as SendView.
 func SsendView[T any](ctx context.Context, c *Comm, dest int, tag Tag, v datatype.View[T]) error {
 	return c.send(ctx, record.OpSsend, engine.Synchronous, dest, tag, view(v, false))
 }
 
-// Isend starts a Send and returns at once. buf belongs to the send until the
-// Request completes: it may be read, not written (MPI_Isend). What is wrong
-// with the arguments is the Request's error.
+// Isend starts a Send and returns at once (MPI_Isend, MPI 4.1 §3.7). buf
+// belongs to the send until the Request completes: it may be read, also by other
+// sends, and not written. The order of the calls is the order of the messages,
+// whenever they are waited for. Errors, of the Request: as Send.
 func Isend[T any](c *Comm, dest int, tag Tag, buf []T) Request {
 	return c.isend(record.OpIsend, engine.Standard, dest, tag, slice(buf))
 }
 
-// Issend starts an Ssend; as Isend (MPI_Issend).
+// Issend starts an Ssend; as Isend (MPI_Issend). The Request is complete no
+// sooner than the matching receive has started.
 func Issend[T any](c *Comm, dest int, tag Tag, buf []T) Request {
 	return c.isend(record.OpIssend, engine.Synchronous, dest, tag, slice(buf))
 }
@@ -60,8 +67,8 @@ func Irsend[T any](c *Comm, dest int, tag Tag, buf []T) Request {
 	return c.isend(record.OpIrsend, engine.Ready, dest, tag, slice(buf))
 }
 
-// IsendView starts a SendView. The elements of v belong to the send until the
-// Request completes.
+// IsendView starts a SendView; as Isend. The elements of v belong to the send
+// until the Request completes; the others of its slice do not.
 func IsendView[T any](c *Comm, dest int, tag Tag, v datatype.View[T]) Request {
 	return c.isend(record.OpIsend, engine.Standard, dest, tag, view(v, false))
 }

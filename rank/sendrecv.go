@@ -10,7 +10,8 @@ import (
 )
 
 // SendRecv sends sbuf to dest and receives into rbuf from source, both under
-// way at once, so that ranks in a ring cannot block each other (MPI_Sendrecv).
+// way at once, so that ranks in a ring cannot block each other (MPI_Sendrecv,
+// MPI 4.1 §3.10). It returns when sbuf may be reused and the message is in rbuf.
 // Its halves match any other send or receive. Either peer may be Null. sbuf and
 // rbuf must not overlap. The status is the receive's. Errors: as Send and Recv;
 // if only the send fails, the receive is cancelled unless it has matched.
@@ -19,7 +20,7 @@ func SendRecv[S, R any](ctx context.Context, c *Comm, dest int, stag Tag, sbuf [
 }
 
 // SendRecvReplace is SendRecv from and into buf (MPI_Sendrecv_replace). It
-// copies buf.
+// sends from a copy, which it allocates.
 func SendRecvReplace[T any](ctx context.Context, c *Comm, dest int, stag Tag, source int, rtag Tag, buf []T) (Status, error) {
 	return c.sendRecv(ctx, dest, stag, slice(slices.Clone(buf)), source, rtag, slice(buf))
 }

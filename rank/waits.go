@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/muster-mpi/muster/internal/engine"
 )
 
 // StatusError is ErrInStatus: some of several operations failed
-// (MPI_ERR_IN_STATUS). Errs has an entry for each: nil, its error, or
-// ErrPending for one that is not complete.
+// (MPI_ERR_IN_STATUS, MPI 4.1 §3.7.5). Errs has an entry for each, in the order
+// of the requests, or of the Completions returned with it: nil, its error, or
+// ErrPending for one that is not complete. errors.Is finds the class of any.
 type StatusError struct{ Errs []error }
 
+// Error counts the operations that failed and tells of the first.
 func (s *StatusError) Error() string {
 	n := 0
 	var first error
@@ -27,17 +30,15 @@ func (s *StatusError) Error() string {
 	return fmt.Sprintf("%v: %d of %d, first request %d: %v", ErrInStatus, n, len(s.Errs), at, first)
 }
 
+// Is reports whether target is ErrInStatus, for errors.Is.
 func (s *StatusError) Is(target error) bool { return target == ErrInStatus }
 
 // Unwrap returns the errors of the operations that failed.
-func (s *StatusError) Unwrap() []error {
-	var errs []error
-	for _, err := range s.Errs {
-		if err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errs
+func (s *StatusError) Unwrap() []error { return failed(s.Errs) }
+
+// failed returns those of errs that are not nil.
+func failed(errs []error) []error {
+	return slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
 }
 
 // Completion is one request that WaitSome or TestSome found complete.
@@ -49,13 +50,14 @@ type Completion struct {
 
 // WaitAll returns when all of rs are complete (MPI_Waitall). Null requests and
 // an empty list are complete. If some failed the error is a *StatusError
-// (ErrInStatus). If ctx ends first the error is its cause: requests found
-// complete until then are ended, the others go on.
+// (ErrInStatus). If ctx ends first the error is its cause, and if some failed
+// until then it is in a *StatusError with theirs: requests found complete are
+// ended, the others go on.
 func WaitAll(ctx context.Context, rs ...Request) error {
 	return waitAll(ctx, rs, nil)
 }
 
-// WaitAllStatus is WaitAll that returns the statuses too.
+// WaitAllStatus is WaitAll that returns the statuses too, in the order of rs.
 func WaitAllStatus(ctx context.Context, rs ...Request) ([]Status, error) {
 	statuses := make([]Status, len(rs))
 	return statuses, waitAll(ctx, rs, statuses)
@@ -76,7 +78,16 @@ func waitAll(ctx context.Context, rs []Request, statuses []Status) error {
 		}
 		errs[i] = err
 		if ctx.Err() != nil && r.live() {
-			return err
+			if len(failed(errs[:i])) == 0 {
+				return err
+			}
+			errs[i] = fmt.Errorf("%w: %w", ErrPending, err)
+			for k := i + 1; k < len(rs); k++ {
+				if rs[k].live() {
+					errs[k] = ErrPending
+				}
+			}
+			return &StatusError{errs}
 		}
 	}
 	if errs != nil {
@@ -87,8 +98,12 @@ func waitAll(ctx context.Context, rs []Request, statuses []Status) error {
 
 // WaitAny returns when one of rs is complete, and ends that one: its index,
 // status and error (MPI_Waitany). Null requests are passed over; if there is no
-// other the index is Undefined, at once. None starves: the search begins at
-// another place each time. Requests of different jobs cannot be mixed.
+// other the index is Undefined, at once. The request that was ended is spent, in
+// rs too: put the zero Request in its place before the next call, or that is
+// ErrRequest. If ctx ends first the index is Undefined and the error its cause.
+// None starves: the search begins at another place each time. Requests of
+// different jobs cannot be mixed. Errors: those of the operation, ErrRequest,
+// ErrConcurrent.
 func WaitAny(ctx context.Context, rs ...Request) (int, Status, error) {
 	if i := early(rs); i >= 0 {
 		return i, emptyStatus, rs[i].early
@@ -106,8 +121,10 @@ func WaitAny(ctx context.Context, rs ...Request) (int, Status, error) {
 }
 
 // WaitSome returns when at least one of rs is complete, and ends all that are
-// (MPI_Waitsome). It returns nil if there is none but null requests. If some
-// failed the error is ErrInStatus.
+// (MPI_Waitsome); put the zero Request in the place of each, as after WaitAny.
+// It returns nil if there is none but null requests. If some failed the error is a
+// *StatusError (ErrInStatus), and each Completion has its own. If ctx ends first
+// the error is its cause.
 func WaitSome(ctx context.Context, rs ...Request) ([]Completion, error) {
 	i, s, err := WaitAny(ctx, rs...)
 	if i == Undefined {
@@ -120,8 +137,9 @@ func WaitSome(ctx context.Context, rs ...Request) ([]Completion, error) {
 	return inStatus(append([]Completion{{i, s, err}}, more...))
 }
 
-// TestAll reports whether all of rs are complete, and ends them if so; else it
-// leaves all as they are (MPI_Testall).
+// TestAll reports whether all of rs are complete, and if so ends them and returns
+// their statuses and the error of WaitAll; else it leaves all as they are
+// (MPI_Testall).
 func TestAll(rs ...Request) ([]Status, bool, error) {
 	for _, r := range rs {
 		if _, done, err := r.Peek(); !done && err == nil {
@@ -133,7 +151,8 @@ func TestAll(rs ...Request) ([]Status, bool, error) {
 }
 
 // TestAny is WaitAny without waiting; false if none was complete
-// (MPI_Testany). With null requests only, it is Undefined and true.
+// (MPI_Testany). With null requests only, it is Undefined and true. Errors: as
+// WaitAny.
 func TestAny(rs ...Request) (int, Status, bool, error) {
 	null := true
 	for i, r := range rs {
@@ -148,8 +167,9 @@ func TestAny(rs ...Request) (int, Status, bool, error) {
 	return Undefined, emptyStatus, null, nil
 }
 
-// TestSome ends all of rs that are complete and returns them (MPI_Testsome). If
-// some failed the error is ErrInStatus.
+// TestSome is WaitSome without waiting: it ends all of rs that are complete and
+// returns them, nil if there is none (MPI_Testsome). If some failed the error is a
+// *StatusError (ErrInStatus).
 func TestSome(rs ...Request) ([]Completion, error) {
 	var found []Completion
 	for i, r := range rs {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/muster-mpi/muster/internal/layout"
 	"github.com/muster-mpi/muster/internal/match"
 	"github.com/muster-mpi/muster/internal/wire"
 )
@@ -87,10 +86,21 @@ func (e *Engine) NextID() ContextID {
 // NewContext makes this rank a member of the context id, as rank self of
 // group. Messages that quicker members have sent to it are there already.
 func (e *Engine) NewContext(id ContextID, group Group, self int) (*Context, error) {
+	c, aliens, err := e.newContext(id, group, self)
+	for world, err := range aliens {
+		e.violate(world, err)
+	}
+	e.Idle()
+	return c, err
+}
+
+// newContext is NewContext; it also returns who sent to the context under a
+// name that is not theirs.
+func (e *Engine) newContext(id ContextID, group Group, self int) (*Context, map[int]error, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed != nil {
-		return nil, e.closed
+	if err := e.over(); err != nil {
+		return nil, nil, err
 	}
 	c := e.contexts[id]
 	switch {
@@ -98,45 +108,38 @@ func (e *Engine) NewContext(id ContextID, group Group, self int) (*Context, erro
 		c = &Context{e: e, id: id}
 		e.contexts[id] = c
 	case c.group != nil:
-		return nil, fmt.Errorf("%w: context %v exists already", ErrProtocol, id)
+		return nil, nil, fmt.Errorf("%w: context %v exists already", ErrProtocol, id)
 	}
 	c.group, c.self = group, self
 	switch n := len(e.spare); {
 	case id == WorldID:
-		if len(e.numbers) == 0 {
-			e.numbers = append(e.numbers, nil)
-		}
-		c.number = 0
+		e.world = c
 	case n > 0:
 		c.number = e.spare[n-1]
 		e.spare = e.spare[:n-1]
 	default:
-		if len(e.numbers) == 0 {
-			e.numbers = append(e.numbers, nil) // 0 is the world's
-		}
-		c.number = uint32(len(e.numbers))
-		e.numbers = append(e.numbers, nil)
+		e.numbers++ // 0 is the world's
+		c.number = e.numbers
 	}
-	e.numbers[c.number] = c
-	e.checkEarly(c)
-	return c, nil
+	return c, e.checkEarly(c), nil
 }
 
 // checkEarly drops what came for c before its group was known from ranks that
-// are not who they said. Engine.mu is held.
-func (e *Engine) checkEarly(c *Context) {
+// are not who they said, and returns who they are. Engine.mu is held.
+func (e *Engine) checkEarly(c *Context) map[int]error {
+	aliens := make(map[int]error)
 	for i := range c.spaces {
-		var aliens []*message
-		for m := range c.spaces[i].match.Messages {
-			if m := m.Ref.(*message); c.speaker(m.peer, int(m.m.Source)) != nil {
-				aliens = append(aliens, m)
+		s := &c.spaces[i]
+		for m := range s.match.Messages {
+			m := m.Ref.(*message)
+			if err := c.speaker(m.peer, int(m.m.Source)); err != nil {
+				aliens[m.peer] = err
+				s.match.Retract(&m.m)
+				e.refuse(m)
 			}
 		}
-		for _, m := range aliens {
-			c.spaces[i].match.Retract(&m.m)
-			e.refuse(m, c)
-		}
 	}
+	return aliens
 }
 
 // ID returns the context's name in the job.
@@ -164,7 +167,8 @@ func (c *Context) Name() string {
 }
 
 // Free gives the context up. Operations under way finish first; new ones are
-// refused with ErrFreed; messages nobody received are dropped and counted.
+// refused with ErrFreed. Messages that no receive has asked for until now are
+// dropped and counted; senders that wait for one get ErrFreed.
 func (c *Context) Free() {
 	e := c.e
 	e.mu.Lock()
@@ -173,9 +177,15 @@ func (c *Context) Free() {
 		return
 	}
 	c.freeing.Store(true)
-	if c.pending == 0 {
-		e.release(c)
+	for i := range c.spaces {
+		s := &c.spaces[i]
+		for m := range s.match.Messages {
+			s.match.Retract(m)
+			e.refuse(m.Ref.(*message))
+		}
 	}
+	e.wakeProbers(c)
+	e.releaseIdle(c)
 	e.mu.Unlock()
 	e.Idle()
 }
@@ -194,47 +204,53 @@ func (c *Context) Released() <-chan struct{} {
 	return c.gone
 }
 
+// releaseIdle releases a context that is given up and has no operation under
+// way. Engine.mu is held.
+func (e *Engine) releaseIdle(c *Context) {
+	if c.freeing.Load() && c.pending == 0 && !c.freed {
+		e.release(c)
+	}
+}
+
 // release ends a context whose operations have finished. Engine.mu is held.
 func (e *Engine) release(c *Context) {
 	c.freed = true
 	if c.gone != nil {
 		close(c.gone)
 	}
-	for i := range c.spaces {
-		s := &c.spaces[i]
-		for {
-			m := s.match.Take(match.AnySource, match.AnyTag)
-			if m == nil {
-				break
-			}
-			e.refuse(m.Ref.(*message), c)
-		}
-	}
-	e.wakeProbers(c)
-	unbind := frame{h: wire.Header{Kind: wire.Unbind, Context: c.number}, number: c.number, free: true}
+	unbind := frame{h: wire.Header{Kind: wire.Unbind, Context: c.number}}
 	for r := range c.group.Size() {
-		if p := e.peers[c.group.World(r)].Load(); p != nil && p.boundTo(c.number) {
+		// A peer that somebody owns is perhaps being told the number just now
+		// (direct); who owns it next and finds this frame knows.
+		if p := e.peers[c.group.World(r)].Load(); p != nil && (p.state.Load() != unowned || p.boundTo(c.number)) {
 			e.reply(p, unbind)
 		}
 	}
-	e.numbers[c.number] = nil
 	if c.id != WorldID {
 		e.spare = append(e.spare, c.number)
 	}
 	e.forget(c)
 }
 
-// forget drops the name of a freed context once no peer has a number for it:
-// only then can no frame for it be under way. Engine.mu is held.
+// forget drops a freed context once no peer has a number for it. What is left
+// is the note that it is retired, for a peer that has yet to bind it. Engine.mu
+// is held.
 func (e *Engine) forget(c *Context) {
-	if c.freed && c.binds == 0 {
+	if c.freed && c.binds == 0 && c.id != WorldID {
 		delete(e.contexts, c.id)
+		by := maker{c.id.Leader, c.id.Incarnation}
+		past := e.retired[by]
+		past.add(c.id.Counter, c.id.Counter+1)
+		e.retired[by] = past
 	}
 }
 
+// maker is a process that picks ContextIDs.
+type maker struct{ leader, incarnation uint32 }
+
 // refuse drops a message that came for a freed context. A sender that waits is
 // told. Engine.mu is held.
-func (e *Engine) refuse(m *message, c *Context) {
+func (e *Engine) refuse(m *message) {
 	e.stats.Dropped++
 	p := e.peer(m.peer)
 	if m.kind == wire.Offer || m.flags&wire.FlagSync != 0 {
@@ -251,60 +267,3 @@ const (
 	withdrawnFreed          // the receiver has freed the communicator
 	withdrawnUnready        // a ready send came before its receive
 )
-
-// bind notes that peer p calls the context id number. Engine.mu is held.
-func (e *Engine) bind(p *peer, number uint32, payload layout.Buffer) error {
-	var b [ContextIDBytes]byte
-	if n := payload.Len(); n != len(b) {
-		return fmt.Errorf("%w: Bind of %d bytes", ErrProtocol, n)
-	}
-	payload.ReadAt(b[:], 0)
-	id, err := ParseContextID(b[:])
-	if err != nil {
-		return err
-	}
-	if int(number) >= maxNumbers || p.context(number) != nil {
-		return fmt.Errorf("%w: Bind of context number %d, which is taken or too large", ErrProtocol, number)
-	}
-	c := e.contexts[id]
-	if c == nil {
-		c = &Context{e: e, id: id}
-		e.contexts[id] = c
-	}
-	for int(number) >= len(p.numbers) {
-		p.numbers = append(p.numbers, nil)
-	}
-	p.numbers[number] = c
-	c.binds++
-	return nil
-}
-
-// maxNumbers bounds the contexts one peer may have alive on a link, and so the
-// table that a hostile number could make us allocate.
-const maxNumbers = 1 << 24
-
-// unbind forgets what p calls number. Engine.mu is held.
-func (e *Engine) unbind(p *peer, number uint32) error {
-	c := p.context(number)
-	if c == nil || number == 0 {
-		return fmt.Errorf("%w: Unbind of context number %d, which is not bound", ErrProtocol, number)
-	}
-	p.numbers[number] = nil
-	c.binds--
-	e.forget(c)
-	return nil
-}
-
-// lookup returns the context of a frame from p. Engine.mu is held.
-func (e *Engine) lookup(p *peer, number uint32) *Context {
-	if number == 0 {
-		c := e.contexts[WorldID]
-		if c == nil {
-			// A quick peer writes before this rank has made its world.
-			c = &Context{e: e, id: WorldID}
-			e.contexts[WorldID] = c
-		}
-		return c
-	}
-	return p.context(number)
-}

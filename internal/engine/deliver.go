@@ -14,14 +14,7 @@ func (e *Engine) Deliver(rank int, h *wire.Header, payload layout.Buffer) {
 		return
 	}
 	if h.Kind >= wire.FirstUser {
-		e.mu.Lock()
-		f := e.handlers[h.Kind]
-		e.mu.Unlock()
-		if f == nil {
-			e.violate(rank, fmt.Errorf("%w: frame of kind %v, which nobody handles", ErrProtocol, h.Kind))
-			return
-		}
-		f(rank, h, payload)
+		e.deliverUser(rank, h, payload)
 		return
 	}
 	p := e.peer(rank)
@@ -33,15 +26,30 @@ func (e *Engine) Deliver(rank int, h *wire.Header, payload layout.Buffer) {
 	}
 }
 
-// violate treats a peer that breaks the protocol as a lost link.
+// deliverUser hands a frame to the handler of its kind.
+func (e *Engine) deliverUser(rank int, h *wire.Header, payload layout.Buffer) {
+	e.mu.Lock()
+	f, quiet := e.handlers[h.Kind], e.peer(rank).lost || e.over() != nil
+	e.mu.Unlock()
+	switch {
+	case quiet:
+	case f == nil:
+		e.violate(rank, fmt.Errorf("%w: frame of kind %v, which nobody handles", ErrProtocol, h.Kind))
+	default:
+		f(rank, h, payload)
+	}
+}
+
+// violate treats a peer that breaks the protocol as a lost link. Engine.mu is
+// not held.
 func (e *Engine) violate(rank int, err error) {
-	e.Lost(rank, fmt.Errorf("rank %d: %w", rank, err))
+	e.reportLost(rank, fmt.Errorf("rank %d: %w", rank, err))
 }
 
 // arrived handles every frame but Bulk and those of other users. Engine.mu is
 // held.
 func (e *Engine) arrived(p *peer, h *wire.Header, payload layout.Buffer) error {
-	if p.lost || e.closed != nil {
+	if p.lost || e.over() != nil {
 		return nil
 	}
 	p.used.Store(true)
@@ -51,7 +59,7 @@ func (e *Engine) arrived(p *peer, h *wire.Header, payload layout.Buffer) error {
 	case wire.Grant:
 		return e.granted(p, h)
 	case wire.Ack:
-		if op := e.answered(p, h.ID); op != nil {
+		if op := e.answered(p, h.ID); op != nil && op.eager {
 			e.finish(op, nil)
 			return nil
 		}
@@ -92,7 +100,7 @@ func (e *Engine) arrive(p *peer, h *wire.Header, payload layout.Buffer) error {
 		return err
 	}
 	if h.Kind == wire.Eager {
-		if p.spent += int64(n) + envelopeCost; p.spent > e.window {
+		if p.spent += eagerCost(n); p.spent > e.window {
 			return fmt.Errorf("%w: eager messages of %d bytes beyond the credit of %d", ErrProtocol, p.spent, e.window)
 		}
 	}
@@ -101,10 +109,6 @@ func (e *Engine) arrive(p *peer, h *wire.Header, payload layout.Buffer) error {
 	m.bytes, m.id = int(h.Bytes), h.ID
 	m.m.Source, m.m.Tag = int32(h.Source), h.Tag
 	e.stats.Unexpected++ // dropMessage takes it back
-	if c.freed {
-		e.refuse(m, c)
-		return nil
-	}
 	s := &c.spaces[h.Space]
 	if r := s.match.Arrive(&m.m); r != nil {
 		op := r.Ref.(*Op)
@@ -120,6 +124,11 @@ func (e *Engine) arrive(p *peer, h *wire.Header, payload layout.Buffer) error {
 			e.finish(op, err)
 		}
 		e.dropMessage(m)
+		return nil
+	}
+	if c.freeing.Load() {
+		s.match.Retract(&m.m)
+		e.refuse(m)
 		return nil
 	}
 	if m.flags&wire.FlagReady != 0 {
@@ -147,7 +156,10 @@ func (e *Engine) arrive(p *peer, h *wire.Header, payload layout.Buffer) error {
 // it comes from. Before this rank has made c its group is not known here;
 // NewContext checks what came until then.
 func (c *Context) speaker(world, source int) error {
-	if c.group == nil || source < c.group.Size() && c.group.World(source) == world {
+	switch {
+	case c.group == nil && source < c.e.cfg.Size:
+		return nil
+	case c.group != nil && source < c.group.Size() && c.group.World(source) == world:
 		return nil
 	}
 	return fmt.Errorf("%w: rank %d of the world says it is rank %d of a communicator where it is not", ErrProtocol, world, source)
@@ -160,56 +172,6 @@ func (e *Engine) answered(p *peer, id uint64) *Op {
 		return op
 	}
 	return nil
-}
-
-// granted starts the bulk of an offer that a receive has matched. Engine.mu is
-// held.
-func (e *Engine) granted(p *peer, h *wire.Header) error {
-	op := e.answered(p, h.ID)
-	if op == nil || op.eager || h.Bytes > uint64(op.env.Buf.Len()) {
-		return fmt.Errorf("%w: Grant of %d bytes for operation %#x, which offers no such", ErrProtocol, h.Bytes, h.ID)
-	}
-	if h.Bytes == 0 {
-		e.finish(op, nil)
-		return nil
-	}
-	op.phase, op.remote, op.want = sending, h.Arg, int(h.Bytes)
-	op.holds.Store(1)
-	e.replyBulk(p, op)
-	return nil
-}
-
-// deliverBulk copies a part of a granted message to where it is wanted.
-func (e *Engine) deliverBulk(rank int, h *wire.Header, payload layout.Buffer) {
-	n := payload.Len()
-	e.mu.Lock()
-	op := e.op(h.ID)
-	if op == nil || op.phase != arriving || op.peer != rank || uint64(n) != h.Bytes ||
-		h.Arg > uint64(op.want) || uint64(n) > uint64(op.want)-h.Arg || n > op.want-op.got {
-		quiet := e.closed != nil || e.peer(rank).lost || e.peer(rank).dead.Load() != nil
-		e.mu.Unlock()
-		if !quiet {
-			e.violate(rank, fmt.Errorf("%w: bulk of %d bytes at %d for operation %#x, which expects no such", ErrProtocol, n, h.Arg, h.ID))
-		}
-		return
-	}
-	// The copy may be long. Nobody completes op meanwhile: only its peer's
-	// link does, which is here, and Fail, which leaves it to us.
-	op.copying = true
-	e.mu.Unlock()
-	layout.Copy(op.env.Buf, int(h.Arg), payload, 0)
-	e.mu.Lock()
-	op.copying = false
-	op.got += n
-	switch dead := e.peer(rank).dead.Load(); {
-	case op.got == op.want:
-		e.finish(op, op.err)
-	case dead != nil:
-		e.finish(op, *dead)
-	case e.closed != nil:
-		e.finish(op, e.closed)
-	}
-	e.mu.Unlock()
 }
 
 // withdraw answers a sender that wants its message back. Engine.mu is held.
@@ -235,16 +197,21 @@ func (e *Engine) withdraw(p *peer, h *wire.Header) error {
 
 // withdrawn handles the end of a send that was not received. Engine.mu is held.
 func (e *Engine) withdrawn(p *peer, h *wire.Header) error {
+	if h.Arg == withdrawnMatched {
+		return nil // its Grant or Ack came first, or will come from a matched probe
+	}
 	op := e.answered(p, h.ID)
 	switch {
-	case op == nil || h.Arg == withdrawnMatched:
-		// The Grant or Ack came first, as the link keeps order.
+	case op == nil:
+	case h.Arg == withdrawnGone && op.withdrawing:
+		e.finish(op, ErrCancelled)
+		return nil
 	case h.Arg == withdrawnFreed:
 		e.finish(op, ErrFreed)
-	case h.Arg == withdrawnUnready:
+		return nil
+	case h.Arg == withdrawnUnready && op.env.Mode == Ready:
 		e.finish(op, ErrNotReady)
-	default:
-		e.finish(op, ErrCancelled)
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w: Withdrawn with %d for operation %#x, which asked for no such", ErrProtocol, h.Arg, h.ID)
 }

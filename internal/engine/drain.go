@@ -41,8 +41,8 @@ func (e *Engine) Drain(ctx context.Context) error {
 	slot := e.records.Begin(record.OpLeave, 0, record.NoPeer, record.NoTag, -1)
 	defer slot.End(e.records)
 	for {
-		if e.closed != nil {
-			return e.closed
+		if err := e.over(); err != nil {
+			return err
 		}
 		if e.drained() {
 			return nil
@@ -57,7 +57,7 @@ func (e *Engine) Drain(ctx context.Context) error {
 func (e *Engine) drained() bool {
 	for i := range e.peers {
 		p := e.peers[i].Load()
-		if p != nil && p.used.Load() && !p.lost && p.byeSeen < lastBye {
+		if p != nil && p.used.Load() && !p.lost && min(p.byeSeen, p.byeSent) < lastBye {
 			return false
 		}
 	}
@@ -72,10 +72,18 @@ func (e *Engine) drained() bool {
 
 // sayBye says Byes up to n to p. Engine.mu is held.
 func (e *Engine) sayBye(p *peer, n uint64) {
-	for p.byeSent < n {
-		p.byeSent++
-		e.reply(p, frame{h: wire.Header{Kind: wire.Bye, Arg: p.byeSent}})
+	for p.byeSaid < n {
+		p.byeSaid++
+		e.reply(p, frame{h: wire.Header{Kind: wire.Bye, Arg: p.byeSaid}})
 	}
+}
+
+// saidBye notes that the link has taken a Bye.
+func (e *Engine) saidBye(p *peer, n uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p.byeSent = n
+	e.wakeLeaving()
 }
 
 // bye handles a Bye. Whoever says it knows that all ranks have stopped, so it
@@ -88,9 +96,7 @@ func (e *Engine) bye(p *peer, h *wire.Header) error {
 	if h.Arg == firstBye {
 		e.sayBye(p, lastBye)
 	}
-	if e.leaving != nil {
-		e.leaving.wake()
-	}
+	e.wakeLeaving()
 	return nil
 }
 

@@ -26,7 +26,6 @@ import (
 	"time"
 
 	"github.com/muster-mpi/muster/internal/layout"
-	"github.com/muster-mpi/muster/internal/match"
 	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/internal/transport"
 	"github.com/muster-mpi/muster/internal/wire"
@@ -43,6 +42,9 @@ const (
 // its payload: about the memory of its record at the receiver. Even empty
 // messages cannot pile up without bound.
 const envelopeCost = 256
+
+// eagerCost is the credit that an eager message of n bytes spends.
+func eagerCost(n int) int64 { return int64(n) + envelopeCost }
 
 // maxWindow bounds the eager credit of one pair of ranks.
 const maxWindow = 4 << 20
@@ -102,31 +104,33 @@ type Engine struct {
 	route   func(peer int) transport.Conn
 	pollers []transport.Poller
 	records *record.Ring
+	chunk   int // bytes of a Bulk frame, chunkBytes but in tests
 
 	mu       sync.Mutex
 	ops      []*Op
 	free     []*Op
 	contexts map[ContextID]*Context
-	numbers  []*Context // by this rank's own number; nil: unused
-	spare    []uint32   // numbers free for use
-	counter  uint64     // of context ids this rank has picked
-	messages []*message // pool
+	world    *Context        // contexts[WorldID], which most frames are for
+	retired  map[maker]spans // counters of contexts freed here, by who made them
+	numbers  uint32          // the largest number this rank has given a context
+	spare    []uint32        // those below that are free
+	counter  uint64          // of context ids this rank has picked
+	messages []*message      // pool
 	bytes    bytePool
 	dirty    []*peer
 	handlers map[wire.Kind]func(peer int, h *wire.Header, payload layout.Buffer)
-	closed   error
 	waiters  []*waiter // pool
 	parked   waiterList
 	leaving  *waiter // Drain waits
 	turn     uint    // of WaitAny
 	failures int     // ranks given up by Fail
-	probed   int     // messages a matched probe holds
 	armed    bool
 	timer    Timer
 	stats    Stats
 
-	ndirty atomic.Int32
-	down   atomic.Bool // closed is set
+	ndirty  atomic.Int32
+	started atomic.Bool           // there are links
+	closed  atomic.Pointer[error] // set by Close, under mu
 }
 
 // Stats counts what an Engine holds and has dropped.
@@ -157,13 +161,16 @@ func New(cfg Config) *Engine {
 		window:   min(cfg.UnexpectedBytes/int64(max(cfg.Size, 1)), maxWindow),
 		peers:    make([]atomic.Pointer[peer], cfg.Size),
 		records:  cfg.Records,
+		chunk:    chunkBytes,
 		contexts: make(map[ContextID]*Context),
+		retired:  make(map[maker]spans),
 		handlers: make(map[wire.Kind]func(int, *wire.Header, layout.Buffer)),
 	}
 }
 
 // Start gives the Engine its links: route names the Conn that leads to a peer.
-// It is called once, before any operation; frames may be delivered before.
+// It is called once, before any operation; frames may be delivered before, and
+// are answered now.
 func (e *Engine) Start(route func(peer int) transport.Conn, conns ...transport.Conn) {
 	e.route = route
 	for _, c := range conns {
@@ -171,6 +178,8 @@ func (e *Engine) Start(route func(peer int) transport.Conn, conns ...transport.C
 			e.pollers = append(e.pollers, p)
 		}
 	}
+	e.started.Store(true)
+	e.Idle()
 }
 
 // Handle registers f for frames of kind, which must not be below
@@ -185,14 +194,19 @@ func (e *Engine) Handle(kind wire.Kind, f func(peer int, h *wire.Header, payload
 }
 
 // Post queues a frame of a registered kind. buf is read until the frame is
-// sent and must not change before.
+// sent and must not change before. Errors: ErrProtocol for a kind below
+// wire.FirstUser, ErrFailed, and Close's cause.
 func (e *Engine) Post(peer int, h wire.Header, buf layout.Buffer) error {
 	if h.Kind < wire.FirstUser {
 		return fmt.Errorf("%w: kind %v is the engine's own", ErrProtocol, h.Kind)
 	}
 	p := e.peer(peer)
+	if err := e.gone(p); err != nil {
+		return err
+	}
 	p.push(frame{h: h, buf: buf})
 	e.kick(p)
+	e.Idle()
 	return nil
 }
 
@@ -213,58 +227,4 @@ func (e *Engine) Stats() Stats {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.stats
-}
-
-// peer returns the state of a world rank, made on first use so that memory
-// grows with the peers one talks to.
-func (e *Engine) peer(rank int) *peer {
-	if p := e.peers[rank].Load(); p != nil {
-		return p
-	}
-	p := &peer{rank: rank}
-	p.credit.Store(e.window)
-	if !e.peers[rank].CompareAndSwap(nil, p) {
-		p = e.peers[rank].Load()
-	}
-	return p
-}
-
-// message is an arrived envelope that no receive has taken yet.
-type message struct {
-	m      match.Message
-	kind   wire.Kind // Eager or Offer
-	flags  wire.Flags
-	peer   int // world rank
-	layout uint32
-	bytes  int
-	id     uint64 // sender's operation
-	data   []byte // of an Eager
-}
-
-// takeMessage returns a record from the pool. Engine.mu is held.
-func (e *Engine) takeMessage() *message {
-	if n := len(e.messages); n > 0 {
-		m := e.messages[n-1]
-		e.messages = e.messages[:n-1]
-		return m
-	}
-	m := new(message)
-	m.m.Ref = m
-	return m
-}
-
-// spareMessages bounds the pool, so that a burst is not kept for ever.
-const spareMessages = 1024
-
-// dropMessage gives m back. Engine.mu is held.
-func (e *Engine) dropMessage(m *message) {
-	e.stats.Unexpected--
-	if m.kind == wire.Eager {
-		e.stats.UnexpectedBytes -= int64(len(m.data))
-		e.bytes.put(m.data)
-		m.data = nil
-	}
-	if len(e.messages) < spareMessages {
-		e.messages = append(e.messages, m)
-	}
 }

@@ -64,30 +64,29 @@ type Op struct {
 	done atomic.Bool   // set last when the Op completes
 
 	// Guarded by Engine.mu from here on.
-	phase   phase
-	send    bool
-	eager   bool // send: the payload went or waits with the first frame
-	copying bool // Deliver is writing into buf without the lock
-	lost    bool // nobody will wait: completion returns the Op to the pool
-	env     Envelope
-	peer    int // world rank; receives: once matched
-	recv    match.Recv
-	remote  uint64 // peer's operation
-	want    int    // bytes granted
-	got     int    // bytes arrived
-	status  Status
-	err     error
-	waiter  *waiter
-	claimed bool // a goroutine waits
-	doneCh  chan struct{}
-	then    func(Status, error)
-	slot    record.Slot
+	phase       phase
+	send        bool
+	eager       bool // send: the payload went or waits with the first frame
+	copying     bool // Deliver is writing into buf without the lock
+	lost        bool // nobody will wait: completion returns the Op to the pool
+	inBulk      bool // send: waits in peer.bulk, whose owner reads it without the lock
+	withdrawing bool // send: a Withdraw has been sent
+	env         Envelope
+	peer        int // world rank; receives: once matched
+	recv        match.Recv
+	remote      uint64 // peer's operation
+	want        int    // bytes granted
+	got         spans  // which bytes have arrived; each may once
+	status      Status
+	err         error
+	waiter      *waiter
+	claimed     bool // a goroutine waits
+	doneCh      chan struct{}
+	then        func(Status, error)
+	slot        record.Slot
 
-	// Owned by whoever owns the peer's queue.
-	sent int
-	// holds counts who still reads buf: one for the queue, one for each Bulk
-	// frame a link has not given back.
-	holds atomic.Int32
+	sent int          // owned by whoever owns the peer's queue
+	held atomic.Int32 // Bulk frames that a link still reads from buf
 }
 
 // Ref is an operation as its starter holds it. The zero Ref is the null
@@ -142,7 +141,9 @@ func (e *Engine) recycle(op *Op) {
 	op.phase = idle
 	op.send, op.eager, op.copying, op.lost, op.claimed = false, false, false, false, false
 	op.env = Envelope{}
-	op.remote, op.want, op.got, op.sent = 0, 0, 0, 0
+	op.inBulk, op.withdrawing = false, false
+	op.remote, op.want, op.got, op.sent = 0, 0, op.got[:0], 0
+	op.held.Store(0)
 	op.status, op.err = Status{}, nil
 	op.waiter, op.doneCh, op.then = nil, nil, nil
 	op.slot = record.Slot{}
@@ -160,14 +161,10 @@ func (e *Engine) finish(op *Op, err error) {
 	op.slot.End(e.records)
 	if c := op.env.Context; c != nil {
 		c.pending--
-		if c.freeing.Load() && c.pending == 0 {
-			e.release(c)
-		}
+		e.releaseIdle(c)
 	}
 	op.done.Store(true)
-	if e.leaving != nil {
-		e.leaving.wake()
-	}
+	e.wakeLeaving()
 	if op.doneCh != nil {
 		close(op.doneCh)
 	}

@@ -34,7 +34,7 @@ func (e *Engine) Probe(ctx context.Context, env *Envelope, take bool) (*Message,
 			e.waiters = append(e.waiters, w.waiter)
 		}
 	}()
-	for {
+	for polls := 0; ; polls++ {
 		if err := e.usable(env.Context); err != nil {
 			return nil, Status{}, err
 		}
@@ -47,6 +47,12 @@ func (e *Engine) Probe(ctx context.Context, env *Envelope, take bool) (*Message,
 		}
 		if err := e.unreachable(env); err != nil {
 			return nil, Status{}, err
+		}
+		if len(e.pollers) > 0 && polls < e.cfg.Polls {
+			e.mu.Unlock()
+			e.drive()
+			e.mu.Lock()
+			continue
 		}
 		if w == nil {
 			w = &prober{source: int32(env.Peer), tag: env.Tag, waiter: e.newWaiter()}
@@ -76,8 +82,9 @@ type Message struct {
 	Status Status
 }
 
-// Mrecv receives the message that a matched probe took; env.Peer and env.Tag
-// are ignored.
+// Mrecv receives the message that a matched probe took, also when its
+// communicator is being freed. Context, Space, Peer and Tag of env are set to
+// the message's.
 func (e *Engine) Mrecv(ctx context.Context, msg *Message, env *Envelope) (Status, error) {
 	ref, err := e.Imrecv(msg, env)
 	if err != nil {
@@ -86,29 +93,25 @@ func (e *Engine) Mrecv(ctx context.Context, msg *Message, env *Envelope) (Status
 	return e.conclude(ctx, ref)
 }
 
-// Imrecv starts the receive of a message that a matched probe took.
+// Imrecv starts the receive of a message that a matched probe took; see Mrecv.
 func (e *Engine) Imrecv(msg *Message, env *Envelope) (Ref, error) {
 	e.mu.Lock()
 	if msg.m == nil {
 		e.mu.Unlock()
 		return Ref{}, ErrStale
 	}
-	env.Peer, env.Tag = int(msg.m.m.Source), msg.m.m.Tag
-	op, err := e.newRecv(env)
-	if err != nil {
+	if err := e.over(); err != nil {
 		e.mu.Unlock()
 		return Ref{}, err
 	}
-	e.probed--
-	op.phase = arriving
 	m := msg.m
 	msg.m = nil
-	if dead := e.peer(m.peer).dead.Load(); dead != nil && m.kind == wire.Offer {
-		e.dropMessage(m)
-		e.finish(op, *dead)
-	} else {
-		e.take(op, m)
-	}
+	env.Context, env.Space = msg.ctx, msg.space
+	env.Peer, env.Tag = int(m.m.Source), m.m.Tag
+	op := e.newRecv(env)
+	msg.ctx.pending-- // op holds the context now
+	op.phase = arriving
+	e.take(op, m)
 	ref := Ref{op, op.gen.Load()}
 	e.mu.Unlock()
 	e.Idle()
@@ -118,6 +121,7 @@ func (e *Engine) Imrecv(msg *Message, env *Envelope) (Ref, error) {
 // Find reports the earliest message that source and tag match, and leaves it
 // to be matched.
 func (e *Engine) Find(c *Context, s wire.Space, source int, tag int64) (Status, bool, error) {
+	e.drive()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.usable(c); err != nil {
@@ -133,6 +137,7 @@ func (e *Engine) Find(c *Context, s wire.Space, source int, tag int64) (Status, 
 // Take takes the earliest message that source and tag match out of matching;
 // nil if there is none.
 func (e *Engine) Take(c *Context, s wire.Space, source int, tag int64) (*Message, error) {
+	e.drive()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.usable(c); err != nil {
@@ -147,19 +152,17 @@ func (e *Engine) extract(c *Context, s wire.Space, source int, tag int64) *Messa
 	if m == nil {
 		return nil
 	}
-	e.probed++
+	c.pending++ // the message is to be received before c goes
 	msg := m.Ref.(*message)
 	return &Message{m: msg, ctx: c, space: s, Status: msg.status()}
 }
 
+// usable returns why nothing can be started on c, if so.
 func (e *Engine) usable(c *Context) error {
-	if e.closed != nil {
-		return e.closed
-	}
 	if c.freeing.Load() {
 		return ErrFreed
 	}
-	return nil
+	return e.over()
 }
 
 func (m *message) status() Status {

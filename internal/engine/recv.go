@@ -71,10 +71,10 @@ func (e *Engine) Irecv(env *Envelope) (Ref, error) {
 
 // post starts a receive. Engine.mu is held.
 func (e *Engine) post(env *Envelope) (*Op, error) {
-	op, err := e.newRecv(env)
-	if err != nil {
+	if err := e.usable(env.Context); err != nil {
 		return nil, err
 	}
+	op := e.newRecv(env)
 	op.recv.Source, op.recv.Tag = int32(env.Peer), env.Tag
 	op.phase = posted
 	if m := env.Context.spaces[env.Space].match.Post(&op.recv); m != nil {
@@ -87,31 +87,25 @@ func (e *Engine) post(env *Envelope) (*Op, error) {
 }
 
 // newRecv makes the operation of a receive. Engine.mu is held.
-func (e *Engine) newRecv(env *Envelope) (*Op, error) {
-	if e.closed != nil {
-		return nil, e.closed
-	}
-	if env.Context.freeing.Load() {
-		return nil, ErrFreed
-	}
+func (e *Engine) newRecv(env *Envelope) *Op {
 	op := e.newOp()
 	op.env, op.peer = *env, -1
 	env.Context.pending++
 	op.slot = e.records.BeginLocked(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
-	return op, nil
+	return op
 }
 
 // unreachable returns why nothing can match env, a receive or probe that found
 // no message: its source has failed, or with AnySource a rank that might have
 // been it. Engine.mu is held.
 func (e *Engine) unreachable(env *Envelope) error {
+	if e.failures == 0 {
+		return nil
+	}
 	g := env.Context.group
 	first, last := env.Peer, env.Peer
 	if env.Peer == int(match.AnySource) {
 		first, last = 0, g.Size()-1
-	}
-	if e.failures == 0 {
-		return nil
 	}
 	for r := first; r <= last; r++ {
 		if p := e.peers[g.World(r)].Load(); p != nil {
@@ -128,7 +122,9 @@ func (e *Engine) unreachable(env *Envelope) error {
 func (e *Engine) take(op *Op, m *message) {
 	want, err := e.admit(op, m)
 	p := e.peer(m.peer)
-	if m.kind == wire.Offer {
+	if dead := p.dead.Load(); dead != nil && m.kind == wire.Offer {
+		e.finish(op, *dead)
+	} else if m.kind == wire.Offer {
 		e.grant(op, p, m.id, want, err)
 	} else {
 		op.env.Buf.WriteAt(m.data[:want], 0)
@@ -162,21 +158,11 @@ func (e *Engine) admit(op *Op, m *message) (want int, err error) {
 	return m.bytes, nil
 }
 
-// grant answers an Offer. Engine.mu is held.
-func (e *Engine) grant(op *Op, p *peer, id uint64, want int, err error) {
-	e.reply(p, frame{h: wire.Header{Kind: wire.Grant, ID: id, Arg: op.id, Bytes: uint64(want)}})
-	if want == 0 {
-		e.finish(op, err)
-		return
-	}
-	op.phase, op.want, op.err = arriving, want, err
-}
-
 // owe notes that the credit of an eager message is ours to give back, and does
 // so once it is worth a frame. Engine.mu is held.
 func (e *Engine) owe(p *peer, m *message) {
 	if m.kind == wire.Eager {
-		p.owed += int64(m.bytes) + envelopeCost
+		p.owed += eagerCost(m.bytes)
 		if p.owed >= e.window/4 {
 			e.reply(p, frame{h: wire.Header{Kind: wire.Credit, Bytes: uint64(p.owed)}})
 			p.spent -= p.owed

@@ -13,12 +13,17 @@ func (r Ref) live() *Op {
 	return r.op
 }
 
+// drive polls every link that can be polled once.
+func (e *Engine) drive() {
+	for _, p := range e.pollers {
+		p.Poll()
+	}
+}
+
 // poll drives the links until op is complete or the budget is spent.
 func (e *Engine) poll(r Ref) {
 	for range e.cfg.Polls {
-		for _, p := range e.pollers {
-			p.Poll()
-		}
+		e.drive()
 		if r.op.done.Load() {
 			return
 		}
@@ -41,11 +46,12 @@ func (e *Engine) Wait(ctx context.Context, r Ref) (Status, error) {
 	case op == nil:
 		e.mu.Unlock()
 		return Status{}, ErrStale
-	case op.phase == complete:
-		return e.collect(op)
 	case op.claimed:
+		// Also if op is complete: the outcome is for who waited first.
 		e.mu.Unlock()
 		return Status{}, ErrConcurrent
+	case op.phase == complete:
+		return e.collect(op)
 	}
 	op.claimed = true
 	w := e.newWaiter()
@@ -125,9 +131,7 @@ func (e *Engine) Test(r Ref) (Status, bool, error) {
 		return EmptyStatus, true, nil
 	}
 	if !r.op.done.Load() {
-		for _, p := range e.pollers {
-			p.Poll()
-		}
+		e.drive()
 	}
 	e.mu.Lock()
 	op := r.live()
@@ -219,9 +223,7 @@ func (e *Engine) WaitAny(ctx context.Context, rs []Ref) (int, Status, error) {
 // pollAny drives the links until one of rs is complete or the budget is spent.
 func (e *Engine) pollAny(rs []Ref) {
 	for range e.cfg.Polls {
-		for _, p := range e.pollers {
-			p.Poll()
-		}
+		e.drive()
 		for _, r := range rs {
 			if !r.IsNull() && r.op.done.Load() {
 				return

@@ -48,18 +48,10 @@ func (e *Engine) Isend(env *Envelope) (Ref, error) {
 
 // refusal returns why nothing can be sent to p on c, if so.
 func (e *Engine) refusal(p *peer, c *Context) error {
-	if dead := p.dead.Load(); dead != nil {
-		return *dead
-	}
 	if c.freeing.Load() {
 		return ErrFreed
 	}
-	if e.down.Load() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		return e.closed
-	}
-	return nil
+	return e.gone(p)
 }
 
 // spend reports whether env goes eagerly, and takes its credit if so.
@@ -68,7 +60,7 @@ func (e *Engine) spend(p *peer, env *Envelope) bool {
 	if n > e.cfg.EagerBytes {
 		return false
 	}
-	cost := int64(n) + envelopeCost
+	cost := eagerCost(n)
 	if p.credit.Add(-cost) >= 0 {
 		return true
 	}
@@ -82,21 +74,23 @@ func (e *Engine) direct(p *peer, env *Envelope) bool {
 	if p.nframe.Load() != 0 || !p.state.CompareAndSwap(unowned, owned) {
 		return false
 	}
-	// Whoever owned p before may have queued a frame since we looked.
-	sent := p.nframe.Load() == 0
-	if sent {
-		sent = !e.transmit(p, env.Context, env.header(wire.Eager), env.Buf)
-	}
+	// Whoever owned p before may have queued a frame since we looked, and
+	// release looks for owners once the context is being freed.
+	sent := p.nframe.Load() == 0 && !env.Context.freeing.Load() &&
+		!e.transmit(p, env.Context, env.header(wire.Eager), env.Buf)
 	e.disown(p)
+	e.Idle()
 	return sent
 }
 
 // queue starts a send through the outbox.
 func (e *Engine) queue(p *peer, env *Envelope, slot record.Slot, eager bool) (Ref, error) {
 	e.mu.Lock()
-	if e.closed != nil {
-		err := e.closed
+	if err := e.refusal(p, env.Context); err != nil {
 		e.mu.Unlock()
+		if eager {
+			p.credit.Add(eagerCost(env.Buf.Len()))
+		}
 		slot.End(e.records)
 		return Ref{}, err
 	}
@@ -109,19 +103,19 @@ func (e *Engine) queue(p *peer, env *Envelope, slot record.Slot, eager bool) (Re
 	if eager {
 		kind = wire.Eager
 	}
-	f := frame{h: env.header(kind), ctx: env.Context}
+	f := frame{h: env.header(kind), ctx: env.Context, op: op.id}
 	if eager {
 		f.buf = env.Buf
 	}
 	if eager && env.Mode == Standard {
 		op.phase = queued
-		f.op = op
 	} else {
 		f.h.ID = op.id
 	}
 	p.push(f)
 	e.mu.Unlock()
 	e.kick(p)
+	e.Idle()
 	return ref, nil
 }
 
@@ -155,7 +149,7 @@ func (e *Engine) cancelSend(op *Op) {
 	p := e.peer(op.peer)
 	p.mu.Lock()
 	gone := p.frames.remove(p.first, func(f *frame) bool {
-		return f.op == op || f.op == nil && f.h.ID == op.id && (f.h.Kind == wire.Offer || f.h.Kind == wire.Eager)
+		return f.op == op.id
 	})
 	if gone {
 		p.nframe.Add(-1)
@@ -163,12 +157,13 @@ func (e *Engine) cancelSend(op *Op) {
 	p.mu.Unlock()
 	if gone {
 		if op.eager {
-			p.credit.Add(int64(op.env.Buf.Len()) + envelopeCost)
+			p.credit.Add(eagerCost(op.env.Buf.Len()))
 		}
 		e.finish(op, ErrCancelled)
 		return
 	}
 	if op.phase == offered {
+		op.withdrawing = true
 		e.reply(p, frame{ctx: op.env.Context, h: wire.Header{
 			Kind: wire.Withdraw, Space: op.env.Space, Context: op.env.Context.number, ID: op.id,
 		}})

@@ -26,9 +26,18 @@ const stampAfter = time.Millisecond
 type waiter struct {
 	ch         chan struct{} // capacity 1: a wake is never lost and never blocks
 	prev, next *waiter       // in Engine.parked
-	stamp      bool          // the clock asks it to stamp itself
-	stamped    bool
+	stamp      stampState
 }
+
+// stampState is how far a waiter is with being stamped.
+type stampState uint8
+
+const (
+	unstamped stampState = iota
+	noticed              // the clock has found it asleep once
+	asked                // twice, so it slept for stampAfter: it is to stamp itself
+	stamped
+)
 
 func (w *waiter) wake() {
 	select {
@@ -71,7 +80,7 @@ func (e *Engine) newWaiter() *waiter {
 	case <-w.ch: // a wake that came too late for its last owner
 	default:
 	}
-	w.stamp, w.stamped = false, false
+	w.stamp = unstamped
 	return w
 }
 
@@ -80,13 +89,8 @@ func (e *Engine) newWaiter() *waiter {
 // entry and on return, but not meanwhile.
 func (e *Engine) park(ctx context.Context, w *waiter, slot record.Slot, op *Op) error {
 	e.parked.add(w)
-	if !e.armed {
-		e.armed = true
-		if e.timer == nil {
-			e.timer = e.cfg.Clock.AfterFunc(stampAfter, e.stampParked)
-		} else {
-			e.timer.Reset(stampAfter)
-		}
+	if w.stamp != stamped {
+		e.arm()
 	}
 	e.mu.Unlock()
 	var err error
@@ -101,8 +105,8 @@ func (e *Engine) park(ctx context.Context, w *waiter, slot record.Slot, op *Op) 
 	}
 	e.mu.Lock()
 	e.parked.remove(w)
-	if w.stamp && !w.stamped {
-		w.stamped = true
+	if w.stamp == asked {
+		w.stamp = stamped
 		e.mu.Unlock()
 		now, site := e.cfg.Clock.Now().UnixNano(), callSite()
 		e.mu.Lock()
@@ -113,14 +117,32 @@ func (e *Engine) park(ctx context.Context, w *waiter, slot record.Slot, op *Op) 
 	return err
 }
 
-// stampParked asks every waiter that has slept through to stamp itself.
+// arm makes the clock look at those who are parked. Engine.mu is held.
+func (e *Engine) arm() {
+	switch {
+	case e.armed:
+		return
+	case e.timer == nil:
+		e.timer = e.cfg.Clock.AfterFunc(stampAfter, e.stampParked)
+	default:
+		e.timer.Reset(stampAfter)
+	}
+	e.armed = true
+}
+
+// stampParked asks every waiter that has slept for stampAfter to stamp itself,
+// and comes again while there is one that it cannot tell of yet.
 func (e *Engine) stampParked() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.armed = false
 	for w := e.parked.head; w != nil; w = w.next {
-		if !w.stamp {
-			w.stamp = true
+		switch w.stamp {
+		case unstamped:
+			w.stamp = noticed
+			e.arm()
+		case noticed:
+			w.stamp = asked
 			w.wake()
 		}
 	}

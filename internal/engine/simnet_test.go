@@ -1,0 +1,242 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/muster-mpi/muster/internal/layout"
+	"github.com/muster-mpi/muster/internal/transport"
+	"github.com/muster-mpi/muster/internal/wire"
+)
+
+// simNet links engines by queues that hold every frame until step delivers it.
+// On its seed it answers Full, calls Writable early or late, holds Bulk
+// payloads and says Sent long after, splits Bulk, and delays Idle. It runs on
+// the caller's goroutine; nothing in it depends on time.
+type simNet struct {
+	rng     *rand.Rand
+	engines []*Engine
+	links   [][]simLink // by sender, receiver
+	idle    []bool      // by engine: Idle is due
+	calm    bool        // no more Full
+
+	// arrive is told of every frame just before it is delivered.
+	arrive func(from, to int, h *wire.Header)
+}
+
+type simLink struct {
+	frames []simFrame
+	held   []uint64 // tokens of payloads delivered but not given back
+	full   bool     // Writable is due
+	cut    bool
+}
+
+type simFrame struct {
+	h       wire.Header
+	payload layout.Buffer
+	token   uint64 // of a Held payload, else 0
+}
+
+var errCut = errors.New("link cut by the test")
+
+func newSimNet(rng *rand.Rand, n int, configure func(*Config)) *simNet {
+	s := &simNet{rng: rng, links: make([][]simLink, n), idle: make([]bool, n)}
+	for i := range n {
+		cfg := Config{Self: i, Size: n}
+		if configure != nil {
+			configure(&cfg)
+		}
+		e := New(cfg)
+		s.engines = append(s.engines, e)
+		s.links[i] = make([]simLink, n)
+		port := &simPort{s, i}
+		e.Start(func(int) transport.Conn { return port }, port)
+	}
+	return s
+}
+
+// simPort is one rank's Conn.
+type simPort struct {
+	net  *simNet
+	self int
+}
+
+func (p *simPort) Close() error { return nil }
+
+func (p *simPort) Send(peer int, h *wire.Header, payload layout.Buffer, token uint64) (transport.Result, error) {
+	s, l := p.net, &p.net.links[p.self][peer]
+	switch {
+	case l.cut:
+		return transport.Full, errCut
+	case l.full:
+		return transport.Full, nil
+	case !s.calm && s.rng.IntN(5) == 0:
+		if s.rng.IntN(3) == 0 {
+			s.engines[p.self].Writable(peer)
+			s.idle[p.self] = true
+		} else {
+			l.full = true
+		}
+		return transport.Full, nil
+	case h.Kind == wire.Bulk && s.rng.IntN(2) == 0:
+		l.frames = append(l.frames, simFrame{*h, payload, token})
+		return transport.Held, nil
+	}
+	l.frames = append(l.frames, simFrame{*h, layout.Of(clone(payload)), 0})
+	return transport.Taken, nil
+}
+
+func clone(b layout.Buffer) []byte {
+	out := make([]byte, b.Len())
+	b.ReadAt(out, 0)
+	return out
+}
+
+// step does one thing that is due, chosen by the seed; false if nothing is.
+func (s *simNet) step() bool {
+	var due []func()
+	for from := range s.links {
+		if s.idle[from] {
+			due = append(due, func() { s.idle[from] = false; s.engines[from].Idle() })
+		}
+		for to := range s.links[from] {
+			l := &s.links[from][to]
+			if l.full {
+				due = append(due, func() {
+					l.full = false
+					s.engines[from].Writable(to)
+					s.idle[from] = true
+				})
+			}
+			if len(l.held) > 0 {
+				due = append(due, func() { s.giveBack(from, to) })
+			}
+			if len(l.frames) > 0 {
+				due = append(due, func() { s.deliver(from, to) })
+			}
+		}
+	}
+	if len(due) == 0 {
+		return false
+	}
+	due[s.rng.IntN(len(due))]()
+	return true
+}
+
+// settle steps until nothing is due.
+func (s *simNet) settle() {
+	for s.step() {
+	}
+}
+
+func (s *simNet) giveBack(from, to int) {
+	l := &s.links[from][to]
+	token := l.held[0]
+	l.held = l.held[1:]
+	s.engines[from].Sent(to, token)
+	s.idle[from] = true
+}
+
+// deliver hands over the oldest frame of a link. The payload is overwritten
+// afterwards, as it is valid during the call only.
+func (s *simNet) deliver(from, to int) {
+	l := &s.links[from][to]
+	f := l.frames[0]
+	l.frames = l.frames[1:]
+	if s.arrive != nil {
+		s.arrive(from, to, &f.h)
+	}
+	payload := clone(f.payload)
+	if n := len(payload); f.h.Kind == wire.Bulk && n > 1 && s.rng.IntN(2) == 0 {
+		first, cut := f.h, 1+s.rng.IntN(n-1)
+		first.Bytes = uint64(cut)
+		f.h.Arg, f.h.Bytes = f.h.Arg+uint64(cut), uint64(n-cut)
+		s.hand(from, to, first, payload[:cut])
+		payload = payload[cut:]
+	}
+	s.hand(from, to, f.h, payload)
+	if f.token != 0 {
+		l.held = append(l.held, f.token)
+	}
+}
+
+func (s *simNet) hand(from, to int, h wire.Header, payload []byte) {
+	s.engines[to].Deliver(from, &h, layout.Of(payload))
+	for i := range payload {
+		payload[i] = 0xee
+	}
+	h = wire.Header{}
+	s.idle[to] = true
+}
+
+// lose ends all links of a rank: what it had sent arrives as far as the seed
+// says, then the others hear Lost and give it up.
+func (s *simNet) lose(rank int) {
+	for other := range s.engines {
+		if other == rank {
+			continue
+		}
+		s.links[other][rank] = simLink{cut: true}
+		in := &s.links[rank][other]
+		for len(in.frames) > 0 && s.rng.IntN(4) > 0 {
+			s.deliver(rank, other)
+		}
+		*in = simLink{cut: true}
+		s.engines[other].Lost(rank, errCut)
+		s.idle[other] = true
+	}
+}
+
+// wholeWorld is the group of all ranks.
+type wholeWorld int
+
+func (g wholeWorld) Size() int       { return int(g) }
+func (g wholeWorld) World(r int) int { return r }
+
+// open makes the context id on every engine.
+func (s *simNet) open(t testing.TB, id ContextID) []*Context {
+	t.Helper()
+	var cs []*Context
+	for i, e := range s.engines {
+		c, err := e.NewContext(id, wholeWorld(len(s.engines)), i)
+		if err != nil {
+			t.Fatalf("context %v at rank %d: %v", id, i, err)
+		}
+		cs = append(cs, c)
+	}
+	return cs
+}
+
+// checkAtRest fails unless every engine is as it was at the start: no message
+// queued, every operation back in its pool, all credit accounted for.
+func (s *simNet) checkAtRest() error {
+	for i, e := range s.engines {
+		if st := e.Stats(); st.Unexpected != 0 || st.UnexpectedBytes != 0 {
+			return fmt.Errorf("rank %d holds messages at rest: %+v", i, st)
+		}
+		if len(e.free) != len(e.ops) {
+			return fmt.Errorf("rank %d: %d of %d operations are back in the pool", i, len(e.free), len(e.ops))
+		}
+		if len(e.dirty) != 0 || e.ndirty.Load() != 0 || e.parked.head != nil {
+			return fmt.Errorf("rank %d: work or waiters left", i)
+		}
+		for j, o := range s.engines {
+			out, in := e.peer(j), o.peer(i)
+			if e.gone(out) != nil || o.gone(in) != nil {
+				continue
+			}
+			if got := out.credit.Load() + in.spent; got != e.window {
+				return fmt.Errorf("credit of rank %d towards %d: %d left and %d spent, want %d together", i, j, out.credit.Load(), in.spent, e.window)
+			}
+			if in.owed != in.spent {
+				return fmt.Errorf("rank %d owes %d of the %d bytes that %d has spent", j, in.owed, in.spent, i)
+			}
+			if out.frames.len() != 0 || out.nframe.Load() != 0 || out.bulk.len() != 0 || out.state.Load() != unowned {
+				return fmt.Errorf("rank %d has frames for %d left", i, j)
+			}
+		}
+	}
+	return nil
+}
