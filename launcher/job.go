@@ -32,6 +32,10 @@ type Job struct {
 	ReportBind   bool
 	Detach       bool   // survive the terminal's hang-up
 	Report       string // file for a JSON report of the job's end; empty: none
+
+	// Agent is the command whose whole program is AgentMain. Nil: this
+	// program's executable with the argument "agent".
+	Agent []string
 }
 
 // App is Ranks processes of one program.

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/muster-mpi/muster/launcher"
+)
+
+const overview = `Muster starts, watches and ends the ranks of parallel programs.
+
+  muster run [flags] TARGET [ARGS]   run a program on several ranks
+  muster version                     print the version
+  muster help [TOPIC]                TOPIC: run, exit-codes, env
+
+Example: four ranks of a Go program, built on the way
+
+  muster run -n 4 ./examples/nbody
+`
+
+const runSynopsis = `muster run [flags] TARGET [ARGS] [: [flags] TARGET [ARGS]]...
+
+Runs TARGET on several ranks, shows their output, and ends when they end. TARGET
+is the first of these that fits:
+
+  a.go [b.go ...]      Go files of one program
+  prog                 an executable in PATH
+  ./prog, dir/prog     an executable file
+  ./dir, dir/sub       a directory with a Go program
+  example.com/m/prog   the import path of a Go program
+
+Go source is built by the go command and kept in a cache, so a second run starts
+at once. What follows TARGET belongs to the program. After -- the next word is
+TARGET and a colon is an ordinary argument. Flags may be written with one dash
+or two, and values as -n 4 or -n=4.
+
+Programs separated by a colon are one job, their ranks numbered in this order.
+-n, -x, --wdir and the flags for building go with one program; all others
+concern the job and stand before the first.
+`
+
+const runExamples = `
+Examples
+  muster run -n 4 ./examples/nbody -bodies 1000
+  muster run -n 8 -l --timeout 10m ./solver input.csv
+  muster run -n 4 -race ./cmd/solver
+  muster run -n 1 ./master : -n 7 -x ROLE=worker ./worker
+  muster run -n 4 --output-dir logs --report end.json ./solver
+  muster run -n 4 --dry-run ./solver
+
+Signals
+  Ctrl-C, SIGTERM and a closed terminal ask the ranks to end, with SIGTERM, and
+  kill them after --grace. A second one kills them at once. Ctrl-Z stops the job
+  and fg continues it. SIGQUIT, SIGUSR1 and SIGUSR2 are passed to the ranks.
+
+Exit code
+  That of the first rank to fail, 128+n if signal n killed it, 0 if none failed.
+  muster help exit-codes lists the launcher's own. go run turns every code but 0
+  into 1: install the command with go install ./cmd/muster if you need them.
+`
+
+const exitCodes = `Exit codes of muster run
+
+  0          every rank ended well
+  1-63 …     the code of the first rank to fail, whatever it chose
+   64        the command line is wrong
+   66        a program was not found, built or started, or a rank did not join
+   67        ranks were built from different versions
+   69        messages or requests were left over, with --strict
+   70        a rank ended without leaving the job, or an error of muster's own
+   71        the agent was lost, or a rank was stopped beyond --stop-timeout
+   72        out of a resource: disk, file descriptors, memory
+  124        the job exceeded --timeout
+  129        the terminal was closed (SIGHUP)
+  130        Ctrl-C (SIGINT)
+  137        a rank was killed (SIGKILL), often for want of memory
+  141        the reader of the output has gone, as in | head
+  143        SIGTERM
+  128+n      a rank, or the launcher, was ended by signal n
+
+The last message of muster says which rank and why.
+`
+
+const environment = `Environment
+
+Read by muster run:
+  NO_COLOR            if not empty: no colours
+  TERM                if dumb: no colours
+  XDG_CACHE_HOME      programs built from Go source are kept in muster/build
+  or HOME             there, the latest 16 used; if neither is set, in a
+                      temporary directory until the job ends
+  TMPDIR              where the go command works
+  PATH                for TARGET, and for the go command
+  GOFLAGS, GOCACHE …  as the go command reads them
+
+The ranks get the whole environment of muster run, with what -x sets, and
+  GOMAXPROCS          the cores a rank may use, unless it is set already
+  MUSTER_RANK, MUSTER_SIZE, MUSTER_LOCAL_RANK, MUSTER_LOCAL_SIZE, MUSTER_JOB
+                      for wrapper scripts: rank and number of ranks, in the job
+                      and on this host, and the job's identifier
+  MUSTER_CONTROL      the number of the descriptor on which a rank talks to its
+                      agent. It is no secret, and nothing secret is in the
+                      environment
+
+Names that begin with MUSTER_ are the launcher's; -x does not take them.
+`
+
+func help(args []string, stdout, stderr io.Writer) int {
+	topic := ""
+	if len(args) > 0 {
+		topic = args[0]
+	}
+	switch topic {
+	case "":
+		fmt.Fprint(stdout, overview)
+	case "run":
+		fmt.Fprint(stdout, runHelp())
+	case "exit-codes":
+		fmt.Fprint(stdout, exitCodes)
+	case "env":
+		fmt.Fprint(stdout, environment)
+	default:
+		fmt.Fprintf(stderr, "muster: no help on %s: expected run, exit-codes or env\n", quote(topic))
+		return launcher.ExitUsage
+	}
+	return 0
+}
+
+// runHelp is the help on muster run, its flags taken from the table that parses
+// them.
+func runHelp() string {
+	var b strings.Builder
+	b.WriteString(runSynopsis)
+	var rest []string // flags of go build that need no word
+	for _, g := range groups {
+		fmt.Fprintf(&b, "\n%s\n", g)
+		for i := range options {
+			o := &options[i]
+			if o.group != g {
+				continue
+			}
+			if o.help == "" {
+				rest = append(rest, o.dashed())
+				continue
+			}
+			left := o.dashed()
+			for _, n := range o.names[1:] {
+				left += ", " + dashed(n, true)
+			}
+			if o.value != "" {
+				left += " " + o.value
+			}
+			entry(&b, left, o.help)
+		}
+		if g == groupBuild {
+			entry(&b, "", "and "+strings.Join(rest, ", "))
+		}
+	}
+	b.WriteString(runExamples)
+	return b.String()
+}
+
+// entry writes a flag and its help, wrapped to fit a terminal.
+func entry(b *strings.Builder, left, text string) {
+	const column, width = 26, 80
+	line := "  " + left
+	if len(line) > column-2 {
+		fmt.Fprintln(b, line)
+		line = ""
+	}
+	line = fmt.Sprintf("%-*s", column, line)
+	start := true
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case start:
+		case len(line)+1+len(word) > width:
+			fmt.Fprintln(b, line)
+			line = strings.Repeat(" ", column)
+		default:
+			line += " "
+		}
+		line += word
+		start = false
+	}
+	fmt.Fprintln(b, line)
+}

@@ -1,0 +1,32 @@
+package launcher
+
+import "github.com/muster-mpi/muster/launcher/internal/agent"
+
+// Exit codes of a job. A job whose ranks all end with success has code 0. One
+// that fails has the code of the first rank that failed: its own if it exited
+// with one, 128+n if signal n killed it. What no rank's own code decides has one
+// of these:
+//
+//	64   usage: the job or the command line makes no sense
+//	66   a rank could not be started, or did not join in time
+//	67   ranks of different builds or versions, or a broken control protocol
+//	69   leftover messages or operations, under Strict
+//	70   a rank exited 0 without leaving the job that it had joined
+//	71   the agent was lost, or a rank was stopped for longer than StopTimeout
+//	72   too few descriptors, or another resource that the job needs
+//	124  the job ran longer than its Timeout
+//	129  the terminal hung up (SIGHUP)
+//	130  interrupted (SIGINT)
+//	141  the reader of the output has closed it
+//	143  terminated (SIGTERM)
+const (
+	ExitUsage    = 64
+	ExitSpawn    = agent.ExitSpawn
+	ExitProtocol = agent.ExitProtocol
+	ExitLeftover = 69
+	ExitInternal = agent.ExitInternal
+	ExitLost     = agent.ExitLost
+	ExitResource = agent.ExitResource
+	ExitTimeout  = 124
+	ExitPipe     = 141
+)

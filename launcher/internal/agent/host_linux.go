@@ -1,0 +1,274 @@
+package agent
+
+import (
+	"encoding/hex"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/muster-mpi/muster/internal/boot"
+	"github.com/muster-mpi/muster/internal/record"
+	pb "github.com/muster-mpi/muster/proto"
+)
+
+// host is the job on this host. One goroutine, run, owns every field below
+// events; other goroutines post to it.
+type host struct {
+	start        *pb.Start
+	jobName      string
+	procsPerRank int // GOMAXPROCS
+	cpus         int
+	ranks        []*rankState // of this host, in order
+	byRank       map[int]*rankState
+	table        *table
+	outbox       *queue[*pb.FromAgent]
+	stdin        *queue[*pb.StdinData]
+	over         chan struct{} // closed when run has returned
+	abandoned    chan struct{} // closed when the launcher is dead
+	events       chan func()
+
+	spawned bool // no rank is started any more
+	live    int  // ranks whose process runs
+	joined  int
+	deaths  []*death      // not judged yet, in the order of the ends
+	firstIn time.Duration // awake time of the first Join
+	awake   awake
+	memory  memoryLog
+	links   links
+	lost    *failure   // first one that the failure policy let pass
+	absent  *rankState // one that ended with success and without joining
+
+	ending    bool // ranks were told to end
+	killed    bool // and killed
+	suspended bool // stopped by the launcher's wish
+	reporting bool // a failure is on its way to the launcher
+	gone      bool // the launcher is dead
+	strays    int
+	survivors []int64
+	finishing bool
+	drained   bool
+	quit      bool
+}
+
+type phase uint8
+
+const (
+	running phase = iota
+	joined
+	leaving
+	drained
+	left
+)
+
+// rankState is what the agent knows of one rank of its host.
+type rankState struct {
+	rank, local int
+	app         *pb.AppRun
+	credit      *credit
+
+	birth             // its fields are nil until it was started
+	early  []func()   // what happened to it before its birth was announced
+	conn   *boot.Conn // of the process that joined; nil until one did
+	pid    int        // that process
+	out    *queue[packet]
+	reader *record.Reader
+	phase  phase
+	exited *pb.Exited
+	lost   bool // dead, and the job goes on
+
+	build  *pb.Build
+	group  string // its memory cgroup when it joined
+	silent bool   // its connection has ended, and it had not left
+
+	stopped   bool
+	stoppedAt time.Duration // awake time
+}
+
+// packet is a message to a rank with the descriptors it carries, which are
+// closed once it was sent.
+type packet struct {
+	m     *pb.ToRank
+	files []*os.File
+}
+
+func newHost(start *pb.Start) *host {
+	h := &host{
+		start:     start,
+		jobName:   hex.EncodeToString(start.GetJob()),
+		byRank:    make(map[int]*rankState),
+		table:     newTable(),
+		outbox:    newQueue[*pb.FromAgent](),
+		stdin:     newQueue[*pb.StdinData](),
+		over:      make(chan struct{}),
+		abandoned: make(chan struct{}),
+		events:    make(chan func(), 64),
+		memory:    make(memoryLog),
+		links:     links{next: make(map[pair]uint32), wanted: make(map[pair]bool)},
+		cpus:      usableCPUs(),
+	}
+	for _, app := range start.GetApps() {
+		for i := range app.GetCount() {
+			r := &rankState{
+				rank: int(app.GetFirst() + i), local: len(h.ranks), app: app,
+				credit: newCredit(start.GetOutputWindow()),
+			}
+			h.ranks = append(h.ranks, r)
+			h.byRank[r.rank] = r
+		}
+	}
+	h.procsPerRank = max(1, h.cpus/max(1, len(h.ranks)))
+	h.table.ended = func(p *process, e ending) {
+		r := h.rank(p.rank)
+		h.post(func() { r.afterBirth(func() { h.onExit(r, p, e) }) })
+	}
+	h.table.moved = func(p *process, sig syscall.Signal) {
+		r := h.rank(p.rank)
+		h.post(func() { r.afterBirth(func() { h.onMoved(r, p, sig) }) })
+	}
+	return h
+}
+
+func (h *host) rank(n int) *rankState { return h.byRank[n] }
+
+func (h *host) readsStdin(rank int) bool {
+	return int(h.start.GetStdinRank()) == rank || h.start.GetStdinRank() == stdinAll
+}
+
+// post makes run call f. It reports false when run has returned.
+func (h *host) post(f func()) bool {
+	select {
+	case h.events <- f:
+		return true
+	case <-h.over:
+		return false
+	}
+}
+
+func (h *host) send(m *pb.FromAgent) { h.outbox.put(m) }
+
+func (h *host) note(format string, args ...any) {
+	h.send(&pb.FromAgent{Kind: &pb.FromAgent_Note{Note: &pb.Note{Text: fmt.Sprintf(format, args...)}}})
+}
+
+// run returns when nothing of the job is left and Done is on its way.
+func (h *host) run() {
+	defer close(h.over)
+	if err := checkDescriptors(len(h.ranks)); err != nil {
+		h.spawned = true
+		h.fail(failure{rank: -1, code: ExitResource, what: err.Error()})
+	} else {
+		h.memory.seen(readMemoryState(cgroupOf(os.Getpid())))
+		go h.table.reap()
+		go (&spawner{h: h}).run()
+	}
+	var tick <-chan time.Time
+	for !h.quit {
+		h.proceed()
+		if tick == nil && h.needsClock() {
+			h.awake.restart()
+			tick = time.After(awakeStep)
+		}
+		select {
+		case f := <-h.events:
+			f()
+		case <-tick:
+			tick = nil
+			h.awake.advance()
+			h.checkTimeouts()
+		}
+	}
+}
+
+// onStarted is the birth of rank r's process.
+func (h *host) onStarted(r *rankState, b birth) {
+	h.live++
+	r.birth = b
+	for _, s := range r.streams {
+		go s.run()
+	}
+	go h.acceptFrom(r, r.listener)
+	for _, f := range r.early {
+		f()
+	}
+	r.early = nil
+	if h.ending {
+		// It was born when the signal went round.
+		h.table.signal(syscall.SIGKILL)
+	}
+}
+
+// afterBirth calls f once the birth of rank r is known: the news of its end may
+// overtake it.
+func (r *rankState) afterBirth(f func()) {
+	if r.proc == nil {
+		r.early = append(r.early, f)
+		return
+	}
+	f()
+}
+
+// onSpawned is called when no more ranks will be started.
+func (h *host) onSpawned(err *spawnError) {
+	h.spawned = true
+	if err != nil {
+		what := err.err.Error()
+		if err.rank >= 0 {
+			what = fmt.Sprintf("cannot start rank %d on %s: %v", err.rank, h.hostName(), err.err)
+		}
+		h.fail(failure{rank: err.rank, code: err.code, what: what, spawn: true})
+		return
+	}
+	go h.feedStdin()
+	started := &pb.Started{Cores: int32(h.cpus)}
+	for _, r := range h.ranks {
+		if r.proc == nil {
+			continue
+		}
+		p := &pb.RankProcess{Rank: int32(r.rank), Pid: int64(r.proc.pid)}
+		for _, cpu := range r.cpus {
+			p.Cpus = append(p.Cpus, int32(cpu))
+		}
+		started.Ranks = append(started.Ranks, p)
+	}
+	h.send(&pb.FromAgent{Kind: &pb.FromAgent_Started{Started: started}})
+}
+
+func (h *host) hostName() string {
+	for _, run := range h.start.GetHosts() {
+		if run.GetHost() == h.start.GetHost() {
+			return run.GetName()
+		}
+	}
+	return boot.LocalHost()
+}
+
+// onLauncher is a message from the launcher.
+func (h *host) onLauncher(m *pb.ToAgent) {
+	switch k := m.GetKind().(type) {
+	case *pb.ToAgent_Signal:
+		h.table.signal(syscall.Signal(k.Signal.GetSignal()))
+	case *pb.ToAgent_End:
+		if k.End.GetReason() != "" {
+			h.fail(failure{rank: -1, what: k.End.GetReason(), grace: time.Duration(k.End.GetGraceNanos()), stopped: true})
+			return
+		}
+		h.end(time.Duration(k.End.GetGraceNanos()))
+	case *pb.ToAgent_Suspend:
+		h.suspended = true
+		h.table.signal(syscall.SIGSTOP)
+		h.send(&pb.FromAgent{Kind: &pb.FromAgent_Suspended{Suspended: &pb.Suspended{}}})
+	case *pb.ToAgent_Continue:
+		h.suspended = false
+		h.table.signal(syscall.SIGCONT)
+	}
+}
+
+// onLauncherGone kills all: nobody is left to report to.
+func (h *host) onLauncherGone() {
+	if !h.gone {
+		h.gone = true
+		close(h.abandoned)
+	}
+	h.end(0)
+}

@@ -1,0 +1,273 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/muster-mpi/muster/internal/boot"
+	"github.com/muster-mpi/muster/internal/record"
+	pb "github.com/muster-mpi/muster/proto"
+	"golang.org/x/sys/unix"
+	"google.golang.org/protobuf/proto"
+)
+
+// acceptFrom takes the processes that come through rank r's door.
+func (h *host) acceptFrom(r *rankState, l *boot.Listener) {
+	for {
+		c, err := l.Accept()
+		switch {
+		case errors.Is(err, boot.ErrMessage):
+			h.post(func() { h.violation(r, err.Error()) })
+		case err != nil:
+			return
+		default:
+			go h.hear(r, c)
+		}
+	}
+}
+
+// hear passes on what one process of rank r says, until it ends.
+func (h *host) hear(r *rankState, c *boot.Conn) {
+	for {
+		m := new(pb.FromRank)
+		files, err := c.Recv(m)
+		for _, f := range files {
+			f.Close() // a rank has none to give
+		}
+		switch {
+		case errors.Is(err, boot.ErrMessage):
+			h.post(func() { h.violation(r, err.Error()) })
+		case err != nil:
+			if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) {
+				h.post(func() { h.note("rank %d: %v", r.rank, err) })
+			}
+			if !h.post(func() { h.onSilence(r, c) }) {
+				c.Close()
+			}
+			return
+		default:
+			h.post(func() { h.onRank(r, c, m) })
+		}
+	}
+}
+
+// onRank is a message from a process of rank r.
+func (h *host) onRank(r *rankState, c *boot.Conn, m *pb.FromRank) {
+	if hello := m.GetHello(); hello != nil {
+		h.onHello(r, c, hello)
+		return
+	}
+	if c != r.conn {
+		h.refuse(c, fmt.Sprintf("rank %d: a process that has not joined sent %T", r.rank, m.GetKind()))
+		return
+	}
+	switch k := m.GetKind().(type) {
+	case *pb.FromRank_Connect:
+		h.onConnect(r, k.Connect)
+	case *pb.FromRank_Leaving:
+		if r.phase == joined {
+			r.phase = leaving
+			h.checkLeaving()
+		}
+	case *pb.FromRank_Drained:
+		if r.phase == leaving {
+			r.phase = drained
+			h.checkDrained()
+		}
+	case *pb.FromRank_Left:
+		if r.phase == drained {
+			r.phase = left
+			h.send(&pb.FromAgent{Kind: &pb.FromAgent_Left{Left: &pb.RankLeft{Rank: int32(r.rank), Left: k.Left}}})
+		}
+	case *pb.FromRank_Abort:
+		what := "aborted the job"
+		if k.Abort.GetText() != "" {
+			what += ": " + k.Abort.GetText()
+		}
+		h.fail(failure{rank: r.rank, code: exitCode(k.Abort.GetCode()), what: what})
+	default:
+		h.violation(r, fmt.Sprintf("sent %T", k))
+	}
+}
+
+// exitCode makes a code that a rank named one that a process can end with, and
+// that is no success.
+func exitCode(code int32) int {
+	if code&0xff == 0 {
+		return 1
+	}
+	return int(code & 0xff)
+}
+
+// onHello takes a process in as rank r, or refuses it.
+func (h *host) onHello(r *rankState, c *boot.Conn, m *pb.Hello) {
+	pid := c.PeerPID()
+	if pid == 0 {
+		pid = int(m.GetPid())
+	}
+	if c == r.conn {
+		h.violation(r, "said Hello twice")
+		return
+	}
+	if r.conn != nil {
+		reason := fmt.Sprintf("process %d cannot join as rank %d: process %d has done so before it", pid, r.rank, r.pid)
+		h.refuse(c, reason)
+		h.note("%s", reason)
+		return
+	}
+	if reason := h.differs(r, m); reason != "" {
+		h.refuse(c, reason)
+		h.fail(failure{rank: r.rank, code: ExitProtocol, what: "cannot join: " + reason})
+		return
+	}
+	welcome, records := h.welcome(r)
+	r.conn, r.pid, r.phase = c, pid, joined
+	r.build = m.GetBuild()
+	r.out = newQueue[packet]()
+	go converse(c, r.out)
+	r.tell(&pb.ToRank{Kind: &pb.ToRank_Welcome{Welcome: welcome}}, records...)
+	r.group = cgroupOf(pid)
+	h.memory.seen(readMemoryState(r.group))
+	h.joined++
+	if h.joined == 1 {
+		h.firstIn = h.awake.total
+	}
+	h.send(&pb.FromAgent{Kind: &pb.FromAgent_Joined{Joined: &pb.Joined{Rank: int32(r.rank), Pid: int64(pid)}}})
+	h.linkWanted(r)
+	if h.absent != nil {
+		h.failAbsent(h.absent)
+	}
+}
+
+func (h *host) refuse(c *boot.Conn, reason string) {
+	out := newQueue[packet]()
+	go converse(c, out)
+	out.put(packet{m: &pb.ToRank{Kind: &pb.ToRank_Refused{Refused: &pb.Refused{Reason: reason}}}})
+	out.close()
+}
+
+// differs says how a rank does not fit to those that have joined; empty if it
+// does. Programs may differ between the applications of a job, what they say to
+// each other may not.
+func (h *host) differs(r *rankState, m *pb.Hello) string {
+	if m.GetProtocol() != boot.Protocol {
+		return fmt.Sprintf("it speaks version %d of the control protocol and %s runs version %d; build the program and muster from one version",
+			m.GetProtocol(), "muster", boot.Protocol)
+	}
+	mine := m.GetBuild()
+	for _, other := range h.ranks {
+		if other.build == nil {
+			continue
+		}
+		theirs := other.build
+		if mine.GetByteOrder() != theirs.GetByteOrder() || mine.GetIntBytes() != theirs.GetIntBytes() || mine.GetArch() != theirs.GetArch() {
+			return fmt.Sprintf("rank %d is %s, %s-endian, int of %d bytes; rank %d is %s, %s-endian, int of %d bytes",
+				r.rank, mine.GetArch(), mine.GetByteOrder(), mine.GetIntBytes(),
+				other.rank, theirs.GetArch(), theirs.GetByteOrder(), theirs.GetIntBytes())
+		}
+		if other.app == r.app && mine.GetProgram() != theirs.GetProgram() {
+			return fmt.Sprintf("rank %d runs build %s of the program, rank %d runs build %s",
+				r.rank, mine.GetProgram(), other.rank, theirs.GetProgram())
+		}
+	}
+	return ""
+}
+
+// welcome makes the answer to rank r's Hello, and the memory for its records.
+func (h *host) welcome(r *rankState) (*pb.Welcome, []*os.File) {
+	settings := proto.CloneOf(h.start.GetSettings())
+	if settings == nil {
+		settings = new(pb.Settings)
+	}
+	settings.Cores = int32(h.procsPerRank)
+	settings.RanksPerCoreHundredths = int32(100 * len(h.ranks) / max(1, h.cpus))
+	w := &pb.Welcome{
+		Job: h.start.GetJob(), Rank: int32(r.rank), Size: h.start.GetSize(), Incarnation: 1,
+		StartUnixNanos: h.start.GetStartUnixNanos(),
+		Hosts:          h.start.GetHosts(), Settings: settings,
+	}
+	if c := h.start.GetCredentials(); r.local < len(c) {
+		w.Credentials = c[r.local]
+	}
+	memory, err := record.Create()
+	if err == nil {
+		if r.reader, err = record.Open(memory); err != nil {
+			memory.Close()
+		}
+	}
+	if err != nil {
+		if h.joined == 0 {
+			h.note("no operation records, so a failure cannot show what ranks were doing: %v", err)
+		}
+		return w, nil
+	}
+	return w, []*os.File{memory}
+}
+
+// tell sends m to the process that joined as r. It owns files.
+func (r *rankState) tell(m *pb.ToRank, files ...*os.File) {
+	if r.out == nil || !r.out.put(packet{m, files}) {
+		closeAll(files)
+	}
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// converse sends what is put into out, and closes c when out is closed.
+func converse(c *boot.Conn, out *queue[packet]) {
+	defer c.Close()
+	for {
+		packets := out.take()
+		if packets == nil {
+			return
+		}
+		for _, p := range packets {
+			err := c.Send(p.m, p.files...)
+			// The kernel limits how many descriptors are on their way. Those that
+			// are get there soon.
+			for errors.Is(err, unix.ETOOMANYREFS) {
+				time.Sleep(5 * time.Millisecond)
+				err = c.Send(p.m, p.files...)
+			}
+			closeAll(p.files)
+			// An error means that the process has ended, which its parent, the
+			// agent, learns for certain.
+		}
+	}
+}
+
+// checkLeaving lets the ranks leave once all want to.
+func (h *host) checkLeaving() {
+	for _, r := range h.ranks {
+		if r.phase < leaving && !r.lost {
+			return
+		}
+	}
+	for _, r := range h.ranks {
+		r.tell(&pb.ToRank{Kind: &pb.ToRank_AllLeaving{AllLeaving: &pb.AllLeaving{}}})
+	}
+}
+
+// checkDrained lets the ranks close their links once nothing is under way.
+func (h *host) checkDrained() {
+	for _, r := range h.ranks {
+		if r.phase < drained && !r.lost {
+			return
+		}
+	}
+	for _, r := range h.ranks {
+		r.tell(&pb.ToRank{Kind: &pb.ToRank_AllDrained{AllDrained: &pb.AllDrained{}}})
+	}
+}
+
+// violation ends the job because of what rank r sent.
+func (h *host) violation(r *rankState, what string) {
+	h.fail(failure{rank: r.rank, code: ExitProtocol, what: "broke the control protocol: " + what})
+}

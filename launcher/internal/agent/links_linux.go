@@ -1,0 +1,130 @@
+package agent
+
+import (
+	"fmt"
+	"net"
+	"os"
+
+	pb "github.com/muster-mpi/muster/proto"
+	"golang.org/x/sys/unix"
+)
+
+// pair names two ranks, the lower one first.
+type pair struct{ lo, hi int }
+
+func pairOf(a, b int) pair { return pair{min(a, b), max(a, b)} }
+
+// links hands out connections between ranks. A link is made when one of the two
+// has asked for it and both have joined.
+type links struct {
+	next   map[pair]uint32 // number of the link to make next
+	wanted map[pair]bool   // asked for, but one of the two has not joined
+}
+
+// want notes that rank asks for link number to peer, and reports whether it has
+// to be made. A link that was made is not made again: the other side asked for
+// it as well, or the answer is on its way.
+func (l *links) want(p pair, number uint32, joined bool) bool {
+	if number != l.next[p] || l.wanted[p] {
+		return false
+	}
+	if !joined {
+		l.wanted[p] = true
+		return false
+	}
+	return true
+}
+
+// onConnect answers rank r's wish for a link.
+func (h *host) onConnect(r *rankState, m *pb.Connect) {
+	peer := h.rank(int(m.GetPeer()))
+	if peer == nil || peer == r {
+		h.violation(r, fmt.Sprintf("asked for a link to rank %d of %d", m.GetPeer(), h.start.GetSize()))
+		return
+	}
+	if m.GetNumber() > h.links.next[pairOf(r.rank, peer.rank)] {
+		h.violation(r, fmt.Sprintf("asked for link %d to rank %d before link %d", m.GetNumber(), peer.rank, m.GetNumber()-1))
+		return
+	}
+	if peer.gone() {
+		return // its end ends the job, or the failure policy has told r
+	}
+	if h.links.want(pairOf(r.rank, peer.rank), m.GetNumber(), peer.conn != nil) {
+		h.link(r, peer)
+	}
+}
+
+// link makes the next link between two joined ranks.
+func (h *host) link(a, b *rankState) {
+	p := pairOf(a.rank, b.rank)
+	delete(h.links.wanted, p)
+	number := h.links.next[p]
+	ends, err := connectedPair(h.start.GetSettings().GetTransport())
+	if err != nil {
+		h.fail(failure{rank: a.rank, code: ExitResource, what: fmt.Sprintf("cannot be linked to rank %d: %v", b.rank, err)})
+		return
+	}
+	h.links.next[p] = number + 1
+	for i, r := range []*rankState{a, b} {
+		peer := []*rankState{b, a}[i]
+		r.tell(&pb.ToRank{Kind: &pb.ToRank_Link{Link: &pb.LinkUp{Peer: int32(peer.rank), Number: number}}}, ends[i])
+	}
+}
+
+// linkWanted makes the links that waited for rank r to join.
+func (h *host) linkWanted(r *rankState) {
+	for _, peer := range h.ranks {
+		if peer != r && peer.conn != nil && h.links.wanted[pairOf(r.rank, peer.rank)] {
+			h.link(r, peer)
+		}
+	}
+}
+
+// connectedPair returns the two ends of a new connection.
+func connectedPair(transport string) ([2]*os.File, error) {
+	if transport == "tcp" {
+		return loopbackPair()
+	}
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return [2]*os.File{}, os.NewSyscallError("socketpair", err)
+	}
+	return [2]*os.File{os.NewFile(uintptr(fds[0]), "link"), os.NewFile(uintptr(fds[1]), "link")}, nil
+}
+
+// loopbackPair connects to itself. The listener is open only for that moment,
+// and what it accepts is kept only if it is the very connection that was dialled.
+func loopbackPair() (ends [2]*os.File, err error) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		if l, err = net.Listen("tcp6", "[::1]:0"); err != nil {
+			return ends, fmt.Errorf("no loopback interface to listen on: %w", err)
+		}
+	}
+	defer l.Close()
+	dialled, err := net.Dial(l.Addr().Network(), l.Addr().String())
+	if err != nil {
+		return ends, err
+	}
+	defer dialled.Close()
+	for {
+		accepted, err := l.Accept()
+		if err != nil {
+			return ends, err
+		}
+		if accepted.RemoteAddr().String() != dialled.LocalAddr().String() {
+			accepted.Close() // somebody else's
+			continue
+		}
+		defer accepted.Close()
+		for i, c := range []net.Conn{dialled, accepted} {
+			if ends[i], err = c.(*net.TCPConn).File(); err != nil {
+				if i == 1 {
+					ends[0].Close()
+				}
+				return [2]*os.File{}, err
+			}
+		}
+		return ends, nil
+	}
+}

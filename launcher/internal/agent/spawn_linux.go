@@ -1,0 +1,257 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/muster-mpi/muster/internal/boot"
+	pb "github.com/muster-mpi/muster/proto"
+	"golang.org/x/sys/unix"
+)
+
+// spawner starts the ranks of the host. Its goroutine keeps its thread for as
+// long as the agent lives: the kernel sends a child the parent-death signal when
+// the thread that made it ends, not the process.
+type spawner struct {
+	h        *host
+	null     *os.File
+	cores    [][]int
+	affinity unix.CPUSet // of the thread when no rank is being started
+}
+
+// spawnError is a rank that could not be started.
+type spawnError struct {
+	rank int
+	err  error
+	code int // of the job's exit
+}
+
+func (s *spawner) run() {
+	runtime.LockOSThread()
+	err := s.all()
+	s.h.post(func() { s.h.onSpawned(err) })
+	select {}
+}
+
+func (s *spawner) all() *spawnError {
+	null, err := os.OpenFile(os.DevNull, os.O_RDONLY, 0)
+	if err != nil {
+		return &spawnError{rank: -1, err: err, code: ExitSpawn}
+	}
+	defer null.Close()
+	s.null = null
+	if s.h.start.GetBindCores() {
+		s.cores = cores()
+		unix.SchedGetaffinity(0, &s.affinity)
+	}
+	for _, app := range s.h.start.GetApps() {
+		program, err := findProgram(app)
+		if err != nil {
+			return &spawnError{rank: int(app.GetFirst()), err: err, code: ExitSpawn}
+		}
+		for i := range app.GetCount() {
+			r := s.h.rank(int(app.GetFirst() + i))
+			switch err := s.one(r, program); {
+			case errors.Is(err, errEnding):
+				return nil
+			case err != nil:
+				return &spawnError{rank: r.rank, err: err, code: ExitSpawn}
+			}
+		}
+	}
+	return nil
+}
+
+// findProgram returns the path of the application's executable.
+func findProgram(app *pb.AppRun) (string, error) {
+	if len(app.GetArgv()) == 0 || app.GetArgv()[0] == "" {
+		return "", errors.New("no program is named")
+	}
+	if dir := app.GetDir(); dir != "" {
+		if info, err := os.Stat(dir); err != nil {
+			return "", fmt.Errorf("working directory: %w", err)
+		} else if !info.IsDir() {
+			return "", fmt.Errorf("working directory: %s is no directory", dir)
+		}
+	}
+	name := app.GetArgv()[0]
+	if strings.Contains(name, "/") {
+		path := name
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(app.GetDir(), path)
+			if app.GetDir() == "" {
+				path = name
+			}
+		}
+		if err := executable(path); err != nil {
+			return "", err
+		}
+		return name, nil // exec runs after the change of directory
+	}
+	var search string
+	for _, kv := range app.GetEnv() {
+		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
+			search = v
+		}
+	}
+	var found error
+	for _, dir := range filepath.SplitList(search) {
+		if !filepath.IsAbs(dir) {
+			continue // a program of the working directory is named with a slash
+		}
+		path := filepath.Join(dir, name)
+		err := executable(path)
+		if err == nil {
+			return path, nil
+		}
+		if !errors.Is(err, os.ErrNotExist) && found == nil {
+			found = err
+		}
+	}
+	if found != nil {
+		return "", found
+	}
+	return "", fmt.Errorf("%s: no such program in PATH; a program of the working directory is ./%s", name, name)
+}
+
+func executable(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return fmt.Errorf("%s is a directory", path)
+	}
+	if err := unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS); err != nil {
+		return fmt.Errorf("%s is not executable: %w", path, err)
+	}
+	return nil
+}
+
+// birth is a rank's process and what the agent holds of it.
+type birth struct {
+	proc     *process
+	listener *boot.Listener
+	streams  [2]*stream
+	stdin    *os.File // nil unless it reads the launcher's input
+	cpus     []int
+}
+
+// one starts rank r.
+func (s *spawner) one(r *rankState, program string) error {
+	var b birth
+	var child []*os.File // ends that only the child keeps
+	defer func() {
+		for _, f := range child {
+			f.Close()
+		}
+	}()
+	listener, door, err := boot.Listen()
+	if err != nil {
+		return err
+	}
+	b.listener = listener
+	child = append(child, door)
+	stdin := s.null
+	if s.h.readsStdin(r.rank) {
+		var w *os.File
+		if stdin, w, err = os.Pipe(); err != nil {
+			listener.Close()
+			return err
+		}
+		child = append(child, stdin)
+		b.stdin = w
+	}
+	var outputs [2]*os.File
+	for i := range outputs {
+		var read *os.File
+		if read, outputs[i], err = os.Pipe(); err == nil {
+			child = append(child, outputs[i])
+			b.streams[i], err = newStream(r.rank, i == 1, read, r.credit, s.h.send)
+		}
+		if err != nil {
+			listener.Close()
+			return err
+		}
+	}
+	if s.cores != nil {
+		b.cpus = place(s.cores, r.local, len(s.h.ranks))
+		if unix.SchedSetaffinity(0, cpuSet(b.cpus)) == nil {
+			defer unix.SchedSetaffinity(0, &s.affinity)
+		}
+	}
+	const doorNumber = 3 // after standard input, output and error
+	attr := &syscall.ProcAttr{
+		Dir: r.app.GetDir(),
+		Env: s.h.environment(r, doorNumber),
+		// Fd makes the ends blocking, as a program expects them.
+		Files: []uintptr{stdin.Fd(), outputs[0].Fd(), outputs[1].Fd(), door.Fd()},
+		Sys: &syscall.SysProcAttr{
+			Setpgid:   true,
+			Pdeathsig: syscall.SIGKILL,
+		},
+	}
+	b.proc, err = s.h.table.start(r.rank, func() (int, error) {
+		return syscall.ForkExec(program, r.app.GetArgv(), attr)
+	})
+	if err != nil {
+		listener.Close()
+		if errors.Is(err, errEnding) {
+			return err
+		}
+		return explainExec(program, err)
+	}
+	s.h.post(func() { s.h.onStarted(r, b) })
+	return nil
+}
+
+// explainExec adds what the error number alone does not say.
+func explainExec(program string, err error) error {
+	switch err {
+	case unix.ENOEXEC:
+		return fmt.Errorf("%s is no program for this machine (%w)", program, err)
+	case unix.ENOENT:
+		return fmt.Errorf("%s: its interpreter or loader is missing (%w)", program, err)
+	case unix.EAGAIN:
+		return fmt.Errorf("%s: the limit of processes is reached (%w; see ulimit -u and the pids cgroup)", program, err)
+	}
+	return fmt.Errorf("%s: %w", program, err)
+}
+
+// environment is the application's, with what a rank has to know.
+func (h *host) environment(r *rankState, doorNumber int) []string {
+	env := slices.Clone(r.app.GetEnv())
+	if h.procsPerRank > 0 && !slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, "GOMAXPROCS=") }) {
+		env = append(env, "GOMAXPROCS="+strconv.Itoa(h.procsPerRank))
+	}
+	return append(env,
+		boot.EnvControl+"="+strconv.Itoa(doorNumber),
+		boot.EnvRank+"="+strconv.Itoa(r.rank),
+		boot.EnvSize+"="+strconv.Itoa(int(h.start.GetSize())),
+		boot.EnvLocalRank+"="+strconv.Itoa(r.local),
+		boot.EnvLocalSize+"="+strconv.Itoa(len(h.ranks)),
+		boot.EnvJob+"="+h.jobName,
+	)
+}
+
+// descriptors is how many descriptors the agent needs for n ranks at most: of
+// each its door, connection, pipes and a link on the way to it, and some of its
+// own.
+func descriptors(n int) uint64 { return uint64(6*n + 40) }
+
+// checkDescriptors says whether the limit suffices. The Go runtime has raised
+// the soft limit to the hard one already.
+func checkDescriptors(n int) error {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || limit.Cur >= descriptors(n) {
+		return nil
+	}
+	return fmt.Errorf("%d ranks need %d descriptors in their agent, the limit is %d (ulimit -n)", n, descriptors(n), limit.Cur)
+}

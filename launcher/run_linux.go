@@ -1,0 +1,411 @@
+package launcher
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/muster-mpi/muster/internal/boot"
+	"github.com/muster-mpi/muster/internal/output"
+	pb "github.com/muster-mpi/muster/proto"
+	"golang.org/x/sys/unix"
+)
+
+// patience is how long the agent may take to end a job that has to end at once,
+// and how long a banner waits for a reader that does not take the output before
+// it.
+const patience = 3 * time.Second
+
+// run is a job under way. Its fields belong to the goroutine of Run.
+type run struct {
+	job    Job
+	start  *pb.Start
+	result Result
+	agent  *hostAgent
+	sink   *output.Sink
+	feed   *feed
+	taken  chan int64
+
+	messages chan *pb.FromAgent // all but Output; closed when the stream has ended
+	started  bool
+	done     *pb.Done
+	ending   bool // the ranks were told to end because of the outside
+	reason   string
+	code     int // of the job, if the outside ended it
+	overdue  <-chan time.Time
+}
+
+// Run runs job and returns when nothing of it is left: no process, file or
+// socket. It waits for the ranks and for the reader of their output.
+//
+// What arrives on signals is for the job: SIGINT, SIGTERM and SIGHUP ask the
+// ranks to end, with SIGTERM, and kill them after Grace or when a second comes;
+// SIGTSTP stops the ranks and then this process; every other signal but SIGCONT
+// is passed on. Run catches no signal itself but SIGPIPE, for as long as it runs.
+// When ctx ends, the ranks are killed at once.
+//
+// A job that fails is reported on Job.Stderr, once, and in the Result. The error
+// is nil then: it is for what prevented the job from running, and has not been
+// shown to anyone. Result.Code is the exit code in every case.
+//
+// Run makes this process a child subreaper for good. A Job.Stdin that does not
+// end may have a read under way when Run returns.
+func Run(ctx context.Context, job Job, signals Signals) (Result, error) {
+	now := time.Now()
+	start, err := plan(&job, now)
+	if err != nil {
+		return Result{Code: ExitUsage, Start: now}, err
+	}
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
+	defer signal.Stop(broken)
+
+	r := &run{
+		job: job, start: start,
+		result:   Result{Job: hex.EncodeToString(start.GetJob()), Start: now},
+		taken:    make(chan int64, 64),
+		messages: make(chan *pb.FromAgent, 64),
+	}
+	for rank := range int(start.GetSize()) {
+		r.result.Ranks = append(r.result.Ranks, RankResult{Rank: rank, Host: boot.LocalHost()})
+	}
+	r.agent, err = startAgent(job.Agent)
+	if err != nil {
+		r.result.Code = ExitSpawn
+		return r.result, fmt.Errorf("cannot start the agent on %s: %w", boot.LocalHost(), err)
+	}
+	r.sink, err = output.New(output.Options{
+		Size: int(start.GetSize()), Stdout: job.Stdout, Stderr: job.Stderr,
+		Tag: job.Output.Tag, Timestamp: job.Output.Timestamp, Color: job.Output.Color,
+		Raw: job.Output.Raw, Dir: job.Output.Dir, DropOnSlow: job.Output.DropOnSlow,
+	})
+	if err != nil {
+		r.agent.kill()
+		r.result.Code = ExitResource
+		return r.result, err
+	}
+	r.feed = newFeed(r.sink, func(rank int32, bytes int64) {
+		r.agent.send(&pb.ToAgent{Kind: &pb.ToAgent_OutputCredit{OutputCredit: &pb.OutputCredit{Rank: rank, Bytes: bytes}}})
+	})
+	r.agent.send(&pb.ToAgent{Kind: &pb.ToAgent_Start{Start: start}})
+	go r.receive()
+	stop := make(chan struct{})
+	defer close(stop)
+	if start.GetStdinRank() != stdinNone {
+		go readStdin(job.Stdin, r.agent.send, r.taken, stop)
+	}
+	r.loop(ctx, signals)
+	return r.finish(ctx, signals)
+}
+
+// receive takes the agent's messages in until the stream ends.
+func (r *run) receive() {
+	defer close(r.messages)
+	for {
+		m, err := r.agent.stream.Recv()
+		if err != nil {
+			return
+		}
+		switch k := m.GetKind().(type) {
+		case *pb.FromAgent_Output:
+			r.feed.put(k.Output)
+		case *pb.FromAgent_StdinTaken:
+			r.taken <- k.StdinTaken.GetBytes() // at most stdinWindow is on the way
+		default:
+			r.messages <- m
+			if m.GetDone() != nil {
+				return
+			}
+		}
+	}
+}
+
+// loop returns when the agent is done or lost.
+func (r *run) loop(ctx context.Context, signals Signals) {
+	var timeout <-chan time.Time
+	if r.job.Timeout > 0 {
+		timeout = time.After(r.job.Timeout)
+	}
+	canceled, closed := ctx.Done(), r.sink.Closed()
+	for r.done == nil {
+		select {
+		case m, ok := <-r.messages:
+			if !ok {
+				return
+			}
+			r.onMessage(m)
+		case sig := <-signals:
+			r.onSignal(sig)
+		case <-canceled:
+			canceled = nil
+			r.code = 128 + int(syscall.SIGTERM)
+			r.end(0, "")
+		case <-closed:
+			closed = nil
+			if !r.ending && r.result.Failure == nil {
+				r.code = ExitPipe
+				r.say("the reader of the output has closed it; the job ends")
+			}
+			r.end(100*time.Millisecond, "")
+		case <-timeout:
+			timeout = nil
+			if !r.ending {
+				r.code = ExitTimeout
+				r.end(r.grace(), fmt.Sprintf("the job ran longer than %v", r.job.Timeout))
+			}
+		case <-r.overdue:
+			return // the agent does not answer: it is treated as lost
+		}
+	}
+}
+
+func (r *run) grace() time.Duration {
+	if r.job.Grace > 0 {
+		return r.job.Grace
+	}
+	return defaultGrace
+}
+
+// end asks the agent to end the ranks; with a reason, to report on them as well.
+func (r *run) end(grace time.Duration, reason string) {
+	r.ending = true
+	if grace == 0 && r.overdue == nil {
+		r.overdue = time.After(patience + 5*time.Second)
+	}
+	r.agent.send(&pb.ToAgent{Kind: &pb.ToAgent_End{End: &pb.EndJob{GraceNanos: int64(grace), Reason: reason}}})
+}
+
+func (r *run) say(format string, args ...any) {
+	r.sink.Message("muster: " + fmt.Sprintf(format, args...) + "\n")
+}
+
+// onSignal does what a signal to the launcher means for the job.
+func (r *run) onSignal(s os.Signal) {
+	sig, ok := s.(syscall.Signal)
+	if !ok {
+		return
+	}
+	switch sig {
+	case syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM:
+		if sig == syscall.SIGHUP && r.job.Detach {
+			return
+		}
+		if r.ending || r.result.Failure != nil {
+			r.end(0, "")
+			return
+		}
+		r.code = 128 + int(sig)
+		r.reason = unix.SignalName(sig)
+		r.say("%s: the ranks have %v to end; a second signal kills them now", r.reason, r.grace())
+		r.end(r.grace(), "")
+	case syscall.SIGTSTP:
+		// Suspended answers, and then this process stops as well.
+		r.agent.send(&pb.ToAgent{Kind: &pb.ToAgent_Suspend{Suspend: &pb.Suspend{}}})
+	case syscall.SIGCONT, syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGURG:
+	default:
+		r.agent.send(&pb.ToAgent{Kind: &pb.ToAgent_Signal{Signal: &pb.SignalRanks{Signal: int32(sig)}}})
+	}
+}
+
+// stopSelf stops this process as SIGTSTP would have. The signal goes to this
+// thread: sent to the process, another thread might take it while this one
+// runs on and wakes the ranks again.
+func stopSelf() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
+}
+
+func (r *run) onMessage(m *pb.FromAgent) {
+	switch k := m.GetKind().(type) {
+	case *pb.FromAgent_Started:
+		r.started = true
+		for _, p := range k.Started.GetRanks() {
+			x := &r.result.Ranks[p.GetRank()]
+			x.PID = int(p.GetPid())
+			for _, cpu := range p.GetCpus() {
+				x.CPUs = append(x.CPUs, int(cpu))
+			}
+		}
+		if r.job.ReportBind {
+			r.sink.Message(r.result.bindings())
+		}
+	case *pb.FromAgent_Exited:
+		r.onExited(k.Exited)
+	case *pb.FromAgent_Stopped:
+		r.say("rank %d (pid %d) is stopped by %s; the job waits for it", k.Stopped.GetRank(), k.Stopped.GetPid(),
+			unix.SignalName(syscall.Signal(k.Stopped.GetSignal())))
+	case *pb.FromAgent_Continued:
+		r.say("rank %d (pid %d) runs again", k.Continued.GetRank(), k.Continued.GetPid())
+	case *pb.FromAgent_Note:
+		r.say("%s", k.Note.GetText())
+	case *pb.FromAgent_Failure:
+		r.onFailure(k.Failure)
+	case *pb.FromAgent_Left:
+		r.onLeft(k.Left)
+	case *pb.FromAgent_Suspended:
+		stopSelf()
+		r.agent.send(&pb.ToAgent{Kind: &pb.ToAgent_Continue{Continue: &pb.Continue{}}})
+	case *pb.FromAgent_Done:
+		r.done = k.Done
+	}
+}
+
+func (r *run) onExited(e *pb.Exited) {
+	r.result.Ranks[e.GetRank()] = RankResult{
+		Rank: int(e.GetRank()), Host: r.result.Ranks[e.GetRank()].Host, PID: int(e.GetPid()),
+		CPUs: r.result.Ranks[e.GetRank()].CPUs, Ended: true, Code: int(e.GetCode()), Signal: int(e.GetSignal()),
+		CoreDumped: e.GetCoreDumped(), ByMuster: e.GetByAgent(), OutOfMemory: e.GetOutOfMemory(),
+		PeakBytes: e.GetPeakBytes(), Time: time.Unix(0, e.GetUnixNanos()),
+	}
+}
+
+func (r *run) onFailure(f *pb.Failure) {
+	if r.result.Failure != nil {
+		return
+	}
+	if r.code == 0 {
+		r.code = int(f.GetCode())
+	}
+	r.result.Failure = &Failure{
+		Rank: int(f.GetRank()), PID: int(f.GetPid()), What: f.GetWhat(), Phase: f.GetPhase(),
+		Last: f.GetLast(), Panic: f.GetPanic(), Time: time.Unix(0, f.GetUnixNanos()),
+	}
+	if f.GetRank() >= 0 {
+		r.result.Failure.Host = r.result.Ranks[f.GetRank()].Host
+	}
+	for _, o := range f.GetOthers() {
+		r.result.Failure.Others = append(r.result.Failure.Others, RankState{
+			Rank: int(o.GetRank()), PID: int(o.GetPid()), Phase: o.GetPhase(), Blocked: o.GetBlocked(), Last: o.GetLast(),
+		})
+	}
+}
+
+func (r *run) onLeft(m *pb.RankLeft) {
+	kinds := map[pb.Leftover_Kind]string{
+		pb.Leftover_REQUEST: "request", pb.Leftover_SEND: "send", pb.Leftover_RECV: "recv",
+	}
+	for _, l := range m.GetLeft().GetLeftovers() {
+		r.result.Leftovers = append(r.result.Leftovers, Leftover{
+			Rank: int(m.GetRank()), Kind: kinds[l.GetKind()], Comm: l.GetComm(), Source: int(l.GetSource()),
+			Dest: int(l.GetDest()), Tag: l.GetTag(), Bytes: l.GetBytes(), Count: l.GetCount(), What: l.GetWhat(),
+		})
+	}
+	if more := m.GetLeft().GetMore(); more > 0 {
+		r.result.Leftovers = append(r.result.Leftovers, Leftover{
+			Rank: int(m.GetRank()), Kind: "request", Count: more, What: "and others that are not listed",
+		})
+	}
+}
+
+// finish ends what is left of the agent, waits for the output to reach its
+// reader, and says how the job ended.
+func (r *run) finish(ctx context.Context, signals Signals) (Result, error) {
+	lost := r.done == nil
+	r.agent.kill() // after Done it has nothing left to do
+	if lost {
+		r.onLost()
+	} else {
+		r.result.Strays = int(r.done.GetStrays())
+		for _, pid := range r.done.GetSurvivors() {
+			r.result.Survivors = append(r.result.Survivors, int(pid))
+		}
+	}
+	for _, x := range r.result.Ranks {
+		if f := r.result.Failure; x.ByMuster && (f == nil || f.Rank != x.Rank) {
+			r.result.Stopped++
+		}
+	}
+	r.result.Code = r.code
+	r.result.Elapsed = time.Since(r.result.Start)
+	var err error
+	if f := r.result.Failure; f != nil && !r.started && (f.PID == 0) {
+		err = errors.New(f.What)
+	}
+	if len(r.result.Leftovers) > 0 && r.job.Strict && r.result.Code == 0 {
+		r.result.Code = ExitLeftover
+	}
+	flushed, cancel := context.WithCancel(ctx)
+	defer cancel()
+	written := make(chan output.Stats, 1)
+	go func() {
+		select {
+		case <-r.feed.drained():
+		case <-flushed.Done():
+		case <-time.After(patience): // a pager may never ask for the rest
+		}
+		if err == nil {
+			r.conclude()
+		}
+		stats, _ := r.sink.Close(flushed) // that the reader has gone is known by now
+		written <- stats
+	}()
+	var giveUp <-chan time.Time
+	gone := flushed.Done()
+	for waiting := true; waiting; {
+		select {
+		case stats := <-written:
+			r.result.DroppedLines, r.result.LostBytes = stats.DroppedLines, stats.LostBytes
+			waiting = false
+		case s := <-signals:
+			// The ranks have ended; what keeps the job is its reader.
+			switch s {
+			case syscall.SIGTSTP:
+				stopSelf()
+			case syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM:
+				cancel()
+			}
+		case <-gone:
+			gone, giveUp = nil, time.After(time.Second)
+		case <-giveUp:
+			waiting = false
+		}
+	}
+	if r.job.Report != "" {
+		if e := writeReport(r.job.Report, &r.result); e != nil {
+			r.sink.Message(fmt.Sprintf("muster: %v\n", e))
+		}
+	}
+	return r.result, errors.Join(err, ctx.Err())
+}
+
+// onLost cleans up after an agent that died with its job, or does not answer.
+func (r *run) onLost() {
+	r.result.Survivors = killOrphans(r.agent.process.Pid, boot.EnvJob+"="+r.result.Job)
+	if r.result.Failure != nil || r.ending && r.code != 0 && r.started {
+		return
+	}
+	f := &Failure{Rank: -1, Time: time.Now()}
+	if r.started {
+		r.code = ExitLost
+		f.What = fmt.Sprintf("the agent of host %s (pid %d) was lost: %s; its ranks died with it",
+			boot.LocalHost(), r.agent.process.Pid, r.agent.deathText())
+	} else {
+		r.code = ExitSpawn
+		f.What = fmt.Sprintf("the agent on host %s (pid %d) ended before it had started the job: %s",
+			boot.LocalHost(), r.agent.process.Pid, r.agent.deathText())
+	}
+	r.result.Failure = f
+}
+
+// conclude says how the job ended.
+func (r *run) conclude() {
+	switch {
+	case r.result.Failure != nil:
+		r.sink.Message(r.result.banner())
+	case r.reason != "":
+		r.say("job %.8s ended by %s after %s; exit %d", r.result.Job, r.reason, seconds(r.result.Elapsed), r.result.Code)
+	}
+	if text := leftoverText(r.result.Leftovers); text != "" {
+		r.sink.Message(text)
+	}
+	if n := r.result.Strays; n > 0 && r.result.Failure == nil {
+		r.say("ranks had left processes behind; %d ended", n)
+	}
+}
