@@ -59,8 +59,8 @@ func (c *Comm) FlushBuffer(ctx context.Context) error {
 }
 
 // DetachBuffer is FlushBuffer, then takes the buffer away and returns its size
-// (MPI_Comm_detach_buffer). Errors: ErrBuffer if there is none. If ctx ends
-// first the buffer stays.
+// in bytes (MPI_Comm_detach_buffer). If ctx ends first the error is its cause and
+// the buffer stays. Errors: as FlushBuffer.
 func (c *Comm) DetachBuffer(ctx context.Context) (int, error) {
 	return c.drainBuffer(ctx, "DetachBuffer", true)
 }

@@ -32,7 +32,8 @@ func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 // Idup starts a Dup and returns at once (MPI_Comm_idup). The communicator can
 // be used when the Request is complete without an error; until then its use is
 // ErrComm. Calls by different ranks pair up by their order on c, so several may
-// be under way. Errors, of the Request: as Dup.
+// be under way. Errors, of the Request: as Dup; the communicator is nil if the
+// call could not be started.
 func (c *Comm) Idup() (*Comm, Request) {
 	d, finish, err := c.dup()
 	if err != nil {
@@ -137,7 +138,8 @@ func (c *Comm) split(ctx context.Context, op record.Op, color, key int, by strin
 // Create makes a communicator of group, whose ranks must be in c; the others
 // get nil (MPI_Comm_create). All ranks of c must call it; groups given by
 // different ranks must be equal or disjoint, and a rank that is in nobody's
-// group gives any group it is not in, or nil. Errors: ErrGroup, and as Dup.
+// group gives any group it is not in, or nil. Errors: ErrGroup; blocking, cost and
+// other errors as Dup.
 func (c *Comm) Create(ctx context.Context, group *Group) (*Comm, error) {
 	if err := c.usable("Create"); err != nil {
 		return nil, err
@@ -152,7 +154,8 @@ func (c *Comm) Create(ctx context.Context, group *Group) (*Comm, error) {
 // CreateGroup makes a communicator of group, whose ranks must be in c and are
 // the only ones to call it (MPI_Comm_create_group). tag tells concurrent calls
 // apart; it has nothing to do with the tags of messages and is at most
-// MaxTag/2. Errors: ErrGroup if the caller is not in group; as Dup.
+// MaxTag/2. Errors: ErrGroup if the caller is not in group, ErrTag; blocking, cost
+// and other errors as Dup.
 func (c *Comm) CreateGroup(ctx context.Context, group *Group, tag Tag) (*Comm, error) {
 	const op = record.OpCreateGroup
 	if err := c.usable(op.String()); err != nil {

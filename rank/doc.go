@@ -311,7 +311,7 @@
 //	MPI_Comm_compare                     Comm.Compare
 //	MPI_Comm_dup, MPI_Comm_idup          Comm.Dup, Comm.Idup
 //	MPI_Comm_dup_with_info               —                        there are no hints
-//	MPI_Comm_set_info, MPI_Comm_get_info —
+//	MPI_Comm_set_info                    —                        also get
 //	MPI_Comm_split                       Comm.Split
 //	MPI_Comm_split_type                  Comm.SplitType, SplitHost
 //	MPI_Comm_create                      Comm.Create
@@ -322,7 +322,7 @@
 //	MPI_Comm_set_name                    Comm.SetName
 //	MPI_Comm_get_name                    Comm.Name
 //	MPI_Comm_create_keyval               —                        not yet: attributes
-//	MPI_Comm_set_attr, MPI_Comm_get_attr —                        not yet
+//	MPI_Comm_set_attr                    —                        not yet; also get
 //	MPI_Intercomm_create                 —                        not yet: intercommunicators
 //	MPI_Intercomm_merge                  —                        not yet
 //	MPI_Comm_test_inter                  —                        not yet

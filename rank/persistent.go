@@ -39,7 +39,7 @@ func RsendInit[T any](c *Comm, dest int, tag Tag, buf []T) *Persistent {
 }
 
 // BsendInit makes a persistent Bsend; as SendInit (MPI_Bsend_init). Start takes
-// the room in the attached buffer: ErrBuffer, of the Request, if there is none.
+// the room in the attached buffer: ErrBuffer if there is none.
 func BsendInit[T any](c *Comm, dest int, tag Tag, buf []T) *Persistent {
 	p := slice(buf)
 	return &Persistent{
@@ -70,8 +70,8 @@ func (p *Persistent) Err() error { return p.err }
 
 // Start starts the operation and returns at once (MPI_Start). The Request is this
 // round's; waiting for it or for p is the same, so it can stand among others in
-// WaitAll and its kin. Errors: what Err returns; ErrActive if the last round has not been
-// waited for.
+// WaitAll and its kin. Errors: what Err returns; ErrActive if the last round has
+// not been waited for; what is wrong with the operation, and p is inactive then.
 func (p *Persistent) Start() (Request, error) {
 	if p.err != nil {
 		return Request{}, p.err
@@ -81,8 +81,12 @@ func (p *Persistent) Start() (Request, error) {
 	if p.cur.live() {
 		return Request{}, p.cur.c.fail("Start", p.cur.peer, p.cur.tag, ErrActive)
 	}
-	p.cur = p.start()
-	return p.cur, nil
+	r := p.start()
+	if r.early != nil {
+		return Request{}, r.early
+	}
+	p.cur = r
+	return r, nil
 }
 
 // StartAll starts all of ps in the order given (MPI_Startall). It stops at the
@@ -128,5 +132,5 @@ func (p *Persistent) Active() bool {
 func (p *Persistent) current() (Request, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.cur, p.cur.live() || p.cur.early != nil
+	return p.cur, p.cur.live()
 }

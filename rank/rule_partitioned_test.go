@@ -3,6 +3,7 @@ package rank_test
 import (
 	"errors"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -47,7 +48,7 @@ func TestRule20PartitionsInAnyOrderFromAnyGoroutine(t *testing.T) {
 				}
 				want := fill(size, left, k)
 				for _, i := range rng.Perm(mine) {
-					for there := false; !there; {
+					for there := false; !there; runtime.Gosched() {
 						var err error
 						there, err = pr.Arrived(i)
 						ok(t, err)

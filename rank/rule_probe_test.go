@@ -2,6 +2,7 @@ package rank_test
 
 import (
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -114,7 +115,7 @@ func TestRule15ProbeFindsWhatRecvGets(t *testing.T) {
 			if i%2 == 0 {
 				st, err = rank.Probe(bg, c, rank.AnySource, rank.AnyTag)
 			} else {
-				for found := false; !found && err == nil; {
+				for found := false; !found && err == nil; runtime.Gosched() {
 					st, found, err = rank.Iprobe(c, rank.AnySource, rank.AnyTag)
 				}
 			}
@@ -164,6 +165,7 @@ func TestRule15MprobeTakesTheMessage(t *testing.T) {
 						m, err = rank.Mprobe(bg, c, rank.AnySource, rank.AnyTag)
 					} else {
 						for m == nil && err == nil {
+							runtime.Gosched()
 							m, err = rank.Improbe(c, rank.AnySource, rank.AnyTag)
 						}
 					}

@@ -3,6 +3,7 @@ package rank_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 
 	"github.com/muster-mpi/muster/rank"
@@ -41,7 +42,8 @@ func TestRule18BlockedCallsHoldUpNobody(t *testing.T) {
 		go func() { _, err := rank.Recv(ctx, c, rank.AnySource, 99, []byte{0}); blocked <- err }()
 		go func() { _, err := rank.Probe(ctx, c, left, 98); blocked <- err }()
 		go func() { blocked <- rank.Ssend(ctx, c, right, 97, fill(w.eager+1, 0, 0)) }()
-		go func() { _, err := rank.Irecv(c, left, 96, []byte{0}).Wait(ctx); blocked <- err }()
+		pending := rank.Irecv(c, left, 96, []byte{0})
+		go func() { _, err := pending.Wait(ctx); blocked <- err }()
 		for k, n := range w.sizes() {
 			for _, comm := range []*rank.Comm{c, d} {
 				s := rank.Isend(comm, right, 1, fill(n, c.Rank(), k))
@@ -49,6 +51,7 @@ func TestRule18BlockedCallsHoldUpNobody(t *testing.T) {
 				for !found {
 					_, found, err = rank.Iprobe(comm, left, 1)
 					ok(t, err)
+					runtime.Gosched()
 				}
 				buf := make([]byte, n)
 				r := rank.Irecv(comm, left, 1, buf)
@@ -56,6 +59,7 @@ func TestRule18BlockedCallsHoldUpNobody(t *testing.T) {
 					for done := false; !done; {
 						_, done, err = q.Test()
 						ok(t, err)
+						runtime.Gosched()
 					}
 				}
 				same(t, buf, fill(n, left, k))
@@ -68,8 +72,10 @@ func TestRule18BlockedCallsHoldUpNobody(t *testing.T) {
 			}
 		}
 		// The Irecv goes on after its Wait.
-		ok(t, rank.Send(bg, c, right, 96, []byte{1}))
 		barrier(t, c)
+		ok(t, rank.Send(bg, c, right, 96, []byte{1}))
+		_, err = pending.Wait(bg)
+		ok(t, err)
 	})
 }
 
