@@ -23,8 +23,8 @@ const MaxTag Tag = 1<<63 - 1
 const (
 	AnySource     = int(match.AnySource) // receive and probe: whoever sends
 	AnyTag    Tag = Tag(match.AnyTag)    // receive and probe: whatever tag
-	Null          = -2                   // nobody: the call completes at once (MPI_PROC_NULL)
-	Undefined     = -3                   // no such rank; the color of a rank that joins no part in Split
+	Null      int = -2                   // nobody: the call completes at once (MPI_PROC_NULL)
+	Undefined int = -3                   // no such rank; the color of a rank that joins no part in Split
 )
 
 // Comm is a communicator: a group of ranks with a matching space of its own,
@@ -95,9 +95,11 @@ func (c *Comm) Name() string {
 // SetName names c on this rank, and on no other (MPI_Comm_set_name).
 func (c *Comm) SetName(name string) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.name = name
-	c.mu.Unlock()
-	c.ctx.SetName(name)
+	if c.ctx != nil && c.space == wire.User {
+		c.ctx.SetName(name) // else open does, or a twin is named
+	}
 }
 
 // String returns c's name, this rank and its size.
@@ -114,7 +116,8 @@ func (c *Comm) Self() *Comm { return c.job.self }
 // is freed with c, not by itself: ErrComm. All libraries share the one twin: one
 // that must be apart from others too wants Dup.
 func (c *Comm) Twin() *Comm {
-	t := &Comm{job: c.job, ctx: c.ctx, space: wire.Collective, group: c.group, self: c.self, name: c.Name() + "'s twin"}
+	t := &Comm{job: c.job, ctx: c.context(), space: wire.Collective, group: c.group, self: c.self, name: c.Name() + "'s twin"}
+	t.pending.Store(t.ctx == nil)
 	t.policy.Store(c.policy.Load())
 	return t
 }
@@ -186,11 +189,19 @@ func (c *Comm) Disconnect(ctx context.Context) error {
 	}
 }
 
+// context returns c's context, nil while the Idup that makes c is not complete.
+func (c *Comm) context() *engine.Context {
+	if c.pending.Load() {
+		return nil
+	}
+	return c.ctx
+}
+
 // usable returns an error if no call can be made on c.
 func (c *Comm) usable(op string) error {
 	switch {
-	case c == nil:
-		return &Error{Op: op, Comm: "nil", Rank: Undefined, Peer: Null, Tag: AnyTag, Err: fmt.Errorf("%w: the communicator is nil", ErrComm)}
+	case c == nil || c.job == nil:
+		return &Error{Op: op, Comm: "nil", Rank: Undefined, Peer: Null, Tag: AnyTag, Err: fmt.Errorf("%w: the communicator is nil or zero", ErrComm)}
 	case c.pending.Load():
 		return &Error{Op: op, Comm: c.Name(), Rank: c.self, Peer: Null, Tag: AnyTag, Err: fmt.Errorf("%w: its Idup is not complete", ErrComm)}
 	case c.freed.Load():
@@ -223,7 +234,7 @@ func (c Comparison) String() string {
 // Compare tells how c and d relate: Identical, Congruent, Similar or Unequal
 // (MPI_Comm_compare). It is local.
 func (c *Comm) Compare(d *Comm) Comparison {
-	if c.ctx == d.ctx && c.space == d.space {
+	if c == d || c.context() != nil && c.context() == d.context() && c.space == d.space {
 		return Identical
 	}
 	if r := c.group.Compare(d.group); r != Identical {

@@ -233,8 +233,10 @@ func (d *Comm) open(id engine.ContextID) error {
 	if err != nil {
 		return err
 	}
+	d.mu.Lock()
 	d.ctx = ctx
-	ctx.SetName(d.Name())
+	ctx.SetName(d.name)
+	d.mu.Unlock()
 	d.pending.Store(false)
 	return nil
 }

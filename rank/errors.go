@@ -37,7 +37,7 @@ var (
 	ErrInactive = errors.New("persistent request is not active")         // Ready before Start
 	ErrMismatch = errors.New("ranks disagree about a collective call")   // creation calls, or the two sides of a partitioned message
 	ErrCodec    = errors.New("object cannot be encoded or decoded")
-	ErrPending  = errors.New("operation not complete") // in a StatusError; Wait of a PartitionedSend that lacks parts
+	ErrPending  = engine.ErrPending // in a StatusError; Wait of a PartitionedSend that lacks parts
 	ErrInStatus = errors.New("some operations failed") // the StatusError of several requests
 	ErrJoined   = errors.New("this process has joined a job already")
 	ErrLaunch   = errors.New("cannot join the job") // the environment or the agent is not as expected
@@ -88,12 +88,17 @@ func (e *Error) Error() string {
 // Unwrap returns e.Err.
 func (e *Error) Unwrap() error { return e.Err }
 
+// newError makes the error of a call on c.
+func (c *Comm) newError(op string, peer int, tag Tag, err error) *Error {
+	return &Error{Op: op, Comm: c.Name(), Rank: c.self, Peer: peer, Tag: tag, Site: callSite(), Err: err}
+}
+
 // fail makes the error of a call on c and does what c's policy says.
 func (c *Comm) fail(op string, peer int, tag Tag, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &Error{Op: op, Comm: c.Name(), Rank: c.self, Peer: peer, Tag: tag, Site: callSite(), Err: err}
+	e := c.newError(op, peer, tag, err)
 	if c.ErrorPolicy() == AbortOnError {
 		c.Abort(1, e.Error())
 	}

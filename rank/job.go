@@ -184,9 +184,18 @@ func Run(fn func(ctx context.Context, world *Comm) error) {
 // told, with rank, host and pid; without one, this does.
 func (c *Comm) die(err error) {
 	if c.job.control == nil || c.job.control.say(1, err.Error()) != nil {
-		fmt.Fprintf(os.Stderr, "muster: rank %d of %d: %v\n", c.self, c.Size(), err)
+		if !c.job.named(err) {
+			err = fmt.Errorf("rank %d of %d: %w", c.self, c.Size(), err)
+		}
+		fmt.Fprintf(os.Stderr, "muster: %v\n", err)
 	}
 	os.Exit(1)
+}
+
+// named reports whether err begins by naming this rank of the world.
+func (j *job) named(err error) bool {
+	e, ok := err.(*Error)
+	return ok && e.Comm == j.world.Name() && e.Rank == j.world.self
 }
 
 // Leftover is something that nobody completed before the ranks left.

@@ -123,7 +123,10 @@ func (l *local) run(r int, j *job, fn func(context.Context, *Comm) error) (left 
 	ctx := context.Background()
 	if err := fn(ctx, j.world); err != nil {
 		returned = true
-		l.end(fmt.Errorf("rank %d: %w", r, err))
+		if !j.named(err) {
+			err = fmt.Errorf("rank %d: %w", r, err)
+		}
+		l.end(err)
 		return nil
 	}
 	var err error

@@ -322,6 +322,7 @@ func (r *PartitionedRecv) meet(wait func(Request) (bool, error)) (bool, error) {
 			bytes:   binary.LittleEndian.Uint64(r.hello[16:]),
 		}
 		if n := r.want.buf.Len(); r.setup.bytes != uint64(n) || r.setup.parts < 1 || r.setup.parts >= maxPartitions || r.setup.bytes%r.setup.parts != 0 {
+			r.active = false
 			r.err = r.c.fail(record.OpPrecv.String(), r.source, r.tag, fmt.Errorf("%w: the sender sends %d bytes in %d partitions, the receiver has room for %d", ErrMismatch, r.setup.bytes, r.setup.parts, n))
 			return false, r.err
 		}

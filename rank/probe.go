@@ -2,6 +2,7 @@ package rank
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/internal/record"
@@ -100,6 +101,9 @@ func Improbe(c *Comm, source int, tag Tag) (*Message, error) {
 // m was received before.
 func Mrecv[T any](ctx context.Context, m *Message, buf []T) (Status, error) {
 	p := slice(buf)
+	if err := m.usable(record.OpMrecv); err != nil {
+		return Status{}, err
+	}
 	if err := m.c.checkRecv(record.OpMrecv, m.status.Source, m.status.Tag, &p); err != nil {
 		return Status{}, err
 	}
@@ -110,6 +114,9 @@ func Mrecv[T any](ctx context.Context, m *Message, buf []T) (Status, error) {
 func Imrecv[T any](m *Message, buf []T) Request {
 	p := slice(buf)
 	const op = record.OpImrecv
+	if err := m.usable(op); err != nil {
+		return Request{early: err}
+	}
 	source, tag := m.status.Source, m.status.Tag
 	if err := m.c.checkRecv(op, source, tag, &p); err != nil {
 		return Request{early: err}
@@ -150,3 +157,12 @@ func (m *Message) recv(ctx context.Context, op record.Op, p payload) (Status, er
 }
 
 func (m *Message) layout() uint32 { return m.m.Status.Layout }
+
+// usable returns an error for the nil Message that Improbe returns when there is
+// none.
+func (m *Message) usable(op record.Op) error {
+	if m == nil || m.c == nil {
+		return &Error{Op: op.String(), Rank: Undefined, Peer: Null, Tag: AnyTag, Site: callSite(), Err: fmt.Errorf("%w: the message is nil", ErrArgument)}
+	}
+	return nil
+}

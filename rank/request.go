@@ -142,8 +142,12 @@ func (r Request) live() bool {
 // finish tells the engine's outcome in this package's terms.
 func (r Request) finish(s engine.Status, err error) (Status, error) {
 	status := r.want.status(s)
-	if err == nil {
+	switch {
+	case err == nil:
 		return status, nil
+	case errors.Is(err, ErrPending):
+		// Nothing has failed, so the error policy has no say.
+		return status, r.c.newError(r.op.String(), r.peer, r.tag, err)
 	}
 	return status, r.c.failRecv(r.op, r.peer, r.tag, s, r.want, err)
 }

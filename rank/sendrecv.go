@@ -2,7 +2,6 @@ package rank
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/muster-mpi/muster/internal/engine"
@@ -13,8 +12,9 @@ import (
 // way at once, so that ranks in a ring cannot block each other (MPI_Sendrecv,
 // MPI 4.1 §3.10). It returns when sbuf may be reused and the message is in rbuf.
 // Its halves match any other send or receive. Either peer may be Null. sbuf and
-// rbuf must not overlap. The status is the receive's. Errors: as Send and Recv;
-// if only the send fails, the receive is cancelled unless it has matched.
+// rbuf must not overlap. The status is the receive's. Errors: as Send and Recv. If
+// the send fails, also because ctx ended, that is the error, and the receive is
+// cancelled unless it has matched: see Status.Cancelled.
 func SendRecv[S, R any](ctx context.Context, c *Comm, dest int, stag Tag, sbuf []S, source int, rtag Tag, rbuf []R) (Status, error) {
 	return c.sendRecv(ctx, dest, stag, slice(sbuf), source, rtag, slice(rbuf))
 }
@@ -37,25 +37,14 @@ func (c *Comm) sendRecv(ctx context.Context, dest int, stag Tag, out payload, so
 	if dest != Null {
 		env := c.envelope(op, engine.Standard, dest, stag, &out)
 		if err := c.job.engine.Send(ctx, &env); err != nil {
-			err = c.fail(op.String(), dest, stag, err)
-			return r.settle(err)
+			_ = r.Cancel()
+			status, _ := r.Wait(context.Background())
+			return status, c.fail(op.String(), dest, stag, err)
 		}
 	}
-	status, err := r.Wait(ctx)
-	if err != nil && ctx.Err() != nil && r.live() {
-		return r.settle(err)
+	if r.c == nil {
+		return r.Wait(ctx)
 	}
-	return status, err
-}
-
-// settle cancels r, waits for what becomes of it, and returns its status and
-// cause, or nothing wrong if the receive had matched after all and cause was
-// only that ctx ended.
-func (r Request) settle(cause error) (Status, error) {
-	_ = r.Cancel()
-	status, err := r.Wait(context.Background())
-	if err == nil && errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
-		return status, err
-	}
-	return status, cause
+	s, err := c.job.engine.Conclude(ctx, r.ref)
+	return r.finish(s, err)
 }

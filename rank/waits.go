@@ -98,15 +98,18 @@ func waitAll(ctx context.Context, rs []Request, statuses []Status) error {
 
 // WaitAny returns when one of rs is complete, and ends that one: its index,
 // status and error (MPI_Waitany). Null requests are passed over; if there is no
-// other the index is Undefined, at once. The request that was ended is spent, in
-// rs too: put the zero Request in its place before the next call, or that is
-// ErrRequest. If ctx ends first the index is Undefined and the error its cause.
+// other the index is Undefined, at once. In a slice given as rs... the request
+// that was ended is replaced by the null request, so that a loop can call WaitAny
+// until it is Undefined. If ctx ends first the index is Undefined and the error
+// ErrPending with its cause.
 // None starves: the search begins at another place each time. Requests of
 // different jobs cannot be mixed. Errors: those of the operation, ErrRequest,
 // ErrConcurrent.
 func WaitAny(ctx context.Context, rs ...Request) (int, Status, error) {
 	if i := early(rs); i >= 0 {
-		return i, emptyStatus, rs[i].early
+		err := rs[i].early
+		rs[i] = Request{}
+		return i, emptyStatus, err
 	}
 	e, refs := refs(rs)
 	if e == nil {
@@ -117,11 +120,12 @@ func WaitAny(ctx context.Context, rs ...Request) (int, Status, error) {
 		return Undefined, emptyStatus, err
 	}
 	status, err := rs[i].finish(s, err)
+	rs[i] = Request{}
 	return i, status, err
 }
 
 // WaitSome returns when at least one of rs is complete, and ends all that are
-// (MPI_Waitsome); put the zero Request in the place of each, as after WaitAny.
+// (MPI_Waitsome); each is replaced as by WaitAny.
 // It returns nil if there is none but null requests. If some failed the error is a
 // *StatusError (ErrInStatus), and each Completion has its own. If ctx ends first
 // the error is its cause.
@@ -130,10 +134,7 @@ func WaitSome(ctx context.Context, rs ...Request) ([]Completion, error) {
 	if i == Undefined {
 		return nil, err
 	}
-	rest := make([]Request, len(rs))
-	copy(rest, rs)
-	rest[i] = Request{}
-	more, _ := TestSome(rest...)
+	more, _ := TestSome(rs...)
 	return inStatus(append([]Completion{{i, s, err}}, more...))
 }
 
@@ -161,6 +162,7 @@ func TestAny(rs ...Request) (int, Status, bool, error) {
 		}
 		null = false
 		if s, done, err := r.Test(); done || err != nil {
+			rs[i] = Request{}
 			return i, s, true, err
 		}
 	}
@@ -177,6 +179,7 @@ func TestSome(rs ...Request) ([]Completion, error) {
 			continue
 		}
 		if s, done, err := r.Test(); done || err != nil {
+			rs[i] = Request{}
 			found = append(found, Completion{i, s, err})
 		}
 	}

@@ -55,6 +55,7 @@ var (
 	ErrTruncated  = errors.New("message longer than the receive buffer")
 	ErrType       = errors.New("element types differ")
 	ErrCancelled  = errors.New("operation cancelled")
+	ErrPending    = errors.New("operation not complete")
 	ErrFailed     = errors.New("rank failed")
 	ErrFreed      = errors.New("communicator freed")
 	ErrNotReady   = errors.New("ready send without a posted receive")

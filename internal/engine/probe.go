@@ -90,7 +90,7 @@ func (e *Engine) Mrecv(ctx context.Context, msg *Message, env *Envelope) (Status
 	if err != nil {
 		return Status{}, err
 	}
-	return e.conclude(ctx, ref)
+	return e.Conclude(ctx, ref)
 }
 
 // Imrecv starts the receive of a message that a matched probe took; see Mrecv.

@@ -51,7 +51,7 @@ func (e *Engine) Recv(ctx context.Context, env *Envelope) (Status, error) {
 	ref := Ref{op, op.gen.Load()}
 	e.mu.Unlock()
 	e.Idle()
-	return e.conclude(ctx, ref)
+	return e.Conclude(ctx, ref)
 }
 
 // Irecv starts a receive and returns at once. env.Buf belongs to the operation
@@ -147,7 +147,7 @@ func (e *Engine) admit(op *Op, m *message) (want int, err error) {
 		Source: int(m.m.Source), Tag: m.m.Tag, Bytes: m.bytes,
 		Layout: m.layout, Object: m.flags&wire.FlagObject != 0,
 	}
-	if m.bytes > 0 && (op.status.Object != env.Object || m.layout != env.Layout && m.layout != 0 && env.Layout != 0) {
+	if op.status.Object != env.Object && (m.bytes > 0 || env.Object) || m.bytes > 0 && (m.layout != env.Layout && m.layout != 0 && env.Layout != 0) {
 		op.status.Bytes = 0
 		return 0, &TypeError{m.layout, env.Layout, op.status.Object, env.Object, m.bytes}
 	}

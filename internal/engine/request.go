@@ -31,7 +31,7 @@ func (e *Engine) poll(r Ref) {
 }
 
 // Wait returns when r is complete and ends it: another Wait is ErrStale. If ctx
-// ends first, the error is ctx's cause and r goes on. A null request is
+// ends first, the error is ErrPending with ctx's cause and r goes on. A null request is
 // complete, with EmptyStatus.
 func (e *Engine) Wait(ctx context.Context, r Ref) (Status, error) {
 	if r.IsNull() {
@@ -61,7 +61,7 @@ func (e *Engine) Wait(ctx context.Context, r Ref) (Status, error) {
 			op.claimed, op.waiter = false, nil
 			e.waiters = append(e.waiters, w)
 			e.mu.Unlock()
-			return Status{}, err
+			return Status{}, fmt.Errorf("%w: %w", ErrPending, err)
 		}
 	}
 	e.waiters = append(e.waiters, w)
@@ -76,10 +76,11 @@ func (e *Engine) collect(op *Op) (Status, error) {
 	return status, err
 }
 
-// conclude waits for a blocking call's operation. If ctx ends it cancels the
-// operation and then waits for the outcome, which is not long in coming: from
-// then on it depends on the peer's engine, not on its program.
-func (e *Engine) conclude(ctx context.Context, r Ref) (Status, error) {
+// Conclude waits for a blocking call's operation and ends it. If ctx ends it
+// cancels the operation and then waits for the outcome, which is not long in
+// coming: from then on it depends on the peer's engine, not on its program. The
+// error is then ErrCancelled with ctx's cause, or the operation's own.
+func (e *Engine) Conclude(ctx context.Context, r Ref) (Status, error) {
 	status, err := e.Wait(ctx, r)
 	cause := context.Cause(ctx)
 	if err == nil || cause == nil || r.op.gen.Load() != r.gen {
@@ -214,7 +215,7 @@ func (e *Engine) WaitAny(ctx context.Context, rs []Ref) (int, Status, error) {
 			if i, _, _ := e.anyDone(rs, w); i < 0 {
 				release()
 				e.mu.Unlock()
-				return -1, Status{}, err
+				return -1, Status{}, fmt.Errorf("%w: %w", ErrPending, err)
 			}
 		}
 	}

@@ -26,7 +26,7 @@ func (e *Engine) Send(ctx context.Context, env *Envelope) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.conclude(ctx, ref)
+	_, err = e.Conclude(ctx, ref)
 	return err
 }
 
