@@ -202,6 +202,8 @@ func (b *builder) explain(err error, said string) error {
 		return fmt.Errorf("%s is a directory without a Go program", name)
 	case strings.Contains(said, "build cache is required"), strings.Contains(said, "module cache not found"):
 		return fmt.Errorf("building %s: the go command needs HOME, or GOCACHE and GOPATH, to be set", name)
+	case strings.Contains(said, "creating work dir"):
+		return fmt.Errorf("building %s: the go command has no temporary directory: set TMPDIR or GOTMPDIR", name)
 	case b.target.Kind == ImportPath && (strings.Contains(said, "is not in std") || strings.Contains(said, "no required module provides")):
 		return fmt.Errorf("%s is neither a file nor a directory nor a package known here", name)
 	}
