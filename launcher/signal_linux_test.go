@@ -60,9 +60,16 @@ func (l *launcherProcess) wait(limit time.Duration) int {
 	}
 	// What a killed launcher leaves is init's to reap. In its place is this
 	// process, a subreaper by its own jobs.
-	for _, p := range proctree.All() {
-		if p.Parent == os.Getpid() && p.State == 'Z' {
-			unix.Wait4(p.PID, nil, unix.WNOHANG, nil)
+	for deadline := time.Now().Add(slack(limit)); ; time.Sleep(time.Millisecond) {
+		children := 0
+		for _, p := range proctree.All() {
+			if p.Parent == os.Getpid() {
+				children++
+				unix.Wait4(p.PID, nil, unix.WNOHANG, nil)
+			}
+		}
+		if children == 0 || time.Now().After(deadline) {
+			break
 		}
 	}
 	assertClean(l.t, l.mark)

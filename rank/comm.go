@@ -174,6 +174,30 @@ func (c *Comm) Free() error {
 	return nil
 }
 
+// OnDup has f called on this rank whenever c is duplicated, before any message of
+// that, with c and the communicator that becomes its duplicate and cannot be used
+// yet. An error of f fails the Dup here, and leaves the other ranks waiting. For
+// libraries that keep something beside a communicator; hooks are not inherited, f
+// may call OnDup of the duplicate.
+func (c *Comm) OnDup(f func(parent, dup *Comm) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.onDup = append(c.onDup, f)
+}
+
+// OnFree has f called on this rank when c is freed, before anything else happens,
+// the last added first. An error of f is Free's, and c is then not freed; the
+// hooks that have run do not run again.
+func (c *Comm) OnFree(f func(*Comm) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.onFree = append(c.onFree, f)
+}
+
+// IsInter reports whether c is an intercommunicator, whose messages go to another
+// group than its own (MPI_Comm_test_inter). None can be made yet.
+func (c *Comm) IsInter() bool { return c.remote != nil }
+
 // Disconnect is Free, but returns only when c's operations on this rank have
 // finished (MPI_Comm_disconnect). If ctx ends first the error is its cause, and c
 // is freed all the same. Errors: as Free.

@@ -288,7 +288,7 @@
 //	MPI_Probe, MPI_Iprobe                Probe, Iprobe
 //	MPI_Mprobe, MPI_Improbe              Mprobe, Improbe
 //	MPI_Message                          Message
-//	MPI_Mrecv, MPI_Imrecv                Mrecv, Imrecv
+//	MPI_Mrecv, MPI_Imrecv                Mrecv, Imrecv, MrecvView, MrecvAlloc, MrecvObject
 //
 //	MPI_Send_init                        SendInit
 //	MPI_Ssend_init                       SsendInit
@@ -317,7 +317,7 @@
 //	MPI_Comm_create                      Comm.Create
 //	MPI_Comm_create_group                Comm.CreateGroup
 //	MPI_Comm_create_from_group           —                        not yet
-//	MPI_Comm_free                        Comm.Free
+//	MPI_Comm_free                        Comm.Free                OnDup and OnFree hook in: Comm.OnDup, Comm.OnFree
 //	MPI_Comm_disconnect                  Comm.Disconnect
 //	MPI_Comm_set_name                    Comm.SetName
 //	MPI_Comm_get_name                    Comm.Name
@@ -325,7 +325,7 @@
 //	MPI_Comm_set_attr                    —                        not yet; also get
 //	MPI_Intercomm_create                 —                        not yet: intercommunicators
 //	MPI_Intercomm_merge                  —                        not yet
-//	MPI_Comm_test_inter                  —                        not yet
+//	MPI_Comm_test_inter                  Comm.IsInter             false until intercommunicators come
 //	MPI_Comm_remote_size                 —                        not yet
 //	MPI_Comm_remote_group                —                        not yet
 //

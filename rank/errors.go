@@ -37,7 +37,7 @@ var (
 	ErrInactive = errors.New("persistent request is not active")         // Ready before Start
 	ErrMismatch = errors.New("ranks disagree about a collective call")   // creation calls, or the two sides of a partitioned message
 	ErrCodec    = errors.New("object cannot be encoded or decoded")
-	ErrPending  = engine.ErrPending // in a StatusError; Wait of a PartitionedSend that lacks parts
+	ErrPending  = engine.ErrPending                    // in a StatusError; Wait of a PartitionedSend that lacks parts
 	ErrInStatus = errors.New("some operations failed") // the StatusError of several requests
 	ErrJoined   = errors.New("this process has joined a job already")
 	ErrLaunch   = errors.New("cannot join the job") // the environment or the agent is not as expected
@@ -62,15 +62,11 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, "rank %d: ", e.Rank)
 	}
 	b.WriteString(e.Op)
-	preposition := " to "
-	if strings.Contains(e.Op, "recv") || strings.Contains(e.Op, "Recv") && e.Op != "SendRecv" || strings.Contains(e.Op, "robe") {
-		preposition = " from "
-	}
 	switch {
 	case e.Peer == AnySource:
-		b.WriteString(preposition + "any source")
+		b.WriteString(preposition(e.Op) + "any source")
 	case e.Peer != Null:
-		fmt.Fprintf(&b, "%s%d", preposition, e.Peer)
+		fmt.Fprintf(&b, "%s%d", preposition(e.Op), e.Peer)
 	}
 	if e.Tag != AnyTag {
 		fmt.Fprintf(&b, ", tag %d", e.Tag)
@@ -83,6 +79,17 @@ func (e *Error) Error() string {
 	}
 	fmt.Fprintf(&b, ": %v", e.Err)
 	return b.String()
+}
+
+// preposition returns what stands between a call and its peer.
+func preposition(op string) string {
+	switch {
+	case op == "SendRecv", op == "Start", op == "Wait", op == "Cancel", op == "Then", op == "Free":
+		return " with "
+	case strings.Contains(op, "ecv"), strings.Contains(op, "receive"), strings.Contains(op, "robe"), op == "Arrived":
+		return " from "
+	}
+	return " to "
 }
 
 // Unwrap returns e.Err.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/muster-mpi/muster/datatype"
 	"github.com/muster-mpi/muster/rank"
 )
 
@@ -182,4 +183,67 @@ func ExampleImrecv() {
 		fmt.Println(err)
 	}
 	// Output: 1048576
+}
+
+// A column is received where it lies.
+func ExampleMrecvView() {
+	err := rank.Local(1, func(ctx context.Context, world *rank.Comm) error {
+		if err := rank.Send(ctx, world, 0, 1, []int{7, 8}); err != nil {
+			return err
+		}
+		m, err := rank.Mprobe(ctx, world, 0, 1)
+		if err != nil {
+			return err
+		}
+		matrix := []int{0, 1, 2, 3} // 2×2
+		_, err = rank.MrecvView(ctx, m, datatype.Vector(matrix, 2, 1, 2))
+		fmt.Println(matrix)
+		return err
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output: [7 1 8 3]
+}
+
+func ExampleMrecvAlloc() {
+	err := rank.Local(1, func(ctx context.Context, world *rank.Comm) error {
+		if err := rank.Send(ctx, world, 0, 1, []int{4, 5}); err != nil {
+			return err
+		}
+		m, err := rank.Mprobe(ctx, world, rank.AnySource, rank.AnyTag)
+		if err != nil {
+			return err
+		}
+		got, _, err := rank.MrecvAlloc[int](ctx, m)
+		fmt.Println(got)
+		return err
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output: [4 5]
+}
+
+// The tag says what the object is.
+func ExampleMrecvObject() {
+	err := rank.Local(1, func(ctx context.Context, world *rank.Comm) error {
+		if err := rank.SendObject(ctx, world, 0, 2, map[string]int{"a": 1}); err != nil {
+			return err
+		}
+		m, err := rank.Mprobe(ctx, world, 0, rank.AnyTag)
+		if err != nil {
+			return err
+		}
+		if m.Status().Tag == 2 {
+			counts, _, err := rank.MrecvObject[map[string]int](ctx, m)
+			fmt.Println(counts)
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output: map[a:1]
 }

@@ -151,7 +151,7 @@ func object[T any](v *T, codecs []Codec) payload {
 func RecvObject[T any](ctx context.Context, c *Comm, source int, tag Tag, codec ...Codec) (T, Status, error) {
 	var v T
 	chosen, err := choose[T](codec)
-	want := payload{layout: chosen.number(), elem: 1, object: true, err: err}
+	want := payload{err: err}
 	if err := c.checkRecv(record.OpRecv, source, tag, &want); err != nil {
 		return v, Status{}, err
 	}
@@ -162,16 +162,37 @@ func RecvObject[T any](ctx context.Context, c *Comm, source int, tag Tag, codec 
 	if err != nil {
 		return v, Status{}, err
 	}
+	return decode[T](ctx, m, record.OpRecv, chosen)
+}
+
+// MrecvObject is RecvObject of a message that Mprobe took.
+func MrecvObject[T any](ctx context.Context, m *Message, codec ...Codec) (T, Status, error) {
+	var v T
+	const op = record.OpMrecv
+	if err := m.usable(op); err != nil {
+		return v, Status{}, err
+	}
+	chosen, err := choose[T](codec)
+	want := payload{err: err}
+	if err := m.c.checkRecv(op, m.status.Source, m.status.Tag, &want); err != nil {
+		return v, Status{}, err
+	}
+	return decode[T](ctx, m, op, chosen)
+}
+
+// decode receives m and decodes it.
+func decode[T any](ctx context.Context, m *Message, op record.Op, codec Codec) (T, Status, error) {
+	var v T
 	b := make([]byte, m.status.Bytes)
-	want.buf = layout.Of(b)
-	status, err := m.recv(ctx, record.OpRecv, want)
-	if err != nil {
+	want := payload{buf: layout.Of(b), layout: codec.number(), elem: 1, object: true}
+	status, err := m.recv(ctx, op, want)
+	if err != nil || m.m == nil {
 		return v, status, err
 	}
-	if err := chosen.Unmarshal(b, &v); err != nil {
+	if err := codec.Unmarshal(b, &v); err != nil {
 		var zero T
-		return zero, status, c.fail("Recv", status.Source, status.Tag,
-			fmt.Errorf("%w: %d bytes from rank %d as %v by %s: %w", ErrCodec, len(b), status.Source, reflect.TypeFor[T](), chosen.Name, err))
+		return zero, status, m.c.fail(op.String(), status.Source, status.Tag,
+			fmt.Errorf("%w: %d bytes from rank %d as %v by %s: %w", ErrCodec, len(b), status.Source, reflect.TypeFor[T](), codec.Name, err))
 	}
 	return v, status, nil
 }

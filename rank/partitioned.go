@@ -250,7 +250,6 @@ type PartitionedRecv struct {
 	active bool
 	round  int
 	reqs   []Request // by the sender's partition; made once the setup is here
-	status Status
 }
 
 // PrecvInit makes a partitioned receive into buf, in partitions equal parts

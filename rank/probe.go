@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/muster-mpi/muster/datatype"
 	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/internal/record"
 )
@@ -110,6 +111,30 @@ func Mrecv[T any](ctx context.Context, m *Message, buf []T) (Status, error) {
 	return m.recv(ctx, record.OpMrecv, p)
 }
 
+// MrecvView is Mrecv into the elements of v, as RecvView.
+func MrecvView[T any](ctx context.Context, m *Message, v datatype.View[T]) (Status, error) {
+	p := view(v, true)
+	if err := m.usable(record.OpMrecv); err != nil {
+		return Status{}, err
+	}
+	if err := m.c.checkRecv(record.OpMrecv, m.status.Source, m.status.Tag, &p); err != nil {
+		return Status{}, err
+	}
+	return m.recv(ctx, record.OpMrecv, p)
+}
+
+// MrecvAlloc is Mrecv into a new slice, as RecvAlloc.
+func MrecvAlloc[T any](ctx context.Context, m *Message) ([]T, Status, error) {
+	p := slice[T](nil)
+	if err := m.usable(record.OpMrecv); err != nil {
+		return nil, Status{}, err
+	}
+	if err := m.c.checkRecv(record.OpMrecv, m.status.Source, m.status.Tag, &p); err != nil {
+		return nil, Status{}, err
+	}
+	return alloc[T](ctx, m, record.OpMrecv)
+}
+
 // Imrecv starts an Mrecv and returns at once; as Irecv (MPI_Imrecv).
 func Imrecv[T any](m *Message, buf []T) Request {
 	p := slice(buf)
@@ -155,8 +180,6 @@ func (m *Message) recv(ctx context.Context, op record.Op, p payload) (Status, er
 	}
 	return p.status(s), nil
 }
-
-func (m *Message) layout() uint32 { return m.m.Status.Layout }
 
 // usable returns an error for the nil Message that Improbe returns when there is
 // none.

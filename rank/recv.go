@@ -64,12 +64,17 @@ func RecvAlloc[T any](ctx context.Context, c *Comm, source int, tag Tag) ([]T, S
 	if err != nil {
 		return nil, Status{}, err
 	}
+	return alloc[T](ctx, m, record.OpRecv)
+}
+
+// alloc receives m into a new slice.
+func alloc[T any](ctx context.Context, m *Message, op record.Op) ([]T, Status, error) {
 	var buf []T
 	// A message of another type gets no room, and the receive says why.
-	if n, whole := Count[T](m.status); whole && m.layout() == want.layout {
+	if n, whole := Count[T](m.status); m.m != nil && whole && m.m.Status.Layout == slice[T](nil).layout {
 		buf = make([]T, n)
 	}
-	status, err := m.recv(ctx, record.OpRecv, slice(buf))
+	status, err := m.recv(ctx, op, slice(buf))
 	if err != nil {
 		return nil, status, err
 	}

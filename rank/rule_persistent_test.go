@@ -16,7 +16,7 @@ func TestRule21PersistentRequestsAreStartedAgain(t *testing.T) {
 		defer attach(t, c)()
 		rng := rand.New(rand.NewPCG(s, 21)) // the same on all ranks
 		right, left := (c.Rank()+1)%w.ranks, (c.Rank()+w.ranks-1)%w.ranks
-		for _, n := range w.sizes() {
+		for _, n := range w.edges() {
 			out, in := make([]byte, n), make([]byte, n)
 			sends := []*rank.Persistent{
 				rank.SendInit(c, right, 1, out), rank.SsendInit(c, right, 1, out),

@@ -21,14 +21,14 @@ func TestRule16SelfIsARankLikeOthers(t *testing.T) {
 		for _, comm := range []*rank.Comm{c, c.Self()} {
 			me := comm.Rank()
 			var sends []rank.Request
-			for k, n := range w.sizes() {
+			for k, n := range w.edges() {
 				for i, m := range modes {
 					r, err := m.send(comm, me, rank.Tag(k), fill(n, c.Rank(), i))
 					ok(t, err)
 					sends = append(sends, r)
 				}
 			}
-			for k, n := range w.sizes() {
+			for k, n := range w.edges() {
 				for i := range modes {
 					got, st, err := rank.RecvAlloc[byte](bg, comm, rank.AnySource, rank.Tag(k))
 					ok(t, err)
@@ -87,7 +87,7 @@ func TestRule16SsendToSelfBlocks(t *testing.T) {
 func TestRule17SendBuffersAreFreeAfterCompletion(t *testing.T) {
 	everywhere(t, func(t *testing.T, c *rank.Comm, w world) {
 		defer attach(t, c)()
-		for _, n := range w.sizes() {
+		for _, n := range w.edges() {
 			for k, m := range modes {
 				buf := fill(n, c.Rank(), k)
 				var sends, receives []rank.Request

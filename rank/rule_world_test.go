@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -32,8 +33,8 @@ const defaultEager = 64 << 10
 var protocols = []world{
 	{eager: 1},
 	{eager: 64},
-	{eager: defaultEager},
-	{eager: defaultEager, unexpected: 1},
+	{eager: 4 << 10},
+	{eager: 4 << 10, unexpected: 1},
 }
 
 func (w world) String() string {
@@ -47,6 +48,10 @@ func (w world) options() []rank.LocalOption {
 // sizes are message lengths on both sides of every change of protocol.
 func (w world) sizes() []int { return []int{0, 1, w.eager - 1, w.eager, w.eager + 1, 3 * w.eager} }
 
+// edges are the fewest of sizes that go by all roads, for tests that try much
+// else.
+func (w world) edges() []int { return []int{0, w.eager, w.eager + 1} }
+
 // size draws one of sizes.
 func (w world) size(rng *rand.Rand) int { return w.sizes()[rng.IntN(len(w.sizes()))] }
 
@@ -58,10 +63,15 @@ func everywhere(t *testing.T, fn func(t *testing.T, c *rank.Comm, w world)) {
 	}
 }
 
-// inWorldsOf is everywhere for n ranks only.
+// inWorldsOf is everywhere for n ranks only. Two ranks have the default settings
+// as well, whose long messages cost most of the time.
 func inWorldsOf(t *testing.T, n int, fn func(t *testing.T, c *rank.Comm, w world)) {
 	t.Helper()
-	for _, w := range protocols {
+	worlds := protocols
+	if n == 2 {
+		worlds = append(slices.Clone(worlds), world{eager: defaultEager})
+	}
+	for _, w := range worlds {
 		w.ranks = n
 		t.Run(w.String(), func(t *testing.T) {
 			ranktest.Run(t, n, func(t *testing.T, c *rank.Comm) { fn(t, c, w) }, w.options()...)
@@ -98,6 +108,15 @@ var noise = func() []byte {
 func fill(n, sender, k int) []byte {
 	return bytes.Clone(noise[(sender*10007+k*13)%(1<<20):][:n])
 }
+
+// canary is what memory holds that nobody may write.
+const canary = 0xc5
+
+// canaries returns n bytes of it.
+func canaries(n int) []byte { return bytes.Repeat([]byte{canary}, n) }
+
+// untouched reports whether all of b is as canaries made it.
+func untouched(b []byte) bool { return bytes.Count(b, []byte{canary}) == len(b) }
 
 // ok ends the rank if err is not nil.
 func ok(t *testing.T, err error) {

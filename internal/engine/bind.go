@@ -98,7 +98,9 @@ func (t *numbering) at(number uint32) *Context {
 func (t *numbering) set(number uint32, c *Context) {
 	i := int(number / numberPage)
 	if i >= len(t.pages) {
-		t.pages = append(t.pages, make([]*[numberPage]*Context, i+1-len(t.pages))...)
+		pages := make([]*[numberPage]*Context, max(i+1, 2*len(t.pages)))
+		copy(pages, t.pages)
+		t.pages = pages
 	}
 	if t.pages[i] == nil {
 		t.pages[i] = new([numberPage]*Context)

@@ -243,3 +243,28 @@ func TestAnswersBeforeStartAreKept(t *testing.T) {
 		t.Fatalf("sent: %+v", s.sent)
 	}
 }
+
+// A send whose buffer the link is reading in this moment is left to end by who
+// called the link.
+func TestFailLeavesSendsToTheirSender(t *testing.T) {
+	for _, mode := range []Mode{Standard, Synchronous} {
+		s := newStand(t)
+		s.full = true
+		r := s.isend(1, mode, 8)
+		s.full = false
+		calls := 0
+		s.during = func(*wire.Header) {
+			calls++
+			s.Fail(1, errGone)
+			if _, done, _ := s.Peek(r); done {
+				t.Errorf("mode %d: complete while the link reads the buffer", mode)
+			}
+		}
+		s.Writable(1)
+		s.Idle()
+		_, done, err := s.Test(r)
+		if calls != 1 || !done || (err != nil) != (mode == Synchronous) {
+			t.Errorf("mode %d: %d sends, done %v, error %v", mode, calls, done, err)
+		}
+	}
+}

@@ -46,7 +46,6 @@ func TestFloodIsBoundedCompleteAndInOrder(t *testing.T) {
 				drive := func() {
 					synctest.Wait()
 					for net.step() {
-						net.settle()
 						synctest.Wait()
 					}
 				}

@@ -143,7 +143,9 @@ func (e *Engine) recycle(op *Op) {
 	op.env = Envelope{}
 	op.inBulk, op.withdrawing = false, false
 	op.remote, op.want, op.got, op.sent = 0, 0, op.got[:0], 0
-	op.held.Store(0)
+	if op.held.Load() != 0 { // only after Lost or Close; a store costs more
+		op.held.Store(0)
+	}
 	op.status, op.err = Status{}, nil
 	op.waiter, op.doneCh, op.then = nil, nil, nil
 	op.slot = record.Slot{}

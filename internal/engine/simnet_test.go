@@ -14,7 +14,9 @@ import (
 // simNet links engines by queues that hold every frame until step delivers it.
 // On its seed it answers Full, calls Writable early or late, holds Bulk
 // payloads and says Sent long after, splits Bulk, and delays Idle. It runs on
-// the caller's goroutine; nothing in it depends on time.
+// the caller's goroutine; nothing in it depends on time. A goroutine that step
+// wakes may call the engines too, as step leaves the simNet alone by then, if the
+// caller waits for it before the next step.
 type simNet struct {
 	rng     *rand.Rand
 	engines []*Engine
@@ -106,8 +108,8 @@ func (s *simNet) step() bool {
 			if l.full {
 				due = append(due, func() {
 					l.full = false
-					s.engines[from].Writable(to)
 					s.idle[from] = true
+					s.engines[from].Writable(to)
 				})
 			}
 			if len(l.held) > 0 {
@@ -135,8 +137,8 @@ func (s *simNet) giveBack(from, to int) {
 	l := &s.links[from][to]
 	token := l.held[0]
 	l.held = l.held[1:]
-	s.engines[from].Sent(to, token)
 	s.idle[from] = true
+	s.engines[from].Sent(to, token)
 }
 
 // deliver hands over the oldest frame of a link. The payload is overwritten
@@ -149,6 +151,9 @@ func (s *simNet) deliver(from, to int) {
 		s.arrive(from, to, &f.h)
 	}
 	payload := clone(f.payload)
+	if f.token != 0 {
+		l.held = append(l.held, f.token)
+	}
 	if n := len(payload); f.h.Kind == wire.Bulk && n > 1 && s.rng.IntN(2) == 0 {
 		first, cut := f.h, 1+s.rng.IntN(n-1)
 		first.Bytes = uint64(cut)
@@ -157,18 +162,15 @@ func (s *simNet) deliver(from, to int) {
 		payload = payload[cut:]
 	}
 	s.hand(from, to, f.h, payload)
-	if f.token != 0 {
-		l.held = append(l.held, f.token)
-	}
 }
 
 func (s *simNet) hand(from, to int, h wire.Header, payload []byte) {
+	s.idle[to] = true
 	s.engines[to].Deliver(from, &h, layout.Of(payload))
 	for i := range payload {
 		payload[i] = 0xee
 	}
 	h = wire.Header{}
-	s.idle[to] = true
 }
 
 // lose ends all links of a rank: what it had sent arrives as far as the seed

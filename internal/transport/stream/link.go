@@ -51,10 +51,11 @@ type link struct {
 	unacked  int           // bytes in sent
 	seq      uint64        // of the last in sent
 	acked    uint64
-	sinceAsk int  // bytes written since an acknowledgement was asked for
-	inline   bool // Send is writing in run's place
-	missed   bool // run woke meanwhile
-	fin      bool // the last packet is queued
+	sinceAsk int      // bytes written since an acknowledgement was asked for
+	inline   bool     // Send is writing in run's place
+	missed   bool     // run woke meanwhile
+	fin      bool     // the last packet is queued
+	done     []uint64 // tokens of held frames that are acknowledged
 
 	// Receiving.
 	received  uint64 // sequence number up to which everything was delivered
@@ -71,8 +72,8 @@ type item struct {
 	held *held
 }
 
-// held is a Bulk frame whose payload stays with the caller until run has cut all of
-// it into packets.
+// held is a Bulk frame whose payload stays with the caller until the peer has
+// acknowledged all of it.
 type held struct {
 	h       wire.Header
 	payload layout.Buffer
@@ -165,17 +166,23 @@ func (l *link) splitLocked(h *wire.Header, payload layout.Buffer) {
 // roomLocked returns the packet at the end of the queue, with room for need
 // bytes of frame.
 func (l *link) roomLocked(need int) *packet {
-	if p := l.tail; p != nil && len(p.seg.buf)-p.to >= need {
-		return p
+	if p := l.tail; p != nil && p.to == p.seg.used && len(p.seg.buf)-p.to >= need {
+		return p // nothing lies behind it, and it has room
 	}
-	if l.current == nil || len(l.current.buf)-l.current.used < packetHead+need {
-		l.current = l.c.segments.get()
-	}
-	p := l.packetLocked(l.current)
+	p := l.packetLocked(l.segmentLocked(need))
 	l.queued += packetHead
 	l.tail = p
 	l.queue.push(item{pack: p})
 	return p
+}
+
+// segmentLocked returns the segment for small packets, with room for one of
+// need bytes of frame.
+func (l *link) segmentLocked(need int) *segment {
+	if l.current == nil || len(l.current.buf)-l.current.used < packetHead+need {
+		l.current = l.c.segments.get()
+	}
+	return l.current
 }
 
 // packetLocked returns an empty packet behind what lies in g.
@@ -201,6 +208,9 @@ func (l *link) acknowledgeLocked(ack uint64) error {
 	for l.sent.len() > 0 && l.sent.at(0).seq <= ack {
 		p := l.sent.pop()
 		l.unacked -= p.len()
+		if p.last != nil {
+			l.done = append(l.done, p.last.token)
+		}
 		l.written = max(l.written-1, 0)
 		g := p.seg
 		if g.packets--; g.packets == 0 {
@@ -209,7 +219,7 @@ func (l *link) acknowledgeLocked(ack uint64) error {
 			}
 			l.c.segments.put(g)
 		}
-		if len(l.spare) < 64 {
+		if *p = (packet{}); len(l.spare) < 64 {
 			l.spare = append(l.spare, p)
 		}
 	}
@@ -222,7 +232,7 @@ func (l *link) acknowledgeLocked(ack uint64) error {
 // dropLocked forgets all that was to be sent.
 func (l *link) dropLocked() {
 	l.queue, l.sent = fifo[item]{}, fifo[*packet]{}
-	l.tail, l.current, l.spare = nil, nil, nil
+	l.tail, l.current, l.spare, l.done = nil, nil, nil, nil
 	l.queued, l.unacked, l.written = 0, 0, 0
 	l.refused = 0
 }

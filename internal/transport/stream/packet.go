@@ -98,14 +98,18 @@ func (h *packetHeader) parse(b []byte) error {
 // putFrame encodes one frame into b, which has room for exactly it. h is nil in
 // middle and last parts.
 func putFrame(b []byte, part byte, h *wire.Header, payload layout.Buffer) {
-	binary.LittleEndian.PutUint32(b, uint32(payload.Len()))
+	payload.ReadAt(b[putHead(b, part, h, payload.Len()):], 0)
+}
+
+// putHead encodes what precedes the payload of n bytes and returns its length.
+func putHead(b []byte, part byte, h *wire.Header, n int) int {
+	binary.LittleEndian.PutUint32(b, uint32(n))
 	b[4], b[5], b[6], b[7] = part, 0, 0, 0
-	b = b[frameHead:]
-	if h != nil {
-		h.Put(b)
-		b = b[wire.HeaderBytes:]
+	if h == nil {
+		return frameHead
 	}
-	payload.ReadAt(b, 0)
+	h.Put(b[frameHead:])
+	return frameHead + wire.HeaderBytes
 }
 
 // cursor reads a packet where gRPC put it: in pieces of at most 16 KiB.

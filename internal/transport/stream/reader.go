@@ -67,8 +67,11 @@ func (l *link) packet(s *session, bufs mem.BufferSlice) error {
 		l.c.h.Idle()
 	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.done) > 0 {
+		l.releaseLocked()
+	}
 	l.delivered(&h)
-	l.mu.Unlock()
 	return err
 }
 

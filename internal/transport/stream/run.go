@@ -73,7 +73,7 @@ func (l *link) await(tries *int, cause error) (*attachment, error) {
 			return a, nil
 		case l.aborted != nil:
 			return nil, l.aborted
-		case l.lost != nil || !l.wanted && !l.established:
+		case l.lost != nil || !l.wanted && !l.established && l.dead == nil:
 			l.parkLocked(nil)
 			continue
 		case l.peerClose:
@@ -152,6 +152,11 @@ func (l *link) use(a *attachment) error {
 		if theirs, err = s.greet(l); err == nil {
 			err = l.resume(theirs)
 		}
+		if final(err) && l.c.cfg.Self > l.peer {
+			// The client finds the same once it has our half of the
+			// handshake, and hangs up; or time does.
+			s.stream.RecvMsg(new(incoming))
+		}
 	}
 	stop()
 	if err == nil {
@@ -197,12 +202,6 @@ func (l *link) leave(s *session, err error) error {
 		l.parkLocked(nil)
 	}
 	l.session, l.written = nil, 0
-	for i := range l.sent.len() {
-		l.sent.at(i).seg.tainted = true
-	}
-	if l.current != nil {
-		l.current.tainted = true
-	}
 	if l.ackTimer != nil {
 		l.ackTimer()
 		l.ackTimer = nil

@@ -8,63 +8,57 @@ import (
 )
 
 // A segment is memory that packets lie in until the peer has acknowledged them.
-// Small packets share one, a packet of bulk has one of its own.
+// Small packets share one.
 //
-// gRPC reads a packet from here after SendMsg has returned. Reusing the memory
-// is sound without notice from gRPC because it happens after the
-// acknowledgement: the peer received the bytes, so the connection's writer has
-// read them, once and for all. It is not sound after a reconnect: the writer of
-// the broken connection may still be reading what the new one got acknowledged.
-// So a broken connection taints every segment in use, and tainted segments are
-// left to the garbage collector.
+// gRPC reads a packet after SendMsg has returned, and says nothing when it is
+// done. Reusing the memory is sound all the same. Within a connection, because
+// the acknowledgement says that the peer received the bytes: they were read,
+// once and for all. Across connections, because session.close returns only once
+// gRPC's writer has ended. The same holds for user memory that a packet refers
+// to, which is free after the acknowledgement.
 //
 // Fields are guarded by the mutex of the link that uses the segment.
 type segment struct {
 	buf     []byte
 	used    int
 	packets int // that lie in it
-	tainted bool
 }
 
 // A packet is built in a segment, waits in its link's queue, is numbered and
 // written, and stays until acknowledged.
 type packet struct {
 	seg      *segment
-	from, to int // where in seg.buf it lies, header first
+	from, to int    // where in seg.buf it lies, header first
+	user     []byte // what follows there is the caller's, or nil
+	last     *held  // of this frame it is the last part
 	seq      uint64
 	crc      uint32 // of the frames, once written on a link that checks
 	summed   bool
-	written  bool // the header in seg may not be changed any more
 	fin      bool
 }
 
-func (p *packet) len() int { return p.to - p.from }
+func (p *packet) len() int { return p.to - p.from + len(p.user) }
 
 // encode returns p as a gRPC message with the given acknowledgement and flags.
 func (p *packet) encode(ack uint64, flags uint8, checks bool) *outgoing {
 	if p.fin {
 		flags |= flagFin
 	}
-	frames := p.seg.buf[p.from+packetHead : p.to]
-	if checks && !p.summed {
-		p.crc, p.summed = crc32.Checksum(frames, castagnoli), true
-	}
+	b := p.seg.buf[p.from:p.to]
 	h := packetHeader{seq: p.seq, ack: ack, flags: flags}
-	head := p.seg.buf[p.from : p.from+packetHead : p.from+packetHead]
-	if p.written {
-		// The writer of a broken connection may be reading the old header.
-		head = make([]byte, packetHead)
-	}
 	if checks {
-		h.seal(head, p.crc)
+		if !p.summed {
+			p.crc = crc32.Update(crc32.Checksum(b[packetHead:], castagnoli), castagnoli, p.user)
+			p.summed = true
+		}
+		h.seal(b, p.crc)
 	} else {
-		h.put(head)
+		h.put(b)
 	}
-	if p.written {
-		return &outgoing{mem.BufferSlice{mem.SliceBuffer(head), mem.SliceBuffer(frames)}}
+	if p.user == nil {
+		return &outgoing{mem.BufferSlice{mem.SliceBuffer(b)}}
 	}
-	p.written = true
-	return &outgoing{mem.BufferSlice{mem.SliceBuffer(p.seg.buf[p.from:p.to])}}
+	return &outgoing{mem.BufferSlice{mem.SliceBuffer(b), mem.SliceBuffer(p.user)}}
 }
 
 // encodeAck returns a packet that only acknowledges.
@@ -93,9 +87,6 @@ func (s *segments) get() *segment {
 }
 
 func (s *segments) put(g *segment) {
-	if g.tainted {
-		return
-	}
 	g.used = 0
 	s.pool.Put(g)
 }

@@ -65,8 +65,10 @@ func (s *session) breakLocked(cause error) {
 	s.a.Close()
 }
 
-// close stops everything the session started. No gRPC call is under way on
-// another goroutine of ours when it returns.
+// close stops everything the session started. When it returns, gRPC's writer
+// has ended and will not read again what it was given to send: the server's
+// because Stop waits for it, the client's because gRPC closes a connection
+// only after it.
 func (s *session) close() {
 	s.a.Close()
 	for i := len(s.shut) - 1; i >= 0; i-- {
@@ -105,7 +107,8 @@ func unchecked(cfg *Config, conn net.Conn) bool {
 
 func (s *session) dial(conn net.Conn, buffer int) error {
 	once := make(chan net.Conn, 1)
-	once <- conn
+	given := newAttachment(conn)
+	once <- given
 	cc, err := grpc.NewClient("passthrough:///peer",
 		grpc.WithTransportCredentials(insecure.NewCredentials()), // conn is secured already, or need not be
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
@@ -133,7 +136,13 @@ func (s *session) dial(conn net.Conn, buffer int) error {
 	if err != nil {
 		return fmt.Errorf("gRPC client: %w", err)
 	}
-	s.shut = append(s.shut, func() { cc.Close() })
+	s.shut = append(s.shut, func() {
+		cc.Close()
+		select {
+		case <-once: // gRPC never had it
+		case <-given.closed:
+		}
+	})
 	ctx, cancel := context.WithCancel(context.Background())
 	s.shut = append(s.shut, cancel)
 	stream, err := proto.NewLinkClient(cc).Frames(ctx)
@@ -243,9 +252,6 @@ func (s *session) greet(l *link) (*hello, error) {
 		err = theirs.agrees(&mine)
 	}
 	if err != nil {
-		if !client {
-			s.stream.RecvMsg(new(incoming)) // the client hangs up once it has our answer, or time does
-		}
 		return nil, err
 	}
 	s.checks = theirs.checks

@@ -19,6 +19,8 @@ func (l *link) write(s *session) error {
 			p := l.sent.at(l.written)
 			l.written++
 			l.postLocked(s, l.encodeLocked(p))
+		case len(l.done) > 0:
+			l.releaseLocked()
 		case l.refused > 0 && (l.queued == 0 || l.queued <= l.c.cfg.Queue/2 && l.queued+l.refused <= l.c.cfg.Queue):
 			l.refused = 0
 			l.callLocked(func() { l.c.h.Writable(l.peer) })
@@ -65,11 +67,22 @@ func (l *link) callLocked(call func()) {
 	l.mu.Lock()
 }
 
+// releaseLocked calls Sent for the held frames that are acknowledged.
+func (l *link) releaseLocked() {
+	done := l.done
+	l.done = nil
+	l.callLocked(func() {
+		for _, token := range done {
+			l.c.h.Sent(l.peer, token)
+		}
+	})
+}
+
 // encodeLocked turns a numbered packet into a message that also acknowledges.
 func (l *link) encodeLocked(p *packet) *outgoing {
 	l.sinceAsk += p.len()
 	flags := uint8(0)
-	if p.fin || l.sinceAsk >= l.c.cfg.Window/4 {
+	if p.fin || p.last != nil || l.sinceAsk >= l.c.cfg.Window/4 {
 		flags, l.sinceAsk = flagAckNow, 0
 	}
 	l.noteAckLocked()
@@ -98,32 +111,38 @@ func (l *link) numberLocked(p *packet) {
 	l.unacked += p.len()
 }
 
-// cutLocked sends the next packet of the held frame at the head of the queue;
-// after its last, the payload is the caller's again. Only run touches a held
-// frame, so its payload is copied with mu released.
+// cutLocked sends the next packet of the held frame at the head of the queue.
+// A payload in one run is referred to, any other copied; only run touches a
+// held frame, so that is done with mu released.
 func (l *link) cutLocked(s *session) {
 	f := l.queue.at(0).held
-	l.mu.Unlock()
 	n := min(f.payload.Len()-f.off, l.c.cfg.Packet)
-	last := f.off+n == f.payload.Len()
+	part := f.payload.Slice(f.off, f.off+n)
 	h := f.h
 	h.Arg += uint64(f.off)
-	g := l.c.segments.get()
-	end := packetHead + frameHead + wire.HeaderBytes + n
-	putFrame(g.buf[packetHead:end], partWhole, &h, f.payload.Slice(f.off, f.off+n))
-	l.mu.Lock()
-	p := l.packetLocked(g)
-	p.to, g.used = end, end
-	f.off += n
-	if last {
+	const heads = frameHead + wire.HeaderBytes
+	var p *packet
+	if user, ok := part.Contiguous(); ok {
+		p = l.packetLocked(l.segmentLocked(heads))
+		p.user = user
+		putHead(p.seg.buf[p.to:p.to+heads], partWhole, &h, n)
+		p.to += heads
+	} else {
+		l.mu.Unlock()
+		g := l.c.segments.get()
+		putFrame(g.buf[packetHead:packetHead+heads+n], partWhole, &h, part)
+		l.mu.Lock()
+		p = l.packetLocked(g)
+		p.to += heads + n
+	}
+	p.seg.used = p.to
+	if f.off += n; f.off == f.payload.Len() {
+		p.last = f
 		l.queue.pop()
 		l.queued -= heldCost
 	}
 	l.numberLocked(p)
 	l.postLocked(s, l.encodeLocked(p))
-	if last {
-		l.callLocked(func() { l.c.h.Sent(l.peer, f.token) })
-	}
 }
 
 // writeInline writes the one packet in the queue on the goroutine of Send.

@@ -228,14 +228,15 @@ func echo(t *testing.T, open Opener) {
 			if f.kind = h.Kind; f.kind != wire.Offer && f.kind != wire.Grant {
 				return nil
 			}
+			if f.kind == wire.Grant {
+				answers[nd.self][peer].Add(1)
+			}
 			return at(f, peer, nd.self, index)
 		}
 		nd.arrived = func(f *frame) {
-			if f.kind == wire.Grant {
-				answers[nd.self][f.from].Add(1)
-				return
+			if f.kind == wire.Offer {
+				nd.postKind(f.from, wire.Grant, gen)
 			}
-			nd.postKind(f.from, wire.Grant, gen)
 		}
 	}
 	var wg sync.WaitGroup

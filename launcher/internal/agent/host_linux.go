@@ -48,7 +48,6 @@ type host struct {
 	survivors []int64
 	finishing bool
 	drained   bool
-	quit      bool
 }
 
 type phase uint8
@@ -163,8 +162,7 @@ func (h *host) run() {
 		go (&spawner{h: h}).run()
 	}
 	var tick <-chan time.Time
-	for !h.quit {
-		h.proceed()
+	for !h.proceed() {
 		if tick == nil && h.needsClock() {
 			h.awake.restart()
 			tick = time.After(awakeStep)

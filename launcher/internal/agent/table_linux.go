@@ -20,6 +20,7 @@ type table struct {
 	mu     sync.Mutex
 	byPID  map[int]*process
 	closed bool
+	births int
 	idle   bool       // there is no child
 	change *sync.Cond // of idle
 }
@@ -58,6 +59,7 @@ func (t *table) start(rank int, spawn func() (int, error)) (*process, error) {
 	}
 	p := &process{rank: rank, pid: pid}
 	t.byPID[pid] = p
+	t.births++
 	t.idle = false
 	t.change.Broadcast()
 	return p, nil
@@ -96,7 +98,8 @@ func (t *table) reap() {
 		pid, killed, err := peek()
 		if err == unix.ECHILD {
 			t.mu.Lock()
-			t.idle = true
+			// A rank that was started since peek looked must not be slept over.
+			t.idle = len(t.byPID) == 0
 			t.change.Broadcast()
 			for t.idle {
 				t.change.Wait()
