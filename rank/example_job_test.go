@@ -269,3 +269,20 @@ func ExampleLeftover_String() {
 	fmt.Println(l)
 	// Output: Irecv never matched: from any source to 2, tag 5, 80 bytes, on world (3 times)
 }
+
+// The same ranks, linked by gRPC over TCP as processes are with --transport tcp.
+func ExampleOver() {
+	err := rank.Local(2, func(ctx context.Context, world *rank.Comm) error {
+		peer := 1 - world.Rank()
+		got := make([]int, 1)
+		_, err := rank.SendRecv(ctx, world, peer, 0, []int{world.Rank()}, peer, 0, got)
+		if world.Rank() == 0 {
+			fmt.Println("from rank", got[0])
+		}
+		return err
+	}, rank.Over("tcp"))
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output: from rank 1
+}

@@ -12,8 +12,6 @@ import (
 
 	"github.com/muster-mpi/muster/internal/boot"
 	"github.com/muster-mpi/muster/internal/engine"
-	"github.com/muster-mpi/muster/internal/transport"
-	"github.com/muster-mpi/muster/internal/transport/inproc"
 )
 
 // LocalOption is a setting of Local.
@@ -40,6 +38,7 @@ func UnexpectedBytes(n int64) LocalOption { return func(l *local) { l.unexpected
 type local struct {
 	eager      int
 	unexpected int64
+	network    string
 	onLeft     func(int, []Leftover)
 
 	jobs []*job
@@ -94,14 +93,17 @@ func Local(n int, fn func(ctx context.Context, world *Comm) error, opts ...Local
 
 // build makes the ranks' engines and links them.
 func (l *local) build(n int) error {
-	net := inproc.NewNet(n)
+	links, err := l.links(n)
+	if err != nil {
+		return err
+	}
 	start, name := time.Now(), boot.LocalHost()
 	for r := range n {
 		j := &job{start: start, hosts: []host{{name: name, last: n - 1}}, stop: l.abort, stopped: l.await}
 		j.engine = engine.New(engine.Config{Self: r, Size: n, EagerBytes: l.eager, UnexpectedBytes: l.unexpected})
-		conn := net.Open(r, j.engine)
-		j.conns = []transport.Conn{conn}
-		j.engine.Start(func(int) transport.Conn { return conn }, conn)
+		conns, route := links(r, j.engine)
+		j.conns = conns
+		j.engine.Start(route, conns...)
 		if err := j.found(n, r); err != nil {
 			return err
 		}

@@ -3,6 +3,8 @@ package rank_test
 import (
 	"context"
 	"errors"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -200,6 +202,33 @@ func TestRule11EndedContexts(t *testing.T) {
 			same(t, buf, fill(n, 1, 1))
 			_, err = s.Wait(bg)
 			ok(t, err)
+		}
+		return nil
+	})
+}
+
+// A call that blocks is stamped with the program's line, and no longer once it
+// has returned.
+func TestBlockedCallsNameTheirSite(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, c *rank.Comm, w world) error {
+		if c.Rank() == 1 {
+			time.Sleep(time.Hour)
+			return rank.Send(bg, c, 0, 4, []byte{1})
+		}
+		var look sync.WaitGroup
+		look.Go(func() {
+			time.Sleep(time.Minute)
+			blocked := rank.Blocked(c)
+			if len(blocked) != 1 || blocked[0].Op.String() != "Recv" || blocked[0].Peer != 1 || blocked[0].Tag != 4 ||
+				!strings.HasPrefix(blocked[0].Site, "rule_deadline_test.go:") {
+				t.Errorf("%v: blocked are %v", w, blocked)
+			}
+		})
+		_, err := rank.Recv(bg, c, 1, 4, make([]byte, 1))
+		ok(t, err)
+		look.Wait()
+		if blocked := rank.Blocked(c); len(blocked) != 0 {
+			t.Errorf("%v: blocked are %v after the call", w, blocked)
 		}
 		return nil
 	})

@@ -1,6 +1,9 @@
 package rank
 
-import "github.com/muster-mpi/muster/internal/engine"
+import (
+	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/record"
+)
 
 // PeakUnexpected returns the most bytes that c's process ever held for messages
 // no receive had asked for.
@@ -8,3 +11,7 @@ func PeakUnexpected(c *Comm) int64 { return c.job.engine.Stats().PeakBytes }
 
 // ContextOf returns the name of c's matching space in the job.
 func ContextOf(c *Comm) engine.ContextID { return c.ctx.ID() }
+
+// Blocked returns the calls of c's process that have blocked for so long that a
+// report would name them.
+func Blocked(c *Comm) []record.Record { return c.job.engine.Records().Reader().Blocked() }
