@@ -146,7 +146,10 @@ func killOrphans(session int, mark string) (survivors []int) {
 	killed := make(map[int]bool)
 	for {
 		all := proctree.All()
-		ours := func(p proctree.Process) bool { return p.Session == session || hasEnv(p.PID, mark) }
+		// One that is dying has no environment any more.
+		ours := func(p proctree.Process) bool {
+			return p.Session == session || killed[p.PID] || hasEnv(p.PID, mark)
+		}
 		below := make(map[int]bool)
 		var found []proctree.Process
 		for _, p := range proctree.Below(all, func(p proctree.Process) bool { return p.PID == os.Getpid() }) {

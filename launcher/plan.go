@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/muster-mpi/muster/internal/boot"
+	"github.com/muster-mpi/muster/internal/output"
 	"github.com/muster-mpi/muster/launcher/internal/agent"
 	pb "github.com/muster-mpi/muster/proto"
 )
@@ -39,6 +40,7 @@ func plan(job *Job, now time.Time) (*pb.Start, error) {
 		s.StartTimeoutNanos = int64(defaultStartTimeout)
 	}
 	base := outside(os.Environ())
+	base = append(base, boot.EnvTerminal+"="+terminals(job))
 	for i, app := range job.Apps {
 		switch {
 		case app.Ranks < 1:
@@ -139,4 +141,16 @@ func merge(base, over []string) []string {
 		merged = append(merged, kv)
 	}
 	return merged
+}
+
+// terminals names the descriptors of a rank whose output ends at a terminal.
+func terminals(job *Job) string {
+	var fds string
+	if output.IsTerminal(job.Stdout) {
+		fds += "1"
+	}
+	if output.IsTerminal(job.Stderr) {
+		fds += "2"
+	}
+	return fds
 }

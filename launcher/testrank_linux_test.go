@@ -145,10 +145,15 @@ func (m *member) link(peer int, number uint32, ask bool) net.Conn {
 // hang waits for ever, with an operation on record that says so.
 func (m *member) hang() {
 	if m != nil {
-		s := m.ring.Begin(record.OpRecv, 0, (m.GetRank()+1)%m.GetSize(), 7, 1024)
-		s.Block(m.ring, time.Now().UnixNano(), "solver.go:142")
+		m.block()
 	}
 	select {}
+}
+
+// block puts a receive that waits on record.
+func (m *member) block() {
+	s := m.ring.Begin(record.OpRecv, 0, (m.GetRank()+1)%m.GetSize(), 7, 1024)
+	s.Block(m.ring, time.Now().UnixNano(), "solver.go:142")
 }
 
 // isRank reports whether this is one of the ranks that "which" lists, as in
@@ -299,8 +304,9 @@ func testRank(args []string) {
 	case "nested": // start a job of our own and wait for it
 		os.Exit(testLaunch([]string{"2", "@hang"}))
 	case "touch":
+		m.block()
 		os.WriteFile(args[2], nil, 0o600)
-		m.hang()
+		select {}
 	default:
 		die("no mode %q", mode)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/muster-mpi/muster/rank"
@@ -16,8 +17,8 @@ import (
 func main() {
 	rank.Run(func(ctx context.Context, world *rank.Comm) error {
 		var terminal io.Writer
-		if isTerminal(os.Stderr) {
-			terminal = os.Stderr
+		if isTerminal(os.Stdout) || strings.Contains(os.Getenv("MUSTER_TERMINAL"), "1") {
+			terminal = os.Stdout
 		}
 		return nbody(ctx, world, os.Args[1:], os.Stdout, terminal)
 	})

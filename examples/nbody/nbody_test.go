@@ -208,7 +208,8 @@ func TestProgressIsErasedBeforeTheReportGoesOn(t *testing.T) {
 	r := &reporter{out: &screen, bar: bar}
 	r.printf("row\n")
 	r.printf("row\n")
-	want := "\r  [=======                       ]  25 %  step 50 of 200, 3.0 s left \x1b[K\r\x1b[Krow\nrow\n"
+	line := "  [=======                       ]  25 %  step 50 of 200, 3.0 s left"
+	want := "\r" + line + "\r" + strings.Repeat(" ", len(line)) + "\rrow\nrow\n"
 	if got := screen.String(); got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}

@@ -16,6 +16,7 @@ type progress struct {
 	start time.Time
 	drawn time.Time
 	shown bool
+	width int // of what stands there
 }
 
 // progressEvery is the shortest time between two drawings of the bar.
@@ -39,9 +40,16 @@ func (p *progress) show(done int) {
 	const width = 30
 	filled := width * done / p.total
 	left := time.Duration(float64(t.Sub(p.start)) / float64(done) * float64(p.total-done))
-	fmt.Fprintf(p.out, "\r  [%s%s] %3d %%  step %d of %d, %.1f s left \x1b[K",
+	p.draw(fmt.Sprintf("  [%s%s] %3d %%  step %d of %d, %.1f s left",
 		strings.Repeat("=", filled), strings.Repeat(" ", width-filled),
-		100*done/p.total, done, p.total, left.Seconds())
+		100*done/p.total, done, p.total, left.Seconds()))
+}
+
+// draw writes text over what stands there. It ends in blanks, not in an escape
+// sequence, which the launcher would show instead of passing on.
+func (p *progress) draw(text string) {
+	fmt.Fprintf(p.out, "\r%-*s", p.width, text)
+	p.width = len(text)
 }
 
 // erase takes the bar away, so that a line of the report can stand in its place.
@@ -50,7 +58,8 @@ func (p *progress) erase() {
 		return
 	}
 	p.shown = false
-	fmt.Fprint(p.out, "\r\x1b[K")
+	p.draw("")
+	fmt.Fprint(p.out, "\r")
 }
 
 // isTerminal reports whether f is a character device other than the null device.

@@ -32,13 +32,14 @@ const (
 	EnvSize      = "MUSTER_SIZE"       // ranks in the world
 	EnvLocalRank = "MUSTER_LOCAL_RANK" // rank among those of the host
 	EnvLocalSize = "MUSTER_LOCAL_SIZE" // ranks of the host
+	EnvTerminal  = "MUSTER_TERMINAL"   // "1" if standard output ends at a terminal, "2" if standard error does, "12" if both
 	EnvJob       = "MUSTER_JOB"        // job id, 32 hexadecimal digits; names the job, grants nothing
 )
 
 // Variables lists every variable of the contract. A launcher that itself runs
 // under a launcher must not pass them on.
 func Variables() []string {
-	return []string{EnvControl, EnvRank, EnvSize, EnvLocalRank, EnvLocalSize, EnvJob}
+	return []string{EnvControl, EnvRank, EnvSize, EnvLocalRank, EnvLocalSize, EnvTerminal, EnvJob}
 }
 
 // MaxMessage is the largest encoded control message, in bytes. Send refuses

@@ -100,8 +100,10 @@ func (e *Engine) Sent(_ int, token uint64) {
 	}
 }
 
-// settle completes a send that has left the queue once no link reads its buffer
-// any more. The links themselves end only in Close's absence. Engine.mu is held.
+// settle completes a send that has left the queue, once no link reads its
+// buffer any more: the link has said Sent for every part or, of a send that has
+// failed, Lost. After Close it will say neither, and is not waited for.
+// Engine.mu is held.
 func (e *Engine) settle(op *Op) {
 	if op.phase != sending || op.inBulk {
 		return

@@ -50,6 +50,7 @@ func TestBindAndUnbindFrameTheUse(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		s.deliver(1, wire.Header{Kind: wire.Credit, Bytes: uint64(2 * eagerCost(0))})
 		c.Free()
 		if got, want := s.kinds(), []wire.Kind{wire.Bind, wire.Eager, wire.Eager, wire.Unbind}; !slices.Equal(got, want) {
 			t.Fatalf("sent %v, want %v", got, want)

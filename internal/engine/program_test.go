@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 
 	"github.com/muster-mpi/muster/internal/layout"
-	"github.com/muster-mpi/muster/internal/match"
 	"github.com/muster-mpi/muster/internal/wire"
 )
 
@@ -434,6 +433,7 @@ func (p *program) leave() error {
 		if !p.lost[i] {
 			left++
 			go func() { done <- e.Drain(context.Background()) }()
+			synctest.Wait() // simNet takes one caller at a time
 		}
 	}
 	for {
