@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -116,6 +117,7 @@ func newJob(conn *boot.Conn, w *pb.Welcome, files []*os.File) (*job, error) {
 		drained:    gate{ch: make(chan struct{})},
 		gone:       gate{ch: make(chan struct{})},
 		returnable: w.Settings.GetReturnFailures(),
+		next:       make(map[int]uint32),
 	}
 	j.control = ctl
 	self, size := int(w.Rank), int(w.Size)
@@ -183,6 +185,9 @@ type control struct {
 	returnable bool // failure policy return
 	closing    atomic.Bool
 
+	mu   sync.Mutex
+	next map[int]uint32 // number of the next link to a peer, once there was one
+
 	leaving gate // AllLeaving came
 	drained gate // AllDrained came
 	gone    gate // the agent is gone
@@ -230,12 +235,20 @@ func (c *control) attach(l *pb.LinkUp, files []*os.File) {
 		if err != nil || i > 0 {
 			continue // the link asks again
 		}
+		c.mu.Lock()
+		c.next[int(l.Peer)] = l.Number + 1
+		c.mu.Unlock()
 		c.links.Attach(int(l.Peer), l.Number, conn)
 	}
 }
 
+// connect asks for a link to peer: the next one, so that both ends may ask at
+// once and get the same.
 func (c *control) connect(peer int) error {
-	return c.conn.Send(&pb.FromRank{Kind: &pb.FromRank_Connect{Connect: &pb.Connect{Peer: int32(peer)}}})
+	c.mu.Lock()
+	number := c.next[peer]
+	c.mu.Unlock()
+	return c.conn.Send(&pb.FromRank{Kind: &pb.FromRank_Connect{Connect: &pb.Connect{Peer: int32(peer), Number: number}}})
 }
 
 // verdictAfter is how long a rank that lost a link waits for its agent to say

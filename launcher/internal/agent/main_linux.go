@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"strconv"
 	"sync"
+	"time"
 	"syscall"
 
 	pb "github.com/muster-mpi/muster/proto"
@@ -138,6 +139,10 @@ func (s *server) Run(stream grpc.BidiStreamingServer[pb.ToAgent, pb.FromAgent]) 
 	return context.Cause(stream.Context())
 }
 
+// lastResort bounds how long the agent outlives its launcher. Ranks that it
+// could not see dead by then die with it, of their parent-death signal.
+const lastResort = 3 * time.Second
+
 // end kills what is left of the job after the launcher has gone, and returns
 // when it is dead.
 func (s *server) end() {
@@ -146,7 +151,10 @@ func (s *server) end() {
 	s.mu.Unlock()
 	if h != nil {
 		h.post(h.onLauncherGone)
-		<-h.over
+		select {
+		case <-h.over:
+		case <-time.After(lastResort):
+		}
 	}
 }
 
