@@ -29,9 +29,9 @@ type Config struct {
 
 	Copy   int // payloads up to this many bytes are copied by Send and packed, longer ones are Held: 16 KiB
 	Packet int // most payload of one packet, at most 1 MiB: 256 KiB
-	Window int // bytes sent to a peer and not yet acknowledged: 4 MiB
+	Window int // bytes sent to a peer and not yet acknowledged: 2 MiB
 	Queue  int // bytes taken for a peer and not yet sent: 1 MiB
-	Buffer int // gRPC's read and write buffer of a connection: 256 KiB
+	Buffer int // gRPC's read and write buffer of a connection: 128 KiB
 
 	AckDelay     time.Duration // how long an acknowledgement may wait for a packet to travel on: 20 ms
 	Tries        int           // connections asked for in a row without progress before a peer is lost: 5
@@ -59,9 +59,9 @@ func (c Config) withDefaults() Config {
 	setInt(&c.Packet, 256<<10)
 	c.Packet = min(c.Packet, 1<<20)
 	c.Copy = min(c.Copy, c.Packet)
-	setInt(&c.Window, 4<<20)
+	setInt(&c.Window, 2<<20)
 	setInt(&c.Queue, 1<<20)
-	setInt(&c.Buffer, 256<<10)
+	setInt(&c.Buffer, 128<<10)
 	setInt(&c.Tries, 5)
 	setTime(&c.AckDelay, 20*time.Millisecond)
 	setTime(&c.Backoff, 25*time.Millisecond)

@@ -114,38 +114,36 @@ func putHead(b []byte, part byte, h *wire.Header, n int) int {
 
 // cursor reads a packet where gRPC put it: in pieces of at most 16 KiB.
 type cursor struct {
-	bufs mem.BufferSlice
-	i    int // current piece
-	off  int // read so far of it
-	left int // in all pieces together
+	here []byte          // what is left of the current piece
+	rest mem.BufferSlice // the pieces behind it
+	left int             // bytes in here and rest
 }
 
 func newCursor(bufs mem.BufferSlice) cursor {
-	return cursor{bufs: bufs, left: bufs.Len()}
+	return cursor{rest: bufs, left: bufs.Len()}
 }
 
 // window returns up to n of the next bytes, as many as lie in one piece. The
 // caller has checked left > 0.
 func (c *cursor) window(n int) []byte {
-	b := c.bufs[c.i].ReadOnlyData()
-	for c.off == len(b) {
-		c.i, c.off = c.i+1, 0
-		b = c.bufs[c.i].ReadOnlyData()
+	for len(c.here) == 0 {
+		c.here, c.rest = c.rest[0].ReadOnlyData(), c.rest[1:]
 	}
-	b = b[c.off:]
-	if len(b) > n {
-		b = b[:n:n]
-	}
-	c.off += len(b)
-	c.left -= len(b)
-	return b
+	n = min(n, len(c.here))
+	w := c.here[:n:n]
+	c.here = c.here[n:]
+	c.left -= n
+	return w
 }
 
 // take returns the next n bytes in one run, gathered in scratch if they lie in
 // several pieces. The caller has checked n ≤ left.
 func (c *cursor) take(n int, scratch *[]byte) []byte {
-	if n == 0 {
-		return nil
+	if n <= len(c.here) {
+		w := c.here[:n:n]
+		c.here = c.here[n:]
+		c.left -= n
+		return w
 	}
 	w := c.window(n)
 	if len(w) == n {

@@ -39,7 +39,11 @@ func TestShakyConnections(t *testing.T) {
 		{"TCP", streamtest.TCP, false, stream.Config{}, 1 << 20},
 		{"TLS", streamtest.TCP, true, stream.Config{}, 300_000},
 	} {
-		for seed := range uint64(2) {
+		seeds := uint64(3)
+		if testing.Short() {
+			seeds = 1
+		}
+		for seed := range seeds {
 			t.Run(fmt.Sprintf("%s/seed%d", c.name, seed), func(t *testing.T) {
 				cfg := c.cfg
 				cfg.Tries, cfg.Backoff = 50, time.Millisecond

@@ -18,6 +18,9 @@ type frame struct {
 	kind     wire.Kind
 	size     int
 	stride   int // 0: contiguous; else runs of this many bytes with gaps
+
+	data layout.Buffer // to be sent, once the sender has made it
+	mem  []byte        // where it lies; cleared once it is free again
 }
 
 // pattern is the endless text that payloads are cut from. Its length is prime,
@@ -95,13 +98,6 @@ func (f *frame) check(got layout.Buffer, off int) error {
 
 func (f *frame) String() string {
 	return fmt.Sprintf("frame %d from rank %d to %d (%v, %d bytes, stride %d)", f.index, f.from, f.to, f.kind, f.size, f.stride)
-}
-
-// poison overwrites memory that belongs to the suite again.
-func poison(mem []byte) {
-	for i := range mem {
-		mem[i] = 0xdb
-	}
 }
 
 // strided returns memory for size bytes in runs of run with gaps, and its plan.

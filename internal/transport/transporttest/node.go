@@ -145,7 +145,7 @@ func (n *node) Sent(peer int, token uint64) {
 	defer p.leave()
 	if mem, ok := p.held[token]; ok {
 		delete(p.held, token)
-		poison(mem)
+		clear(mem)
 		return
 	}
 	if token != p.token || p.early[token] {
@@ -207,7 +207,10 @@ func (n *node) drain(peer int) {
 
 func (n *node) sendLocked(p *peerState, f *frame) {
 	h := f.header()
-	payload, mem := f.payload()
+	if f.mem == nil {
+		f.data, f.mem = f.payload()
+	}
+	payload, mem := f.data, f.mem
 	p.token++
 	token, writable := p.token, p.writable
 	p.mu.Unlock()
@@ -229,14 +232,14 @@ func (n *node) sendLocked(p *peerState, f *frame) {
 		if p.early[token] {
 			n.breach(f.to, "Sent(%d) for a payload that was Taken", token)
 		}
-		poison(mem)
+		clear(mem)
 	case transport.Held:
 		if f.kind != wire.Bulk {
 			n.breach(f.to, "%v is Held, which only Bulk may be", f)
 		}
 		if p.early[token] {
 			delete(p.early, token)
-			poison(mem)
+			clear(mem)
 		} else if !p.lost {
 			p.held[token] = mem
 		}

@@ -13,8 +13,8 @@ import (
 	"os/signal"
 	"strconv"
 	"sync"
-	"time"
 	"syscall"
+	"time"
 
 	pb "github.com/muster-mpi/muster/proto"
 	"golang.org/x/sys/unix"
