@@ -52,11 +52,14 @@ func TestCampaignKillRanks(t *testing.T) {
 		tr.start()
 		time.Sleep(time.Duration(random.IntN(80)) * time.Millisecond) // a random moment
 		var victim proctree.Process
-		for {
+		for limit := time.Now().Add(20 * time.Second); ; {
 			if all := victims(tr.mark); len(all) > 0 {
 				if victim = all[random.IntN(len(all))]; victim.Kill() {
 					break
 				}
+			}
+			if time.Now().After(limit) {
+				t.Fatalf("seed %d, round %d: no rank to kill; the job's processes: %v, its messages: %s", seed, i, processes(tr.mark), tr.stderr)
 			}
 		}
 		begin := time.Now()
