@@ -325,7 +325,7 @@ func (r *run) finish(ctx context.Context, signals Signals) (Result, error) {
 	r.result.Code = r.code
 	r.result.Elapsed = time.Since(r.result.Start)
 	var err error
-	if f := r.result.Failure; f != nil && !r.started && (f.PID == 0) {
+	if f := r.result.Failure; f != nil && !r.started && f.PID == 0 {
 		err = errors.New(f.What)
 	}
 	if len(r.result.Leftovers) > 0 && r.job.Strict && r.result.Code == 0 {

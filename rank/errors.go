@@ -37,7 +37,7 @@ var (
 	ErrInactive = errors.New("persistent request is not active")         // Ready before Start
 	ErrMismatch = errors.New("ranks disagree about a collective call")   // creation calls, or the two sides of a partitioned message
 	ErrCodec    = errors.New("object cannot be encoded or decoded")
-	ErrPending  = engine.ErrPending                    // in a StatusError; Wait of a PartitionedSend that lacks parts
+	ErrPending  = engine.ErrPending                    // a context ended a Wait; in a StatusError; Wait of a PartitionedSend that lacks parts
 	ErrInStatus = errors.New("some operations failed") // the StatusError of several requests
 	ErrJoined   = errors.New("this process has joined a job already")
 	ErrLaunch   = errors.New("cannot join the job") // the environment or the agent is not as expected

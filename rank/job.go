@@ -2,7 +2,6 @@ package rank
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"os"
 	"sort"
@@ -83,9 +82,11 @@ func Join(ctx context.Context) (*Comm, error) {
 // Leave ends the process's part in the job (MPI_Finalize). c is the world. All
 // ranks must call it; it returns when all have and nothing is under way between
 // them: buffered sends are delivered and others' transfers served until then.
-// After it every call is ErrLeft. What nobody completed, such as requests never
-// waited for and messages never received, is reported by the launcher, or on
-// standard error where there is none.
+// After it every call is ErrLeft. If ctx ends first its cause is the error, and
+// the process is out of the job all the same. What nobody completed, such as
+// requests never waited for and messages never received, is reported by the
+// launcher, or on standard error where there is none. Errors: ErrComm if c is not
+// the world, ErrLeft, ErrAborted.
 func (c *Comm) Leave(ctx context.Context) error {
 	j := c.job
 	if c != j.world {
@@ -257,10 +258,7 @@ func (j *job) leftovers() []Leftover {
 	return list
 }
 
-// tlsFor returns the TLS configuration of c's links, or nil.
-type tlsFor = func(peer int, client bool) *tls.Config
-
-// once closes ch once.
+// gate is a channel that several may close: open does it once.
 type gate struct {
 	once sync.Once
 	ch   chan struct{}

@@ -19,7 +19,6 @@ import (
 	"github.com/muster-mpi/muster/internal/transport"
 	"github.com/muster-mpi/muster/internal/transport/inproc"
 	"github.com/muster-mpi/muster/internal/transport/stream"
-	"github.com/muster-mpi/muster/internal/wire"
 	pb "github.com/muster-mpi/muster/proto"
 )
 
@@ -60,7 +59,7 @@ func alone() (*job, error) {
 // hello introduces this process to its agent.
 func hello(conn *boot.Conn) (*pb.Welcome, []*os.File, error) {
 	err := conn.Send(&pb.FromRank{Kind: &pb.FromRank_Hello{Hello: &pb.Hello{
-		Protocol: wire.Protocol, Pid: int64(os.Getpid()), Build: boot.ThisBuild(),
+		Protocol: boot.Protocol, Pid: int64(os.Getpid()), Build: boot.ThisBuild(),
 	}}})
 	if err != nil {
 		return nil, nil, err
@@ -156,7 +155,7 @@ func newJob(conn *boot.Conn, w *pb.Welcome, files []*os.File) (*job, error) {
 }
 
 // credentials returns how links speak TLS; nil if they are plain.
-func credentials(w *pb.Welcome) (tlsFor, error) {
+func credentials(w *pb.Welcome) (func(peer int, client bool) *tls.Config, error) {
 	c := w.Credentials
 	if c == nil {
 		return nil, nil
@@ -204,7 +203,7 @@ func (c *control) listen() {
 				// The agent died, and with it the job. Its other ranks learn the
 				// same way; where the kernel kills us first, as well.
 				fmt.Fprintf(os.Stderr, "muster: rank %d: the agent of this host is gone\n", c.world)
-				os.Exit(71)
+				os.Exit(exitLost)
 			}
 			return
 		}
@@ -255,6 +254,10 @@ func (c *control) connect(peer int) error {
 // that the peer died, before it reports the link.
 const verdictAfter = 2 * time.Second
 
+// exitLost is the exit code of a process that lost its agent or a link, the
+// launcher's ExitLost.
+const exitLost = 71
+
 // lost hears of a broken link. Mostly the peer has died, and the agent, its
 // parent, is about to say so or to end the job; if not, the link is at fault.
 func (c *control) lost(peer int, cause error) {
@@ -266,7 +269,7 @@ func (c *control) lost(peer int, cause error) {
 			c.engine.Fail(peer, cause)
 			return
 		}
-		c.abort(71, fmt.Sprintf("rank %d lost its link to rank %d: %v", c.world, peer, cause))
+		c.abort(exitLost, fmt.Sprintf("rank %d lost its link to rank %d: %v", c.world, peer, cause))
 	})
 }
 
@@ -320,7 +323,8 @@ func (c *control) say(code int, text string) error {
 	return c.conn.Send(&pb.FromRank{Kind: &pb.FromRank_Abort{Abort: &pb.Abort{Code: int32(code), Text: text}}})
 }
 
-// abort asks the agent to end the job, and waits for that.
+// abort asks the agent to end the job and waits for that, but not for long; it
+// does not return.
 func (c *control) abort(code int, reason string) {
 	if c.say(code, reason) != nil {
 		fmt.Fprintf(os.Stderr, "muster: rank %d aborted: %s\n", c.world, reason)

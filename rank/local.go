@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -174,7 +173,7 @@ func (l *local) end(err error) {
 	}
 }
 
+// abort is Comm.Abort of any rank.
 func (l *local) abort(code int, reason string) {
 	l.end(fmt.Errorf("%w with code %d: %s", ErrAborted, code, reason))
-	runtime.Gosched()
 }

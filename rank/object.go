@@ -169,12 +169,9 @@ func RecvObject[T any](ctx context.Context, c *Comm, source int, tag Tag, codec 
 func MrecvObject[T any](ctx context.Context, m *Message, codec ...Codec) (T, Status, error) {
 	var v T
 	const op = record.OpMrecv
-	if err := m.usable(op); err != nil {
-		return v, Status{}, err
-	}
 	chosen, err := choose[T](codec)
 	want := payload{err: err}
-	if err := m.c.checkRecv(op, m.status.Source, m.status.Tag, &want); err != nil {
+	if err := m.check(op, &want); err != nil {
 		return v, Status{}, err
 	}
 	return decode[T](ctx, m, op, chosen)

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/muster-mpi/muster/internal/engine"
-	"github.com/muster-mpi/muster/internal/layout"
 	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/internal/wire"
 )
@@ -338,7 +337,7 @@ func (r *PartitionedRecv) post() error {
 	r.reqs = make([]Request, n)
 	for i := range r.reqs {
 		part := r.want
-		part.buf = layout.Buffer(r.want.buf).Slice(i*size, (i+1)*size)
+		part.buf = r.want.buf.Slice(i*size, (i+1)*size)
 		r.reqs[i] = twin.irecv(record.OpPrecv, r.source, partTag(r.setup.channel, r.round, i), part)
 		if err := r.reqs[i].early; err != nil {
 			return err

@@ -102,10 +102,7 @@ func Improbe(c *Comm, source int, tag Tag) (*Message, error) {
 // m was received before.
 func Mrecv[T any](ctx context.Context, m *Message, buf []T) (Status, error) {
 	p := slice(buf)
-	if err := m.usable(record.OpMrecv); err != nil {
-		return Status{}, err
-	}
-	if err := m.c.checkRecv(record.OpMrecv, m.status.Source, m.status.Tag, &p); err != nil {
+	if err := m.check(record.OpMrecv, &p); err != nil {
 		return Status{}, err
 	}
 	return m.recv(ctx, record.OpMrecv, p)
@@ -114,10 +111,7 @@ func Mrecv[T any](ctx context.Context, m *Message, buf []T) (Status, error) {
 // MrecvView is Mrecv into the elements of v, as RecvView.
 func MrecvView[T any](ctx context.Context, m *Message, v datatype.View[T]) (Status, error) {
 	p := view(v, true)
-	if err := m.usable(record.OpMrecv); err != nil {
-		return Status{}, err
-	}
-	if err := m.c.checkRecv(record.OpMrecv, m.status.Source, m.status.Tag, &p); err != nil {
+	if err := m.check(record.OpMrecv, &p); err != nil {
 		return Status{}, err
 	}
 	return m.recv(ctx, record.OpMrecv, p)
@@ -126,10 +120,7 @@ func MrecvView[T any](ctx context.Context, m *Message, v datatype.View[T]) (Stat
 // MrecvAlloc is Mrecv into a new slice, as RecvAlloc.
 func MrecvAlloc[T any](ctx context.Context, m *Message) ([]T, Status, error) {
 	p := slice[T](nil)
-	if err := m.usable(record.OpMrecv); err != nil {
-		return nil, Status{}, err
-	}
-	if err := m.c.checkRecv(record.OpMrecv, m.status.Source, m.status.Tag, &p); err != nil {
+	if err := m.check(record.OpMrecv, &p); err != nil {
 		return nil, Status{}, err
 	}
 	return alloc[T](ctx, m, record.OpMrecv)
@@ -139,13 +130,10 @@ func MrecvAlloc[T any](ctx context.Context, m *Message) ([]T, Status, error) {
 func Imrecv[T any](m *Message, buf []T) Request {
 	p := slice(buf)
 	const op = record.OpImrecv
-	if err := m.usable(op); err != nil {
+	if err := m.check(op, &p); err != nil {
 		return Request{early: err}
 	}
 	source, tag := m.status.Source, m.status.Tag
-	if err := m.c.checkRecv(op, source, tag, &p); err != nil {
-		return Request{early: err}
-	}
 	r := Request{c: m.c, op: op, peer: source, tag: tag, want: payload{elem: p.elem, layout: p.layout}}
 	if m.m == nil {
 		r.ref = m.c.job.engine.Completed(nil, engine.Status{Source: Null, Tag: int64(AnyTag)})
@@ -181,11 +169,11 @@ func (m *Message) recv(ctx context.Context, op record.Op, p payload) (Status, er
 	return p.status(s), nil
 }
 
-// usable returns an error for the nil Message that Improbe returns when there is
-// none.
-func (m *Message) usable(op record.Op) error {
+// check returns an error if m cannot be received into p: also for the nil
+// Message that Improbe returns when there is none.
+func (m *Message) check(op record.Op, p *payload) error {
 	if m == nil || m.c == nil {
 		return &Error{Op: op.String(), Rank: Undefined, Peer: Null, Tag: AnyTag, Site: callSite(), Err: fmt.Errorf("%w: the message is nil", ErrArgument)}
 	}
-	return nil
+	return m.c.checkRecv(op, m.status.Source, m.status.Tag, p)
 }

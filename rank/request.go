@@ -29,9 +29,9 @@ type Request struct {
 func (r Request) IsNull() bool { return r.c == nil && r.early == nil }
 
 // Wait returns when r is complete, and ends it (MPI_Wait): the buffer is the
-// caller's again. If ctx ends first, its cause is the error, without
-// ErrCancelled, and r goes on: wait again, or Cancel. Only one goroutine may wait
-// for a request: ErrConcurrent. Errors: those of the operation, ErrRequest.
+// caller's again. If ctx ends first, the error is ErrPending with its
+// cause, and r goes on: wait again, or Cancel. Only one goroutine may wait for a
+// request: ErrConcurrent. Errors: those of the operation, ErrRequest.
 func (r Request) Wait(ctx context.Context) (Status, error) {
 	if r.c == nil {
 		return emptyStatus, r.early

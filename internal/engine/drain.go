@@ -117,7 +117,7 @@ type LeftoverKind uint8
 
 const (
 	LeftRequest LeftoverKind = iota // a request that completed and was never waited for
-	LeftSend                        // a message that arrived and was never received, or a send never matched
+	LeftSend                        // a message that arrived, or was offered, and was never received
 	LeftRecv                        // a receive that nothing matched
 )
 

@@ -20,8 +20,9 @@ func (f *FailedError) Is(target error) bool { return target == ErrFailed }
 
 func (f *FailedError) Unwrap() error { return f.Cause }
 
-// Lost hears of a link that broke (transport.Handler). A peer that said its
-// last Bye has merely left.
+// Lost hears of a link that broke (transport.Handler). It holds no payload any
+// more, which sends to a rank given up by Fail have waited for. A peer that said
+// its last Bye has merely left.
 func (e *Engine) Lost(rank int, cause error) {
 	p := e.peer(rank)
 	e.mu.Lock()

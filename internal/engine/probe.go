@@ -165,6 +165,7 @@ func (e *Engine) usable(c *Context) error {
 	return e.over()
 }
 
+// status is what a receive or probe that finds m tells of it.
 func (m *message) status() Status {
 	return Status{
 		Source: int(m.m.Source), Tag: m.m.Tag, Bytes: m.bytes,

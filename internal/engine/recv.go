@@ -143,10 +143,7 @@ func (e *Engine) take(op *Op, m *message) {
 func (e *Engine) admit(op *Op, m *message) (want int, err error) {
 	op.peer = m.peer
 	env := &op.env
-	op.status = Status{
-		Source: int(m.m.Source), Tag: m.m.Tag, Bytes: m.bytes,
-		Layout: m.layout, Object: m.flags&wire.FlagObject != 0,
-	}
+	op.status = m.status()
 	if op.status.Object != env.Object && (m.bytes > 0 || env.Object) || m.bytes > 0 && (m.layout != env.Layout && m.layout != 0 && env.Layout != 0) {
 		op.status.Bytes = 0
 		return 0, &TypeError{m.layout, env.Layout, op.status.Object, env.Object, m.bytes}

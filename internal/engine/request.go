@@ -31,7 +31,8 @@ func (e *Engine) poll(r Ref) {
 }
 
 // Wait returns when r is complete and ends it: another Wait is ErrStale. If ctx
-// ends first, the error is ErrPending with ctx's cause and r goes on. A null request is
+// ends first, the error is ErrPending with ctx's cause and r goes on; of two
+// goroutines that wait for r the second gets ErrConcurrent. A null request is
 // complete, with EmptyStatus.
 func (e *Engine) Wait(ctx context.Context, r Ref) (Status, error) {
 	if r.IsNull() {

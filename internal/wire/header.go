@@ -29,11 +29,11 @@ const (
 	Bulk           // part of a granted message: ID = receiver's operation, Arg = offset; payload is the part
 	Ack            // a FlagSync message was matched: ID = sender's operation
 	Credit         // Bytes of eager credit come back to the sender
-	Withdraw       // the sender wants its Offer back: ID = sender's operation
-	Withdrawn      // answer to Withdraw, Arg = 1 if the Offer was still unmatched and is gone, 0 if a Grant is on its way
+	Withdraw       // the sender wants its Offer or FlagSync message back: Context, Space, ID = sender's operation
+	Withdrawn      // answer to Withdraw, or to a message that cannot be received: ID = sender's operation, Arg = why (package engine)
 	Bind           // Context is from now on the number of the context named in the payload
 	Unbind         // the sender has freed the context it calls Context
-	Bye            // the sender's last frame on this link
+	Bye            // Arg = 1: the sender starts nothing any more; 2: it has the peer's first Bye and has granted all it will
 	FirstUser Kind = 32
 )
 

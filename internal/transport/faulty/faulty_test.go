@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/muster-mpi/muster/internal/layout"
+	"github.com/muster-mpi/muster/internal/socketpair"
 	"github.com/muster-mpi/muster/internal/transport"
 	"github.com/muster-mpi/muster/internal/transport/faulty"
 	"github.com/muster-mpi/muster/internal/transport/inproc"
@@ -46,7 +47,7 @@ func TestConformanceUnderFaults(t *testing.T) {
 		open transporttest.Opener
 	}{
 		{"inproc", openInproc},
-		{"stream", streamtest.Net{Pair: streamtest.Unix}.Open},
+		{"stream", streamtest.Net{Pair: socketpair.Unix}.Open},
 		{"twice", over(openInproc, 99, faulty.Rough)},
 	} {
 		for seed := range uint64(2) {

@@ -4,14 +4,15 @@ import (
 	"io"
 	"testing"
 
+	"github.com/muster-mpi/muster/internal/socketpair"
 	"github.com/muster-mpi/muster/internal/transport/stream/streamtest"
 	"github.com/muster-mpi/muster/internal/transport/transporttest"
 )
 
-func BenchmarkUnix(b *testing.B) { transporttest.Bench(b, streamtest.Net{Pair: streamtest.Unix}.Open) }
-func BenchmarkTCP(b *testing.B)  { transporttest.Bench(b, streamtest.Net{Pair: streamtest.TCP}.Open) }
+func BenchmarkUnix(b *testing.B) { transporttest.Bench(b, streamtest.Net{Pair: socketpair.Unix}.Open) }
+func BenchmarkTCP(b *testing.B)  { transporttest.Bench(b, streamtest.Net{Pair: socketpair.TCP}.Open) }
 func BenchmarkTLS(b *testing.B) {
-	transporttest.Bench(b, streamtest.Net{Pair: streamtest.TCP, TLS: true}.Open)
+	transporttest.Bench(b, streamtest.Net{Pair: socketpair.TCP, TLS: true}.Open)
 }
 
 // BenchmarkRaw is what the sockets themselves give: the same two patterns with
@@ -20,7 +21,7 @@ func BenchmarkRaw(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		pair streamtest.Pair
-	}{{"Unix", streamtest.Unix}, {"TCP", streamtest.TCP}} {
+	}{{"Unix", socketpair.Unix}, {"TCP", socketpair.TCP}} {
 		x, y, err := c.pair()
 		if err != nil {
 			b.Fatal(err)

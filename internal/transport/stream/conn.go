@@ -73,8 +73,8 @@ func (c *Conn) Attach(peer int, number uint32, conn net.Conn) {
 }
 
 // Fail says that peer is known to be dead: no connection to it is asked for any
-// more. What it had sent before is still delivered if it arrives within the
-// link's AckDelay·10; then Lost is reported with cause.
+// more. What it had sent before is still delivered if it arrives within ten
+// times Config.AckDelay; then Lost is reported with cause.
 func (c *Conn) Fail(peer int, cause error) {
 	if l, err := c.link(peer); err == nil {
 		l.fail(cause)

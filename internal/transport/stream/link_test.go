@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/muster-mpi/muster/internal/layout"
+	"github.com/muster-mpi/muster/internal/socketpair"
 	"github.com/muster-mpi/muster/internal/transport"
 	"github.com/muster-mpi/muster/internal/transport/stream"
 	"github.com/muster-mpi/muster/internal/transport/stream/streamtest"
@@ -87,7 +88,7 @@ func send(t *testing.T, r *rank, c *stream.Conn, peer int, h wire.Header, payloa
 	}
 }
 
-func unix() streamtest.Net { return streamtest.Net{Pair: streamtest.Unix} }
+func unix() streamtest.Net { return streamtest.Net{Pair: socketpair.Unix} }
 
 // want is what an error must be and say.
 func checkCause(t *testing.T, err, class error, texts ...string) {
@@ -114,7 +115,7 @@ func TestEndsThatDifferRefuseEachOther(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			hs := [2]*rank{newRank(), newRank()}
-			a, b, err := streamtest.Unix()
+			a, b, err := socketpair.Unix()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -137,7 +138,7 @@ func TestEndsThatDifferRefuseEachOther(t *testing.T) {
 func TestRestartedPeerIsRefused(t *testing.T) {
 	first, again, self := newRank(), newRank(), newRank()
 	connect := func(c, peer *stream.Conn, number uint32) {
-		a, b, err := streamtest.Unix()
+		a, b, err := socketpair.Unix()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +179,7 @@ func TestCertificateOfAnotherRankIsRefused(t *testing.T) {
 		{"authority", [2]*tls.Config{ids[0], strangers[1]}, "unknown authority"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a, b, err := streamtest.TCP()
+			a, b, err := socketpair.TCP()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -377,7 +378,7 @@ func (f *flipper) LocalAddr() net.Addr { return f.Conn.LocalAddr() }
 
 func TestChangedBytesOnTCPAreSentAgain(t *testing.T) {
 	for at := 3000; at < 60_000; at += 6311 {
-		tcp := streamtest.Net{Pair: streamtest.TCP, Config: stream.Config{Backoff: time.Millisecond, Tries: 20}}
+		tcp := streamtest.Net{Pair: socketpair.TCP, Config: stream.Config{Backoff: time.Millisecond, Tries: 20}}
 		tcp.Wrap = func(conn net.Conn, self, _ int, number uint32) net.Conn {
 			if self == 0 && number == 1 {
 				return &flipper{conn, at}
@@ -397,7 +398,7 @@ func TestChangedBytesOnTCPAreSentAgain(t *testing.T) {
 }
 
 func TestCloseDoesNotWaitForAHandshake(t *testing.T) {
-	a, b, err := streamtest.Unix()
+	a, b, err := socketpair.Unix()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,21 +5,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-mpi/muster/internal/socketpair"
 	"github.com/muster-mpi/muster/internal/transport/stream"
 	"github.com/muster-mpi/muster/internal/transport/stream/streamtest"
 	"github.com/muster-mpi/muster/internal/transport/transporttest"
 )
 
-func TestUnix(t *testing.T) { transporttest.Run(t, streamtest.Net{Pair: streamtest.Unix}.Open) }
-func TestTCP(t *testing.T)  { transporttest.Run(t, streamtest.Net{Pair: streamtest.TCP}.Open) }
+func TestUnix(t *testing.T) { transporttest.Run(t, streamtest.Net{Pair: socketpair.Unix}.Open) }
+func TestTCP(t *testing.T)  { transporttest.Run(t, streamtest.Net{Pair: socketpair.TCP}.Open) }
 func TestTLS(t *testing.T) {
-	transporttest.Run(t, streamtest.Net{Pair: streamtest.TCP, TLS: true}.Open)
+	transporttest.Run(t, streamtest.Net{Pair: socketpair.TCP, TLS: true}.Open)
 }
 
 // TestTinyBuffers makes every limit bite: windows of a few packets, packets of
 // a few frames, queues that are full at once.
 func TestTinyBuffers(t *testing.T) {
-	transporttest.Run(t, streamtest.Net{Pair: streamtest.Unix, Config: tiny}.Open)
+	transporttest.Run(t, streamtest.Net{Pair: socketpair.Unix, Config: tiny}.Open)
 }
 
 var tiny = stream.Config{Copy: 300, Packet: 1000, Window: 4000, Queue: 2000, Buffer: 4096}
@@ -34,10 +35,10 @@ func TestShakyConnections(t *testing.T) {
 		cfg   stream.Config
 		every int
 	}{
-		{"Unix", streamtest.Unix, false, stream.Config{}, 1 << 20},
-		{"UnixTiny", streamtest.Unix, false, tiny, 20_000},
-		{"TCP", streamtest.TCP, false, stream.Config{}, 1 << 20},
-		{"TLS", streamtest.TCP, true, stream.Config{}, 300_000},
+		{"Unix", socketpair.Unix, false, stream.Config{}, 1 << 20},
+		{"UnixTiny", socketpair.Unix, false, tiny, 20_000},
+		{"TCP", socketpair.TCP, false, stream.Config{}, 1 << 20},
+		{"TLS", socketpair.TCP, true, stream.Config{}, 300_000},
 	} {
 		seeds := uint64(3)
 		if testing.Short() {

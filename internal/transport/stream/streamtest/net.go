@@ -14,7 +14,8 @@ import (
 	"github.com/muster-mpi/muster/internal/transport/stream"
 )
 
-// Pair makes the two ends of one connection.
+// Pair makes the two ends of one connection, as socketpair.Unix and
+// socketpair.TCP do.
 type Pair func() (a, b net.Conn, err error)
 
 // Net makes stream.Conns and hands out the connections they ask for.
@@ -104,23 +105,4 @@ func (s *Started) Connect(a, b int) error {
 		s.Conns[b].Attach(a, number, cb)
 	})
 	return nil
-}
-
-// TCP is a Pair over the loopback interface.
-func TCP() (net.Conn, net.Conn, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, nil, err
-	}
-	defer l.Close()
-	a, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		return nil, nil, err
-	}
-	b, err := l.Accept()
-	if err != nil {
-		a.Close()
-		return nil, nil, err
-	}
-	return a, b, nil
 }
