@@ -22,6 +22,7 @@ import (
 func main() {
 	messages := flag.Int("messages", 1_000_000, "messages in all")
 	bytes := flag.Int("bytes", 1024, "bytes of each, at least 8")
+	limit := flag.Float64("limit", 80, "MiB by which rank 0 may grow at most")
 	sleep := flag.Duration("sleep", 3*time.Second, "how long rank 0 sleeps first")
 	flag.Parse()
 	rank.Run(func(ctx context.Context, world *rank.Comm) error {
@@ -32,7 +33,7 @@ func main() {
 		if world.Rank() != 0 {
 			return send(ctx, world, each, *bytes)
 		}
-		return receive(ctx, world, each, *bytes, *sleep)
+		return receive(ctx, world, each, *bytes, *sleep, *limit)
 	})
 }
 
@@ -48,8 +49,9 @@ func send(ctx context.Context, world *rank.Comm, count, bytes int) error {
 	return nil
 }
 
-// receive takes count messages from each other rank and checks their order.
-func receive(ctx context.Context, world *rank.Comm, count, bytes int, sleep time.Duration) error {
+// receive takes count messages from each other rank and checks their order and
+// by how many MiB its memory grew.
+func receive(ctx context.Context, world *rank.Comm, count, bytes int, sleep time.Duration, limit float64) error {
 	before, err := resident("VmRSS")
 	if err != nil {
 		return err
@@ -76,6 +78,9 @@ func receive(ctx context.Context, world *rank.Comm, count, bytes int, sleep time
 	n := count * (world.Size() - 1)
 	fmt.Printf("%d messages of %d bytes, all received in order in %.1f s (%.0f thousand a second)\n", n, bytes, elapsed.Seconds(), float64(n)/elapsed.Seconds()/1e3)
 	fmt.Printf("memory of rank 0: %.1f MiB before, %.1f MiB at most: grew by %.1f MiB\n", before, peak, peak-before)
+	if peak-before > limit {
+		return fmt.Errorf("memory grew by %.1f MiB, want %.1f at most", peak-before, limit)
+	}
 	return nil
 }
 

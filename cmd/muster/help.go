@@ -69,7 +69,8 @@ const exitCodes = `Exit codes of muster run
    67        ranks were built from different versions
    69        messages or requests were left over, with --strict
    70        a rank ended without leaving the job, or an error of muster's own
-   71        the agent was lost, or a rank was stopped beyond --stop-timeout
+   71        the agent or a link between ranks was lost, or a rank was stopped
+             beyond --stop-timeout
    72        out of a resource: disk, file descriptors, memory
   124        the job exceeded --timeout
   129        the terminal was closed (SIGHUP)
@@ -99,6 +100,8 @@ The ranks get the whole environment of muster run, with what -x sets, and
   MUSTER_RANK, MUSTER_SIZE, MUSTER_LOCAL_RANK, MUSTER_LOCAL_SIZE, MUSTER_JOB
                       for wrapper scripts: rank and number of ranks, in the job
                       and on this host, and the job's identifier
+  MUSTER_TERMINAL     1 if standard output ends at a terminal, 2 if standard
+                      error does, 12 if both; a rank itself sees only pipes
   MUSTER_CONTROL      the number of the descriptor on which a rank talks to its
                       agent. It is no secret, and nothing secret is in the
                       environment
