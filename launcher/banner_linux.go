@@ -2,6 +2,7 @@ package launcher
 
 import (
 	"fmt"
+	"golang.org/x/sys/unix"
 	"slices"
 	"strings"
 	"syscall"
@@ -72,7 +73,7 @@ func (r *Result) consequences() []string {
 		}
 		how := fmt.Sprintf("exited %d", x.Code)
 		if x.Signal != 0 {
-			how = fmt.Sprintf("was killed by signal %d (%s)", x.Signal, syscall.Signal(x.Signal))
+			how = fmt.Sprintf("was killed by signal %d (%s)", x.Signal, unix.SignalName(syscall.Signal(x.Signal)))
 		}
 		lines = append(lines, fmt.Sprintf("rank %d (pid %d) %s as well", x.Rank, x.PID, how))
 	}

@@ -12,7 +12,8 @@ import "github.com/muster-mpi/muster/launcher/internal/agent"
 //	67   ranks of different builds or versions, or a broken control protocol
 //	69   leftover messages or operations, under Strict
 //	70   a rank exited 0 without leaving the job that it had joined
-//	71   the agent was lost, or a rank was stopped for longer than StopTimeout
+//	71   the agent or a link between ranks was lost, or a rank was stopped for
+//	     longer than StopTimeout
 //	72   too few descriptors, or another resource that the job needs
 //	124  the job ran longer than its Timeout
 //	129  the terminal hung up (SIGHUP)

@@ -41,27 +41,8 @@ func plan(job *Job, now time.Time) (*pb.Start, error) {
 	}
 	base := outside(os.Environ())
 	base = append(base, boot.EnvTerminal+"="+terminals(job))
-	for i, app := range job.Apps {
-		switch {
-		case app.Ranks < 1:
-			return nil, fmt.Errorf("program %d has %d ranks, want 1 or more", i, app.Ranks)
-		case int(s.Size)+app.Ranks > maxRanks:
-			return nil, fmt.Errorf("the job has more than %d ranks", maxRanks)
-		case len(app.Argv) == 0 || app.Argv[0] == "":
-			return nil, fmt.Errorf("program %d has no name", i)
-		}
-		for _, text := range slices.Concat(app.Argv, app.Env, []string{app.Dir}) {
-			if strings.ContainsRune(text, 0) {
-				return nil, fmt.Errorf("program %d: %q holds a zero byte", i, text)
-			}
-		}
-		s.Apps = append(s.Apps, &pb.AppRun{
-			First: s.Size, Count: int32(app.Ranks), Argv: app.Argv, Env: merge(base, outside(app.Env)), Dir: app.Dir,
-		})
-		s.Size += int32(app.Ranks)
-	}
-	if s.Size == 0 {
-		return nil, errors.New("the job has no program")
+	if err := addApps(s, job.Apps, base); err != nil {
+		return nil, err
 	}
 	s.Hosts = []*pb.HostRun{{Name: boot.LocalHost(), Count: s.Size}}
 	var err error
@@ -96,6 +77,33 @@ func plan(job *Job, now time.Time) (*pb.Start, error) {
 		}
 	}
 	return s, nil
+}
+
+// addApps numbers the ranks of apps, whose environment is on top of base.
+func addApps(s *pb.Start, apps []App, base []string) error {
+	for i, app := range apps {
+		switch {
+		case app.Ranks < 1:
+			return fmt.Errorf("program %d has %d ranks, want 1 or more", i, app.Ranks)
+		case int(s.Size)+app.Ranks > maxRanks:
+			return fmt.Errorf("the job has more than %d ranks", maxRanks)
+		case len(app.Argv) == 0 || app.Argv[0] == "":
+			return fmt.Errorf("program %d has no name", i)
+		}
+		for _, text := range slices.Concat(app.Argv, app.Env, []string{app.Dir}) {
+			if strings.ContainsRune(text, 0) {
+				return fmt.Errorf("program %d: %q holds a zero byte", i, text)
+			}
+		}
+		s.Apps = append(s.Apps, &pb.AppRun{
+			First: s.Size, Count: int32(app.Ranks), Argv: app.Argv, Env: merge(base, outside(app.Env)), Dir: app.Dir,
+		})
+		s.Size += int32(app.Ranks)
+	}
+	if s.Size == 0 {
+		return errors.New("the job has no program")
+	}
+	return nil
 }
 
 func stdinRank(job *Job, size int) (int32, error) {

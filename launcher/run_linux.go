@@ -331,6 +331,18 @@ func (r *run) finish(ctx context.Context, signals Signals) (Result, error) {
 	if len(r.result.Leftovers) > 0 && r.job.Strict && r.result.Code == 0 {
 		r.result.Code = ExitLeftover
 	}
+	r.flush(ctx, signals, err == nil)
+	if r.job.Report != "" {
+		if e := writeReport(r.job.Report, &r.result); e != nil {
+			r.sink.Message(fmt.Sprintf("muster: %v\n", e))
+		}
+	}
+	return r.result, errors.Join(err, ctx.Err())
+}
+
+// flush waits for the output to reach its reader and then, if the job has begun,
+// says how it ended. It gives up when ctx ends or a signal asks for that.
+func (r *run) flush(ctx context.Context, signals Signals, begun bool) {
 	flushed, cancel := context.WithCancel(ctx)
 	defer cancel()
 	written := make(chan output.Stats, 1)
@@ -340,7 +352,7 @@ func (r *run) finish(ctx context.Context, signals Signals) (Result, error) {
 		case <-flushed.Done():
 		case <-time.After(patience): // a pager may never ask for the rest
 		}
-		if err == nil {
+		if begun {
 			r.conclude()
 		}
 		stats, _ := r.sink.Close(flushed) // that the reader has gone is known by now
@@ -348,11 +360,11 @@ func (r *run) finish(ctx context.Context, signals Signals) (Result, error) {
 	}()
 	var giveUp <-chan time.Time
 	gone := flushed.Done()
-	for waiting := true; waiting; {
+	for {
 		select {
 		case stats := <-written:
 			r.result.DroppedLines, r.result.LostBytes = stats.DroppedLines, stats.LostBytes
-			waiting = false
+			return
 		case s := <-signals:
 			// The ranks have ended; what keeps the job is its reader.
 			switch s {
@@ -364,15 +376,9 @@ func (r *run) finish(ctx context.Context, signals Signals) (Result, error) {
 		case <-gone:
 			gone, giveUp = nil, time.After(time.Second)
 		case <-giveUp:
-			waiting = false
+			return
 		}
 	}
-	if r.job.Report != "" {
-		if e := writeReport(r.job.Report, &r.result); e != nil {
-			r.sink.Message(fmt.Sprintf("muster: %v\n", e))
-		}
-	}
-	return r.result, errors.Join(err, ctx.Err())
 }
 
 // onLost cleans up after an agent that died with its job, or does not answer.

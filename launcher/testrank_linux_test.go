@@ -91,7 +91,7 @@ func recv(c *boot.Conn) (*pb.ToRank, []*os.File) {
 	m := new(pb.ToRank)
 	files, err := c.Recv(m)
 	if err == io.EOF {
-		select {} // the agent is gone, and so are we
+		forever() // the agent is gone, and so are we
 	}
 	if err != nil {
 		die("receive: %v", err)
@@ -147,7 +147,7 @@ func (m *member) hang() {
 	if m != nil {
 		m.block()
 	}
-	select {}
+	forever()
 }
 
 // block puts a receive that waits on record.
@@ -191,14 +191,14 @@ func testRank(args []string) {
 	case "hang":
 		m.hang()
 	case "sleep": // without joining
-		select {}
+		forever()
 	case "exit":
 		code, _ := strconv.Atoi(args[2])
 		os.Exit(code)
 	case "signal":
 		n, _ := strconv.Atoi(args[2])
 		unix.Kill(self, syscall.Signal(n))
-		select {}
+		forever()
 	case "panic":
 		var p *int
 		fmt.Println("before the end")
@@ -272,7 +272,7 @@ func testRank(args []string) {
 		unix.Kill(self, syscall.SIGKILL)
 	case "close":
 		m.conn.Close()
-		select {}
+		forever()
 	case "links":
 		testLinks(m)
 	case "flood":
@@ -306,7 +306,7 @@ func testRank(args []string) {
 	case "touch":
 		m.block()
 		os.WriteFile(args[2], nil, 0o600)
-		select {}
+		forever()
 	default:
 		die("no mode %q", mode)
 	}
@@ -368,7 +368,7 @@ func concurrentMapWrites() {
 			}
 		}()
 	}
-	select {}
+	forever()
 }
 
 // testLaunch is a launcher process: the number of ranks, then what they do.
@@ -394,4 +394,12 @@ func testLaunch(args []string) int {
 		fmt.Fprintln(os.Stderr, "muster:", err)
 	}
 	return r.Code
+}
+
+// forever does not return. An empty select would be taken for a deadlock by a
+// runtime without cgo.
+func forever() {
+	for {
+		time.Sleep(time.Hour)
+	}
 }

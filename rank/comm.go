@@ -39,9 +39,6 @@ type Comm struct {
 	group *Group
 	self  int
 
-	// remote is the other side of an intercommunicator; nil here.
-	remote *Group
-
 	creations atomic.Int64 // creation calls begun on this communicator, which pair them up
 	policy    atomic.Uint32
 	freed     atomic.Bool
@@ -196,7 +193,7 @@ func (c *Comm) OnFree(f func(*Comm) error) {
 
 // IsInter reports whether c is an intercommunicator, whose messages go to another
 // group than its own (MPI_Comm_test_inter). None can be made yet.
-func (c *Comm) IsInter() bool { return c.remote != nil }
+func (c *Comm) IsInter() bool { return false }
 
 // Disconnect is Free, but returns only when c's operations on this rank have
 // finished (MPI_Comm_disconnect). If ctx ends first the error is its cause, and c

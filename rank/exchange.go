@@ -12,8 +12,8 @@ import (
 
 // Making a communicator takes one exchange among its future members or its
 // parent's: everyone learns what everyone brings. It is a binomial gather and
-// broadcast of this package's own, the one routine that package collectives,
-// which stands above this one, has again and better.
+// broadcast of this package's own: collectives stand above this package and
+// need a communicator to run on.
 
 // offer is what one rank brings to a creation call.
 type offer struct {

@@ -111,19 +111,7 @@ func (e *Engine) arrive(p *peer, h *wire.Header, payload layout.Buffer) error {
 	e.stats.Unexpected++ // dropMessage takes it back
 	s := &c.spaces[h.Space]
 	if r := s.match.Arrive(&m.m); r != nil {
-		op := r.Ref.(*Op)
-		want, err := e.admit(op, m)
-		if m.kind == wire.Offer {
-			e.grant(op, p, m.id, want, err)
-		} else {
-			layout.Copy(op.env.Buf, 0, payload.Slice(0, want), 0)
-			e.owe(p, m)
-			if m.flags&wire.FlagSync != 0 {
-				e.reply(p, frame{h: wire.Header{Kind: wire.Ack, ID: m.id}})
-			}
-			e.finish(op, err)
-		}
-		e.dropMessage(m)
+		e.take(r.Ref.(*Op), m, payload)
 		return nil
 	}
 	if c.freeing.Load() {

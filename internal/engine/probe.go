@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/muster-mpi/muster/internal/layout"
 	"github.com/muster-mpi/muster/internal/match"
 	"github.com/muster-mpi/muster/internal/wire"
 )
@@ -111,7 +112,7 @@ func (e *Engine) Imrecv(msg *Message, env *Envelope) (Ref, error) {
 	op := e.newRecv(env)
 	msg.ctx.pending-- // op holds the context now
 	op.phase = arriving
-	e.take(op, m)
+	e.take(op, m, layout.Of(m.data))
 	ref := Ref{op, op.gen.Load()}
 	e.mu.Unlock()
 	e.Idle()

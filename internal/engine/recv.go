@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/muster-mpi/muster/internal/layout"
 	"github.com/muster-mpi/muster/internal/match"
 	"github.com/muster-mpi/muster/internal/wire"
 )
@@ -78,7 +79,8 @@ func (e *Engine) post(env *Envelope) (*Op, error) {
 	op.recv.Source, op.recv.Tag = int32(env.Peer), env.Tag
 	op.phase = posted
 	if m := env.Context.spaces[env.Space].match.Post(&op.recv); m != nil {
-		e.take(op, m.Ref.(*message))
+		m := m.Ref.(*message)
+		e.take(op, m, layout.Of(m.data))
 	} else if err := e.unreachable(env); err != nil {
 		env.Context.spaces[env.Space].match.Withdraw(&op.recv)
 		e.finish(op, err)
@@ -117,9 +119,9 @@ func (e *Engine) unreachable(env *Envelope) error {
 	return nil
 }
 
-// take gives an unexpected message to the receive that matches it. Engine.mu is
-// held.
-func (e *Engine) take(op *Op, m *message) {
+// take gives a message to the receive that matches it. payload is that of an
+// eager one. Engine.mu is held.
+func (e *Engine) take(op *Op, m *message, payload layout.Buffer) {
 	want, err := e.admit(op, m)
 	p := e.peer(m.peer)
 	if dead := p.dead.Load(); dead != nil && m.kind == wire.Offer {
@@ -127,7 +129,7 @@ func (e *Engine) take(op *Op, m *message) {
 	} else if m.kind == wire.Offer {
 		e.grant(op, p, m.id, want, err)
 	} else {
-		op.env.Buf.WriteAt(m.data[:want], 0)
+		layout.Copy(op.env.Buf, 0, payload.Slice(0, want), 0)
 		e.owe(p, m)
 		if m.flags&wire.FlagSync != 0 {
 			e.reply(p, frame{h: wire.Header{Kind: wire.Ack, ID: m.id}})

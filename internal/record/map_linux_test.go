@@ -37,7 +37,9 @@ func child() {
 	r.Begin(OpSend, 0, 1, 5, 8).End(r)
 	r.BeginLocked(OpRecv, 0, 2, 7, 1024).Block(r, time.Now().UnixNano(), "solver.go:142")
 	fmt.Println("blocked")
-	select {}
+	for {
+		time.Sleep(time.Hour) // an empty select would be a deadlock without cgo
+	}
 }
 
 func TestRecordSurvivesSIGKILL(t *testing.T) {

@@ -154,7 +154,7 @@ func (h *host) refuse(c *boot.Conn, reason string) {
 // each other may not.
 func (h *host) differs(r *rankState, m *pb.Hello) string {
 	if m.GetProtocol() != boot.Protocol {
-		return fmt.Sprintf("it speaks version %d of the control protocol and muster version %d; build the program and muster from one version",
+		return fmt.Sprintf("it speaks version %d of the control protocol and muster runs version %d; build the program and muster from one version",
 			m.GetProtocol(), boot.Protocol)
 	}
 	mine := m.GetBuild()
