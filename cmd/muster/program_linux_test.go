@@ -110,7 +110,7 @@ func main() {
 }
 
 // Under --on-failure return the death of a rank fails what needs it, and the
-// others go on and leave.
+// others go on and leave, also one that joins only after the death.
 func TestSurvivorsGoOnUnderReturn(t *testing.T) {
 	exe := built(t, `package main
 
@@ -120,11 +120,15 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/muster-mpi/muster/rank"
 )
 
 func main() {
+	if os.Getenv("MUSTER_RANK") == "1" {
+		time.Sleep(700 * time.Millisecond)
+	}
 	rank.Run(func(ctx context.Context, c *rank.Comm) error {
 		buf := []int{c.Rank()}
 		if c.Rank() == 2 {

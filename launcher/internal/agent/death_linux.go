@@ -127,18 +127,23 @@ func (h *host) failAbsent(r *rankState) {
 
 // lose goes on without rank r.
 func (h *host) lose(r *rankState, f failure) {
-	r.lost = true
+	r.lost = f.what
 	if h.lost == nil {
 		h.lost = &f
 	}
 	h.note("rank %d (pid %d) %s; the job goes on without it", r.rank, r.proc.pid, f.what)
 	for _, other := range h.ranks {
 		if other != r {
-			other.tell(&pb.ToRank{Kind: &pb.ToRank_Failed{Failed: &pb.RankFailed{Rank: int32(r.rank), Cause: f.what}}})
+			other.tell(r.obituary())
 		}
 	}
 	h.checkLeaving()
 	h.checkDrained()
+}
+
+// obituary tells another rank that r is dead.
+func (r *rankState) obituary() *pb.ToRank {
+	return &pb.ToRank{Kind: &pb.ToRank_Failed{Failed: &pb.RankFailed{Rank: int32(r.rank), Cause: r.lost}}}
 }
 
 // onSilence is the end of a connection to a process of rank r.
@@ -167,7 +172,7 @@ func (h *host) onSilence(r *rankState, c *boot.Conn) {
 }
 
 // gone reports whether rank r cannot be talked to any more.
-func (r *rankState) gone() bool { return r.exited != nil || r.lost || r.silent }
+func (r *rankState) gone() bool { return r.exited != nil || r.lost != "" || r.silent }
 
 // onMoved is a stop or a continuation of rank r's process.
 func (h *host) onMoved(r *rankState, p *process, sig syscall.Signal) {

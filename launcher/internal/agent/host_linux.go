@@ -74,7 +74,7 @@ type rankState struct {
 	reader *record.Reader
 	phase  phase
 	exited *pb.Exited
-	lost   bool // dead, and the job goes on
+	lost   string // how it died, if the job goes on
 
 	build  *pb.Build
 	group  string // its memory cgroup when it joined

@@ -129,6 +129,11 @@ func (h *host) onHello(r *rankState, c *boot.Conn, m *pb.Hello) {
 	r.out = newQueue[packet]()
 	go converse(c, r.out)
 	r.tell(&pb.ToRank{Kind: &pb.ToRank_Welcome{Welcome: welcome}}, records...)
+	for _, other := range h.ranks {
+		if other.lost != "" {
+			r.tell(other.obituary())
+		}
+	}
 	r.group = cgroupOf(pid)
 	h.memory.seen(readMemoryState(r.group))
 	h.joined++
@@ -246,7 +251,7 @@ func converse(c *boot.Conn, out *queue[packet]) {
 // checkLeaving lets the ranks leave once all want to.
 func (h *host) checkLeaving() {
 	for _, r := range h.ranks {
-		if r.phase < leaving && !r.lost {
+		if r.phase < leaving && r.lost == "" {
 			return
 		}
 	}
@@ -258,7 +263,7 @@ func (h *host) checkLeaving() {
 // checkDrained lets the ranks close their links once nothing is under way.
 func (h *host) checkDrained() {
 	for _, r := range h.ranks {
-		if r.phase < drained && !r.lost {
+		if r.phase < drained && r.lost == "" {
 			return
 		}
 	}
