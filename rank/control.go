@@ -1,0 +1,184 @@
+package rank
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muster-mpi/muster/internal/boot"
+	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/transport/stream"
+	pb "github.com/muster-mpi/muster/proto"
+)
+
+// control is this rank's side of the conversation with its agent.
+type control struct {
+	conn       *boot.Conn
+	world      int
+	engine     *engine.Engine
+	links      *stream.Conn
+	returnable bool // failure policy return
+	closing    atomic.Bool
+
+	mu   sync.Mutex
+	next map[int]uint32 // number of the next link to a peer, once there was one
+
+	leaving gate // AllLeaving came
+	drained gate // AllDrained came
+	gone    gate // the agent is gone
+}
+
+// listen hears the agent until it or the job ends.
+func (c *control) listen() {
+	for {
+		var m pb.ToRank
+		files, err := c.conn.Recv(&m)
+		if err != nil {
+			c.gone.open()
+			if !c.closing.Load() {
+				// The agent died, and with it the job. Its other ranks learn the
+				// same way; where the kernel kills us first, as well.
+				fmt.Fprintf(os.Stderr, "muster: rank %d: the agent of this host is gone\n", c.world)
+				os.Exit(exitLost)
+			}
+			return
+		}
+		switch k := m.Kind.(type) {
+		case *pb.ToRank_Link:
+			c.attach(k.Link, files)
+			continue
+		case *pb.ToRank_AllLeaving:
+			c.leaving.open()
+		case *pb.ToRank_AllDrained:
+			c.drained.open()
+		case *pb.ToRank_Failed:
+			cause := errors.New(k.Failed.Cause)
+			c.links.Fail(int(k.Failed.Rank), cause)
+			c.engine.Fail(int(k.Failed.Rank), cause)
+		}
+		for _, f := range files {
+			f.Close()
+		}
+	}
+}
+
+// attach gives a connected socket to the links.
+func (c *control) attach(l *pb.LinkUp, files []*os.File) {
+	for i, f := range files {
+		conn, err := net.FileConn(f)
+		f.Close()
+		if err != nil || i > 0 {
+			continue // the link asks again
+		}
+		c.mu.Lock()
+		c.next[int(l.Peer)] = l.Number + 1
+		c.mu.Unlock()
+		c.links.Attach(int(l.Peer), l.Number, conn)
+	}
+}
+
+// connect asks for a link to peer: the next one, so that both ends may ask at
+// once and get the same.
+func (c *control) connect(peer int) error {
+	c.mu.Lock()
+	number := c.next[peer]
+	c.mu.Unlock()
+	return c.conn.Send(&pb.FromRank{Kind: &pb.FromRank_Connect{Connect: &pb.Connect{Peer: int32(peer), Number: number}}})
+}
+
+// verdictAfter is how long a rank that lost a link waits for its agent to say
+// that the peer died, before it reports the link.
+const verdictAfter = 2 * time.Second
+
+// exitLost is the exit code of a process that lost its agent or a link, the
+// launcher's ExitLost.
+const exitLost = 71
+
+// lost hears of a broken link. Mostly the peer has died, and the agent, its
+// parent, is about to say so or to end the job; if not, the link is at fault.
+func (c *control) lost(peer int, cause error) {
+	time.AfterFunc(verdictAfter, func() {
+		if c.closing.Load() {
+			return
+		}
+		if c.returnable {
+			c.engine.Fail(peer, cause)
+			return
+		}
+		c.abort(exitLost, fmt.Sprintf("rank %d lost its link to rank %d: %v", c.world, peer, cause))
+	})
+}
+
+func (c *control) allLeaving(ctx context.Context) error {
+	if err := c.conn.Send(&pb.FromRank{Kind: &pb.FromRank_Leaving{Leaving: &pb.Leaving{}}}); err != nil {
+		return err
+	}
+	return c.await(ctx, &c.leaving)
+}
+
+func (c *control) allDrained(ctx context.Context) error {
+	if err := c.conn.Send(&pb.FromRank{Kind: &pb.FromRank_Drained{Drained: &pb.Drained{}}}); err != nil {
+		return err
+	}
+	return c.await(ctx, &c.drained)
+}
+
+func (c *control) await(ctx context.Context, g *gate) error {
+	select {
+	case <-g.ch:
+		return nil
+	case <-c.gone.ch:
+		return errors.New("the agent went away")
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// maxLeftovers bounds how many a rank lists.
+const maxLeftovers = 100
+
+// left says the rank's last word.
+func (c *control) left(list []Leftover) error {
+	m := &pb.Left{More: int64(max(0, len(list)-maxLeftovers))}
+	for _, l := range list[:min(len(list), maxLeftovers)] {
+		what := l.Op
+		if l.Kind == UnreceivedSend {
+			what = "" // the sender's call is not known here
+		}
+		m.Leftovers = append(m.Leftovers, &pb.Leftover{
+			Kind: pb.Leftover_Kind(l.Kind), Comm: l.Comm, Source: int32(l.Source), Dest: int32(l.Dest),
+			Tag: int64(l.Tag), Bytes: int64(l.Bytes), Count: int64(l.Count), What: what,
+		})
+	}
+	c.closing.Store(true)
+	return c.conn.Send(&pb.FromRank{Kind: &pb.FromRank_Left{Left: m}})
+}
+
+// say tells the agent why the process is about to exit.
+func (c *control) say(code int, text string) error {
+	return c.conn.Send(&pb.FromRank{Kind: &pb.FromRank_Abort{Abort: &pb.Abort{Code: int32(code), Text: text}}})
+}
+
+// abort asks the agent to end the job and waits for that, but not for long; it
+// does not return.
+func (c *control) abort(code int, reason string) {
+	if c.say(code, reason) != nil {
+		fmt.Fprintf(os.Stderr, "muster: rank %d aborted: %s\n", c.world, reason)
+		os.Exit(code)
+	}
+	select {
+	case <-c.gone.ch:
+	case <-time.After(verdictAfter):
+	}
+	os.Exit(code)
+}
+
+func (c *control) close() {
+	c.closing.Store(true)
+	c.conn.Close()
+}

@@ -1,0 +1,217 @@
+package rank
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/record"
+	"github.com/muster-mpi/muster/internal/wire"
+)
+
+// PartitionedRecv is the receiving side of a partitioned message: parts can be
+// used as they arrive.
+type PartitionedRecv struct {
+	c      *Comm
+	source int
+	tag    Tag
+	want   payload
+	parts  int
+	err    error
+	hello  []byte
+	found  Request // of the sender's setup; complete once for all rounds
+
+	mu     sync.Mutex
+	setup  setup
+	met    bool
+	active bool
+	round  int
+	reqs   []Request // by the sender's partition; made once the setup is here
+}
+
+// PrecvInit makes a partitioned receive into buf, in partitions equal parts
+// (MPI_Precv_init). len(buf) must be a multiple of partitions and as much as
+// the sender sends: ErrMismatch from Wait. source is a rank, or Null: there are no
+// wildcards. It does not block. Errors, here as Err: as PsendInit.
+func PrecvInit[T any](c *Comm, partitions int, buf []T, source int, tag Tag) *PartitionedRecv {
+	r := &PartitionedRecv{c: c, source: source, tag: tag, want: slice(buf), parts: partitions}
+	const op = record.OpPrecv
+	r.err = c.checkRecv(op, source, tag, &r.want)
+	switch {
+	case r.err != nil:
+	case source == AnySource || tag == AnyTag:
+		r.err = c.fail(op.String(), source, tag, fmt.Errorf("%w: partitioned receives have no wildcards", ErrArgument))
+	default:
+		r.err = c.checkPartitions(op, source, tag, partitions, len(buf))
+	}
+	if r.err != nil || source == Null {
+		return r
+	}
+	r.hello = make([]byte, setupBytes)
+	want := slice(r.hello)
+	want.layout = r.want.layout
+	r.found = c.in(wire.Partitioned).irecv(op, source, tag, want)
+	r.err = r.found.early
+	return r
+}
+
+// Err returns what was wrong with the arguments, or nil.
+func (r *PartitionedRecv) Err() error { return r.err }
+
+// Start begins a round: buf belongs to the receive until Wait returns, apart
+// from partitions found Arrived (MPI_Start). Errors: ErrActive if the last round
+// has not been waited for.
+func (r *PartitionedRecv) Start() error {
+	if r.err != nil {
+		return r.err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.active {
+		return r.c.fail("Start", r.source, r.tag, ErrActive)
+	}
+	r.active = true
+	r.round++
+	r.reqs = nil
+	if r.source == Null {
+		return nil
+	}
+	if r.met {
+		return r.post()
+	}
+	return nil
+}
+
+// meet takes the sender's setup, which wait says how to wait for, and posts the
+// round's receives. r.mu is held.
+func (r *PartitionedRecv) meet(wait func(Request) (bool, error)) (bool, error) {
+	if r.source == Null || r.reqs != nil {
+		return true, nil
+	}
+	if !r.met {
+		if done, err := wait(r.found); !done || err != nil {
+			return false, err
+		}
+		r.setup = setup{
+			channel: binary.LittleEndian.Uint64(r.hello),
+			parts:   binary.LittleEndian.Uint64(r.hello[8:]),
+			bytes:   binary.LittleEndian.Uint64(r.hello[16:]),
+		}
+		if n := r.want.buf.Len(); r.setup.bytes != uint64(n) || r.setup.parts < 1 || r.setup.parts >= maxPartitions || r.setup.bytes%r.setup.parts != 0 {
+			r.active = false
+			r.err = r.c.fail(record.OpPrecv.String(), r.source, r.tag, fmt.Errorf("%w: the sender sends %d bytes in %d partitions, the receiver has room for %d", ErrMismatch, r.setup.bytes, r.setup.parts, n))
+			return false, r.err
+		}
+		r.met = true
+	}
+	return true, r.post()
+}
+
+// post posts a receive for each of the sender's partitions. r.mu is held.
+func (r *PartitionedRecv) post() error {
+	n := int(r.setup.parts)
+	size := r.want.buf.Len() / n
+	twin := r.c.in(wire.Partition)
+	r.reqs = make([]Request, n)
+	for i := range r.reqs {
+		part := r.want
+		part.buf = r.want.buf.Slice(i*size, (i+1)*size)
+		r.reqs[i] = twin.irecv(record.OpPrecv, r.source, partTag(r.setup.channel, r.round, i), part)
+		if err := r.reqs[i].early; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Arrived reports whether partition i of the receiver's cut is there, so that
+// it may be read (MPI_Parrived). Outside a round it is true. It does not block,
+// unless a Wait is under way. Errors: ErrArgument for one that does not exist,
+// ErrMismatch, and those of the message.
+func (r *PartitionedRecv) Arrived(i int) (bool, error) {
+	if r.err != nil {
+		return false, r.err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i < 0 || i >= r.parts {
+		return false, r.c.fail("Arrived", r.source, r.tag, fmt.Errorf("%w: partition %d, legal are 0 to %d", ErrArgument, i, r.parts-1))
+	}
+	if !r.active || r.source == Null {
+		return true, nil
+	}
+	if met, err := r.meet(func(q Request) (bool, error) { _, done, err := q.Test(); return done, err }); !met || err != nil {
+		return false, err
+	}
+	size, cut := r.want.buf.Len()/r.parts, r.want.buf.Len()/len(r.reqs)
+	if size == 0 {
+		return true, nil
+	}
+	for k := i * size / cut; k*cut < (i+1)*size; k++ {
+		if _, done, err := r.reqs[k].Peek(); errors.Is(err, ErrRequest) {
+			continue // a Wait that its context ended has seen it complete
+		} else if !done || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// Wait ends the round: it returns when all of buf is there (MPI_Wait). An
+// inactive receive is complete, with the empty status. If ctx ends first the
+// error is its cause and the round goes on. Errors: ErrMismatch, ErrType, and as
+// Recv.
+func (r *PartitionedRecv) Wait(ctx context.Context) (Status, error) {
+	if r.err != nil {
+		return emptyStatus, r.err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.active {
+		return emptyStatus, nil
+	}
+	if r.source == Null {
+		r.active = false
+		return nullStatus, nil
+	}
+	if _, err := r.meet(func(q Request) (bool, error) { _, err := q.Wait(ctx); return err == nil, err }); err != nil {
+		return Status{}, err
+	}
+	for _, q := range r.reqs {
+		if !q.live() {
+			continue
+		}
+		if _, err := q.Wait(ctx); err != nil {
+			if !q.live() {
+				r.active = false
+			}
+			return Status{}, err
+		}
+	}
+	r.active = false
+	status := r.want.status(engine.Status{Source: r.source, Tag: int64(r.tag), Bytes: r.want.buf.Len()})
+	return status, nil
+}
+
+// Free gives r up (MPI_Request_free). A setup that never came is not waited for
+// any more; calls after it are ErrRequest. Errors: ErrActive in a round.
+func (r *PartitionedRecv) Free() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.active {
+		return r.c.fail("Free", r.source, r.tag, ErrActive)
+	}
+	if r.found.live() {
+		if err := r.found.Cancel(); err != nil {
+			return err
+		}
+		if err := r.found.Free(); err != nil {
+			return err
+		}
+	}
+	r.err = ErrRequest
+	return nil
+}
