@@ -2,11 +2,12 @@ package launcher
 
 import (
 	"fmt"
-	"golang.org/x/sys/unix"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // bannerRanks is how many ranks a banner says more of than their number.
@@ -86,7 +87,11 @@ func leftoverText(all []Leftover) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "muster: the job left %s that nobody completed:\n", count(len(all), "message or operation"))
+	total := 0
+	for _, l := range all {
+		total += int(max(l.Count, 1))
+	}
+	fmt.Fprintf(&b, "muster: the job left %s that nobody completed:\n", count(total, "message or operation"))
 	for _, l := range all[:min(len(all), bannerRanks)] {
 		b.WriteString("muster:   " + l.String() + "\n")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -70,26 +71,41 @@ func startAgent(argv []string) (*hostAgent, error) {
 	}
 	defer null.Close()
 	const number = 3 // the first descriptor after standard error
-	process, err := os.StartProcess(path, argv, &os.ProcAttr{
+	a := &hostAgent{ended: make(chan struct{})}
+	err = a.start(path, argv, &os.ProcAttr{
 		Env:   append(outside(os.Environ()), agent.EnvSocket+"="+strconv.Itoa(number)),
 		Files: []*os.File{null, os.Stderr, os.Stderr, theirs},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
+		// The end of the launcher wakes an agent that is stopped, so that it can
+		// clean up; it changes nothing for one that runs.
+		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGCONT},
 	})
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
-	a := &hostAgent{process: process, ended: make(chan struct{})}
-	go func() {
-		a.state, _ = process.Wait()
-		close(a.ended)
-	}()
 	if err := a.connect(conn); err != nil {
 		conn.Close()
 		a.kill()
 		return nil, err
 	}
 	return a, nil
+}
+
+// start starts the process and sees to its being waited for. The thread that
+// starts it lives as long as it does: its death would count as the launcher's.
+func (a *hostAgent) start(path string, argv []string, attr *os.ProcAttr) error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		var err error
+		a.process, err = os.StartProcess(path, argv, attr)
+		started <- err
+		if err == nil {
+			a.state, _ = a.process.Wait()
+			close(a.ended)
+		}
+	}()
+	return <-started
 }
 
 func (a *hostAgent) connect(conn net.Conn) (err error) {

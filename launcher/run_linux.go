@@ -37,7 +37,8 @@ type run struct {
 	done     *pb.Done
 	ending   bool // the ranks were told to end because of the outside
 	reason   string
-	code     int // of the job, if the outside ended it
+	code     int       // of the job, if the outside ended it
+	limit    time.Time // when an agent that has not ended the job is given up
 	overdue  <-chan time.Time
 }
 
@@ -175,8 +176,8 @@ func (r *run) grace() time.Duration {
 // end asks the agent to end the ranks; with a reason, to report on them as well.
 func (r *run) end(grace time.Duration, reason string) {
 	r.ending = true
-	if grace == 0 && r.overdue == nil {
-		r.overdue = time.After(patience + 5*time.Second)
+	if limit := time.Now().Add(grace + patience); r.overdue == nil || limit.Before(r.limit) {
+		r.limit, r.overdue = limit, time.After(grace+patience)
 	}
 	r.agent.send(&pb.ToAgent{Kind: &pb.ToAgent_End{End: &pb.EndJob{GraceNanos: int64(grace), Reason: reason}}})
 }

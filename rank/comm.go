@@ -255,6 +255,12 @@ func (c Comparison) String() string {
 // Compare tells how c and d relate: Identical, Congruent, Similar or Unequal
 // (MPI_Comm_compare). It is local.
 func (c *Comm) Compare(d *Comm) Comparison {
+	if c == nil || d == nil || c.job == nil || d.job == nil {
+		if c == d {
+			return Identical
+		}
+		return Unequal
+	}
 	if c == d || c.context() != nil && c.context() == d.context() && c.space == d.space {
 		return Identical
 	}

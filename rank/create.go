@@ -102,9 +102,6 @@ func (c *Comm) split(ctx context.Context, op record.Op, color, key int, by strin
 	if err := c.usable(op.String()); err != nil {
 		return nil, err
 	}
-	if color < 0 && color != Undefined {
-		return nil, c.fail(op.String(), Null, AnyTag, fmt.Errorf("%w: color %d, legal are 0 and above and Undefined", ErrArgument, color))
-	}
 	n := c.creations.Add(1)
 	fail := func(err error) (*Comm, error) {
 		return nil, c.fail(op.String(), Null, AnyTag, fmt.Errorf("creation call %d: %w", n, err))
@@ -113,6 +110,12 @@ func (c *Comm) split(ctx context.Context, op record.Op, color, key int, by strin
 		offer{op: op, id: c.job.engine.NextID(), color: int64(color), key: int64(key)})
 	if err != nil {
 		return fail(err)
+	}
+	for r, o := range offers {
+		// All take part all the same: the others are waiting, and must fail too.
+		if o.color < 0 && o.color != int64(Undefined) {
+			return fail(fmt.Errorf("%w: rank %d gives color %d, legal are 0 and above and Undefined", ErrArgument, r, o.color))
+		}
 	}
 	if color == Undefined {
 		return nil, nil
@@ -154,7 +157,8 @@ func (c *Comm) Create(ctx context.Context, group *Group) (*Comm, error) {
 // CreateGroup makes a communicator of group, whose ranks must be in c and are
 // the only ones to call it (MPI_Comm_create_group). tag tells concurrent calls
 // apart; it has nothing to do with the tags of messages and is at most
-// MaxTag/2. Errors: ErrGroup if the caller is not in group, ErrTag; blocking, cost
+// MaxTag/2. After an error the tag must not be used for the group again: what was
+// sent under it may still arrive. Errors: ErrGroup if the caller is not in group, ErrTag; blocking, cost
 // and other errors as Dup.
 func (c *Comm) CreateGroup(ctx context.Context, group *Group, tag Tag) (*Comm, error) {
 	const op = record.OpCreateGroup

@@ -58,7 +58,7 @@ func (c *Comm) exchange(ctx context.Context, members []int, me int, tag Tag, min
 	mask := 1
 	for ; mask < p && me&mask == 0; mask <<= 1 {
 		if me+mask < p {
-			part, err := lib.take(ctx, mine.op, members[me+mask], tag)
+			part, err := lib.take(ctx, mine.op, members[me+mask], tag, p == c.Size())
 			if err != nil {
 				return nil, err
 			}
@@ -71,7 +71,7 @@ func (c *Comm) exchange(ctx context.Context, members []int, me int, tag Tag, min
 			return nil, err
 		}
 		var err error
-		if table, err = lib.take(ctx, mine.op, parent, tag); err != nil {
+		if table, err = lib.take(ctx, mine.op, parent, tag, p == c.Size()); err != nil {
 			return nil, err
 		}
 	}
@@ -98,12 +98,16 @@ func (c *Comm) exchange(ctx context.Context, members []int, me int, tag Tag, min
 }
 
 // take receives a message of any length from source.
-func (c *Comm) take(ctx context.Context, op record.Op, source int, tag Tag) ([]byte, error) {
-	m, err := c.mprobe(ctx, op, source, tag)
+// With all it fails as soon as any rank of c has: who gave an exchange up for
+// that reason sends nothing more.
+func (c *Comm) take(ctx context.Context, op record.Op, source int, tag Tag, all bool) ([]byte, error) {
+	env := c.envelope(op, engine.Standard, source, tag, new(payload))
+	env.All = all
+	m, s, err := c.job.engine.Probe(ctx, &env, true)
 	if err != nil {
-		return nil, err
+		return nil, c.fail(op.String(), source, AnyTag, err)
 	}
-	b := make([]byte, m.status.Bytes)
-	_, err = m.recv(ctx, op, slice(b))
+	b := make([]byte, s.Bytes)
+	_, err = (&Message{c, m, bytesOnly.status(s)}).recv(ctx, op, slice(b))
 	return b, err
 }

@@ -88,6 +88,9 @@ func Join(ctx context.Context) (*Comm, error) {
 // launcher, or on standard error where there is none. Errors: ErrComm if c is not
 // the world, ErrLeft, ErrAborted.
 func (c *Comm) Leave(ctx context.Context) error {
+	if c == nil || c.job == nil {
+		return c.usable("Leave")
+	}
 	j := c.job
 	if c != j.world {
 		return c.fail("Leave", Null, AnyTag, fmt.Errorf("%w: only the world is left", ErrComm))

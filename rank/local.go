@@ -49,6 +49,9 @@ type local struct {
 	cause error // why the world ended early
 }
 
+// maxLocal bounds the ranks of one process.
+const maxLocal = 1 << 16
+
 // Local runs fn as n ranks, each a goroutine of this process, and returns when
 // all have ended: for programs that want ranks without processes, and for tests
 // (see package ranktest). The worlds of several Locals have nothing to do with
@@ -57,15 +60,18 @@ type local struct {
 // If a rank returns an error, panics, or ends its goroutine, the calls of the
 // others fail with ErrAborted, and Local returns the error of the rank that was
 // first to fail, once all have ended. A panic becomes an error with its stack.
-// Ranks need not call Leave. Errors: ErrArgument if n < 1.
+// Ranks need not call Leave. Errors: ErrArgument if n is not from 1 to
+// 65,536 or fn is nil.
 func Local(n int, fn func(ctx context.Context, world *Comm) error, opts ...LocalOption) error {
-	if n < 1 {
-		return fmt.Errorf("rank: Local: %w: %d ranks", ErrArgument, n)
+	if n < 1 || n > maxLocal || fn == nil {
+		return fmt.Errorf("rank: Local: %w: %d ranks, legal are 1 to %d; or no function", ErrArgument, n, maxLocal)
 	}
 	l := &local{stopped: gate{ch: make(chan struct{})}}
 	l.running.Store(int32(n))
 	for _, o := range opts {
-		o(l)
+		if o != nil {
+			o(l)
+		}
 	}
 	if err := l.build(n); err != nil {
 		return err

@@ -59,14 +59,21 @@ func PrecvInit[T any](c *Comm, partitions int, buf []T, source int, tag Tag) *Pa
 }
 
 // Err returns what was wrong with the arguments, or nil.
-func (r *PartitionedRecv) Err() error { return r.err }
+func (r *PartitionedRecv) Err() error {
+	if r == nil || r.c == nil {
+		return fmt.Errorf("rank: %w: the partitioned operation is nil or zero", ErrArgument)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
 
 // Start begins a round: buf belongs to the receive until Wait returns, apart
 // from partitions found Arrived (MPI_Start). Errors: ErrActive if the last round
 // has not been waited for.
 func (r *PartitionedRecv) Start() error {
-	if r.err != nil {
-		return r.err
+	if err := r.Err(); err != nil {
+		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -132,8 +139,8 @@ func (r *PartitionedRecv) post() error {
 // unless a Wait is under way. Errors: ErrArgument for one that does not exist,
 // ErrMismatch, and those of the message.
 func (r *PartitionedRecv) Arrived(i int) (bool, error) {
-	if r.err != nil {
-		return false, r.err
+	if err := r.Err(); err != nil {
+		return false, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -165,8 +172,8 @@ func (r *PartitionedRecv) Arrived(i int) (bool, error) {
 // error is its cause and the round goes on. Errors: ErrMismatch, ErrType, and as
 // Recv.
 func (r *PartitionedRecv) Wait(ctx context.Context) (Status, error) {
-	if r.err != nil {
-		return emptyStatus, r.err
+	if err := r.Err(); err != nil {
+		return emptyStatus, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -199,6 +206,9 @@ func (r *PartitionedRecv) Wait(ctx context.Context) (Status, error) {
 // Free gives r up (MPI_Request_free). A setup that never came is not waited for
 // any more; calls after it are ErrRequest. Errors: ErrActive in a round.
 func (r *PartitionedRecv) Free() error {
+	if err := r.Err(); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.active {

@@ -78,13 +78,20 @@ func (c *Comm) checkPartitions(op record.Op, peer int, tag Tag, parts, n int) er
 }
 
 // Err returns what was wrong with the arguments, or nil.
-func (s *PartitionedSend) Err() error { return s.err }
+func (s *PartitionedSend) Err() error {
+	if s == nil || s.c == nil {
+		return fmt.Errorf("rank: %w: the partitioned operation is nil or zero", ErrArgument)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
 
 // Start begins a round: partitions may be handed over from now on (MPI_Start).
 // Errors: ErrActive if the last round has not been waited for.
 func (s *PartitionedSend) Start() error {
-	if s.err != nil {
-		return s.err
+	if err := s.Err(); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,8 +113,8 @@ func (s *PartitionedSend) Start() error {
 // exist or was handed over before, and those after it are not handed over; as
 // Isend.
 func (s *PartitionedSend) Ready(partitions ...int) error {
-	if s.err != nil {
-		return s.err
+	if err := s.Err(); err != nil {
+		return err
 	}
 	for _, i := range partitions {
 		if err := s.handOver(i); err != nil {
@@ -163,8 +170,8 @@ func (s *PartitionedSend) handOver(i int) error {
 // (MPI_Wait). All must have been handed over: ErrPending. An inactive send is
 // complete. If ctx ends first the error is its cause and the round goes on.
 func (s *PartitionedSend) Wait(ctx context.Context) (Status, error) {
-	if s.err != nil {
-		return emptyStatus, s.err
+	if err := s.Err(); err != nil {
+		return emptyStatus, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,6 +200,9 @@ func (s *PartitionedSend) Wait(ctx context.Context) (Status, error) {
 // Free gives s up (MPI_Request_free); calls after it are ErrRequest. Errors:
 // ErrActive in a round.
 func (s *PartitionedSend) Free() error {
+	if err := s.Err(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.active {

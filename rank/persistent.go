@@ -2,6 +2,7 @@ package rank
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/muster-mpi/muster/internal/engine"
@@ -73,6 +74,9 @@ func (p *Persistent) Err() error { return p.err }
 // WaitAll and its kin. Errors: what Err returns; ErrActive if the last round has
 // not been waited for; what is wrong with the operation, and p is inactive then.
 func (p *Persistent) Start() (Request, error) {
+	if p == nil || p.start == nil && p.err == nil {
+		return Request{}, fmt.Errorf("rank: Start: %w: the persistent request is nil or zero", ErrArgument)
+	}
 	if p.err != nil {
 		return Request{}, p.err
 	}

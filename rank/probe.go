@@ -62,7 +62,12 @@ type Message struct {
 }
 
 // Status tells of the message; Len counts bytes, and Count tells elements.
-func (m *Message) Status() Status { return m.status }
+func (m *Message) Status() Status {
+	if m == nil {
+		return emptyStatus
+	}
+	return m.status
+}
 
 // Mprobe waits for the earliest message from source with tag and takes it out of
 // matching (MPI_Mprobe): the next receive or probe gets the next message. A probe

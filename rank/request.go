@@ -3,6 +3,7 @@ package rank
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/internal/record"
@@ -106,6 +107,9 @@ func (r Request) Cancel() error {
 // and a panic in f is printed and ends f only. Errors: ErrRequest,
 // ErrConcurrent; f is then not called.
 func (r Request) Then(f func(Status, error)) error {
+	if f == nil {
+		return fmt.Errorf("rank: Then: %w: the function is nil", ErrArgument)
+	}
 	if r.c == nil {
 		engine.RunCallback(func() { f(emptyStatus, r.early) })
 		return nil

@@ -2,9 +2,12 @@ package rank
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"unsafe"
 
 	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/layout"
 	"github.com/muster-mpi/muster/internal/record"
 )
 
@@ -12,7 +15,7 @@ import (
 // way at once, so that ranks in a ring cannot block each other (MPI_Sendrecv,
 // MPI 4.1 §3.10). It returns when sbuf may be reused and the message is in rbuf.
 // Its halves match any other send or receive. Either peer may be Null. sbuf and
-// rbuf must not overlap. The status is the receive's. Errors: as Send and Recv. If
+// rbuf must not overlap: ErrArgument. The status is the receive's. Errors: as Send and Recv. If
 // the send fails, also because ctx ended, that is the error, and the receive is
 // cancelled unless it has matched: see Status.Cancelled.
 func SendRecv[S, R any](ctx context.Context, c *Comm, dest int, stag Tag, sbuf []S, source int, rtag Tag, rbuf []R) (Status, error) {
@@ -33,6 +36,9 @@ func (c *Comm) sendRecv(ctx context.Context, dest int, stag Tag, out payload, so
 	if err := c.checkRecv(op, source, rtag, &in); err != nil {
 		return Status{}, err
 	}
+	if source != Null && dest != Null && overlap(out.buf, in.buf) {
+		return Status{}, c.fail(op.String(), dest, stag, fmt.Errorf("%w: the buffers to send and to receive overlap; SendRecvReplace copies", ErrArgument))
+	}
 	r := c.irecv(op, source, rtag, in)
 	if dest != Null {
 		env := c.envelope(op, engine.Standard, dest, stag, &out)
@@ -47,4 +53,15 @@ func (c *Comm) sendRecv(ctx context.Context, dest int, stag Tag, out payload, so
 	}
 	s, err := c.job.engine.Conclude(ctx, r.ref)
 	return r.finish(s, err)
+}
+
+// overlap reports whether two buffers of one run each share a byte.
+func overlap(a, b layout.Buffer) bool {
+	x, _ := a.Contiguous()
+	y, _ := b.Contiguous()
+	if len(x) == 0 || len(y) == 0 {
+		return false
+	}
+	from, to := uintptr(unsafe.Pointer(&x[0])), uintptr(unsafe.Pointer(&y[0]))
+	return from < to+uintptr(len(y)) && to < from+uintptr(len(x))
 }

@@ -56,13 +56,14 @@ Signals
 
 Exit code
   That of the first rank to fail, 128+n if signal n killed it, 0 if none failed.
+  Under --on-failure return it is 0 if at least one rank ended well.
   muster help exit-codes lists the launcher's own. go run turns every code but 0
   into 1: install the command with go install ./cmd/muster if you need them.
 `
 
 const exitCodes = `Exit codes of muster run
 
-  0          every rank ended well
+  0          every rank ended well; under --on-failure return, at least one
   1-63 …     the code of the first rank to fail, whatever it chose
    64        the command line is wrong
    66        a program was not found, built or started, or a rank did not join

@@ -165,3 +165,34 @@ func main() {
 		t.Errorf("the death of rank 2 is not reported: %s", stderr)
 	}
 }
+
+// A creation call on a communicator with a dead member fails on every survivor.
+func TestCreationFailsOnAllSurvivors(t *testing.T) {
+	exe := built(t, `package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/muster-mpi/muster/rank"
+)
+
+func main() {
+	rank.Run(func(ctx context.Context, c *rank.Comm) error {
+		if c.Rank() == 1 {
+			return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		}
+		if _, err := c.Dup(ctx); !errors.Is(err, rank.ErrFailed) {
+			return fmt.Errorf("Dup with a dead rank: %w", err)
+		}
+		return nil
+	})
+}
+`)
+	if stdout, stderr := shell(t, `$muster run --oversubscribe -n 5 --timeout 30s --on-failure return `+exe+`; echo code $?`); stdout != "code 0\n" {
+		t.Errorf("stdout: %s\nstderr: %s", stdout, stderr)
+	}
+}

@@ -152,6 +152,9 @@ func (e *Engine) Leftovers() []Leftover {
 			continue
 		}
 		for i := range c.spaces {
+			if wire.Space(i) == wire.Library {
+				continue // of a creation call that failed, and said so
+			}
 			for m := range c.spaces[i].match.Messages {
 				m := m.Ref.(*message)
 				count[Leftover{

@@ -24,6 +24,7 @@ type Envelope struct {
 	Space   wire.Space
 	Mode    Mode
 	Object  bool // the payload is an encoded object
+	All     bool // probes: needs every rank of the context, whoever the message comes from
 	Peer    int  // rank in the context's group; match.AnySource for receives
 	Tag     int64
 	Layout  uint32 // of the elements; 0 matches all

@@ -23,6 +23,7 @@ func (p *prober) matches(m *match.Message) bool {
 // Probe waits for a message that source and tag match. With take it is taken
 // out of matching and returned (matched probe), else only its status is.
 func (e *Engine) Probe(ctx context.Context, env *Envelope, take bool) (*Message, Status, error) {
+	ctx = orForever(ctx)
 	slot := e.records.Begin(env.What, env.Context.number, int32(env.Peer), env.Tag, 0)
 	defer slot.End(e.records)
 	e.mu.Lock()

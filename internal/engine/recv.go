@@ -36,6 +36,7 @@ func (t *TypeError) Is(target error) bool { return target == ErrType }
 // error is ErrCancelled with ctx's cause; a message that has matched is
 // received. When Recv returns nothing touches the buffer any more.
 func (e *Engine) Recv(ctx context.Context, env *Envelope) (Status, error) {
+	ctx = orForever(ctx)
 	e.mu.Lock()
 	op, err := e.post(env)
 	if err != nil {
@@ -106,7 +107,7 @@ func (e *Engine) unreachable(env *Envelope) error {
 	}
 	g := env.Context.group
 	first, last := env.Peer, env.Peer
-	if env.Peer == int(match.AnySource) {
+	if env.Peer == int(match.AnySource) || env.All {
 		first, last = 0, g.Size()-1
 	}
 	for r := first; r <= last; r++ {

@@ -35,6 +35,7 @@ func (e *Engine) poll(r Ref) {
 // goroutines that wait for r the second gets ErrConcurrent. A null request is
 // complete, with EmptyStatus.
 func (e *Engine) Wait(ctx context.Context, r Ref) (Status, error) {
+	ctx = orForever(ctx)
 	if r.IsNull() {
 		return EmptyStatus, nil
 	}
@@ -82,6 +83,7 @@ func (e *Engine) collect(op *Op) (Status, error) {
 // coming: from then on it depends on the peer's engine, not on its program. The
 // error is then ErrCancelled with ctx's cause, or the operation's own.
 func (e *Engine) Conclude(ctx context.Context, r Ref) (Status, error) {
+	ctx = orForever(ctx)
 	status, err := e.Wait(ctx, r)
 	cause := context.Cause(ctx)
 	if err == nil || cause == nil || r.op.gen.Load() != r.gen {
@@ -174,6 +176,7 @@ func (e *Engine) Peek(r Ref) (Status, bool, error) {
 // are passed over; -1 if there is no other. Which of several is chosen changes
 // from call to call, so that none starves.
 func (e *Engine) WaitAny(ctx context.Context, rs []Ref) (int, Status, error) {
+	ctx = orForever(ctx)
 	if len(e.pollers) > 0 {
 		e.pollAny(rs)
 	}

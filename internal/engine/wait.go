@@ -68,6 +68,15 @@ func (l *waiterList) remove(w *waiter) {
 	}
 }
 
+// orForever returns ctx, or for a nil one a context that never ends: a panic in
+// the midst of an operation would leave it half done.
+func orForever(ctx context.Context) context.Context {
+	if ctx == nil {
+		return context.Background()
+	}
+	return ctx
+}
+
 // newWaiter takes a waiter from the pool. Engine.mu is held.
 func (e *Engine) newWaiter() *waiter {
 	n := len(e.waiters)
