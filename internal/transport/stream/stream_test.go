@@ -41,7 +41,7 @@ func TestShakyConnections(t *testing.T) {
 		{"TLS", socketpair.TCP, true, stream.Config{}, 300_000},
 	} {
 		seeds := uint64(3)
-		if testing.Short() {
+		if transporttest.Short() {
 			seeds = 1
 		}
 		for seed := range seeds {

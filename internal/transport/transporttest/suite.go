@@ -101,7 +101,7 @@ func random(from, to int, index uint64) *frame {
 func inOrder(t *testing.T, open Opener) {
 	const n = 4
 	count := uint64(300)
-	if testing.Short() {
+	if Short() {
 		count = 60
 	}
 	nodes := world(t, n, open, random)
@@ -161,7 +161,7 @@ func list(t *testing.T, open Opener, frames []frame) {
 func anySize(t *testing.T, open Opener) {
 	sizes := []int{1, 2, 7, 8, 9, 47, 48, 49, 1023, 1024, 4096, 16<<10 - 1, 16 << 10, 16<<10 + 1,
 		64<<10 - 1, 64 << 10, 64<<10 + 1, 256<<10 - 57, 256 << 10, 256<<10 + 1, 1<<20 - 1, 1<<20 + 1, 3<<20 + 17}
-	if !testing.Short() {
+	if !Short() {
 		sizes = append(sizes, 16<<20+5, 64<<20)
 	}
 	var frames []frame
@@ -192,7 +192,7 @@ func stridedPayloads(t *testing.T, open Opener) {
 // flood sends faster than any link is, so that it has to refuse now and then.
 func flood(t *testing.T, open Opener) {
 	count := 20_000
-	if testing.Short() {
+	if Short() {
 		count = 4_000
 	}
 	frames := make([]frame, count)
@@ -207,7 +207,7 @@ func flood(t *testing.T, open Opener) {
 func echo(t *testing.T, open Opener) {
 	const n = 3
 	count := 3000
-	if testing.Short() {
+	if Short() {
 		count = 500
 	}
 	gen := func(from, to int, index uint64) *frame {
