@@ -46,13 +46,14 @@ func table(t *testing.T, head string) [][]string {
 
 type pkg struct {
 	ImportPath string
+	Name       string
 	Imports    []string
 }
 
 // packages lists the module's packages as they build on Linux.
 func packages(t *testing.T) []pkg {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Imports", "./...")
 	cmd.Dir = ".."
 	cmd.Env = append(os.Environ(), "GOOS=linux", "CGO_ENABLED=0")
 	out, err := cmd.Output()
@@ -82,7 +83,7 @@ func TestPackagesImportWhatTheHouseAllows(t *testing.T) {
 		found[name] = true
 		may, ok := allowed[name]
 		if !ok {
-			if p.Imports != nil {
+			if p.Name != "main" && p.Imports != nil { // a user's own program, as the README has one
 				t.Errorf("package %s is not in ARCHITECTURE.md's table", name)
 			}
 			continue

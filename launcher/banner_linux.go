@@ -7,8 +7,18 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/muster-mpi/muster/internal/output"
 	"golang.org/x/sys/unix"
 )
+
+// underWay ends the record of an operation that is not complete.
+const underWay = ", under way"
+
+// inCall reports whether a rank's last record is of a call that had not
+// returned, though it had not blocked for long: one that is no nonblocking start.
+func inCall(last string) bool {
+	return strings.HasSuffix(last, underWay) && !strings.HasPrefix(last, "I")
+}
 
 // bannerRanks is how many ranks a banner says more of than their number.
 const bannerRanks = 16
@@ -26,7 +36,7 @@ func (r *Result) banner() string {
 		}
 		b.WriteString(") ")
 	}
-	b.WriteString(f.What)
+	b.WriteString(strings.ReplaceAll(output.Escape(f.What), "\n", "\nmuster:   "))
 	if f.Phase != "" {
 		b.WriteString(", " + f.Phase)
 	}
@@ -47,6 +57,8 @@ func (r *Result) banner() string {
 			lines = append(lines, fmt.Sprintf("rank %d was in %s", o.Rank, o.Blocked))
 		case o.Phase == "not joined" && f.Phase != "" && strings.HasPrefix(f.Phase, "during startup"):
 			lines = append(lines, fmt.Sprintf("rank %d (pid %d) had not joined", o.Rank, o.PID))
+		case o.Phase == "running" && inCall(o.Last):
+			lines = append(lines, fmt.Sprintf("rank %d was in %s", o.Rank, strings.TrimSuffix(o.Last, underWay)))
 		case o.Phase == "running" && o.Last != "":
 			lines = append(lines, fmt.Sprintf("rank %d was in no call; its last: %s", o.Rank, o.Last))
 		case o.Phase == "leaving":

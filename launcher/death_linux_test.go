@@ -32,8 +32,21 @@ func TestProgramsThatNeverJoinAreASuccess(t *testing.T) {
 	}
 }
 
+// afterStartUp repeats a job until its rank fails after all have joined: on a
+// loaded machine the victim may be quicker than the others' start.
+func afterStartUp(run func() *trial) *trial {
+	tr := run()
+	for range 20 {
+		if !strings.Contains(tr.stderr.String(), "during startup") {
+			break
+		}
+		tr = run()
+	}
+	return tr
+}
+
 func TestF01KillRank(t *testing.T) {
-	tr := newTrial(t, 4, "@signal", "2", "9").run()
+	tr := afterStartUp(func() *trial { return newTrial(t, 4, "@signal", "2", "9").run() })
 	tr.expect(137, "rank 2 (host", "killed by signal 9 (SIGKILL)", "3 ranks stopped by muster; exit 137",
 		"rank 0 was in Recv from 1 tag 7 on world", "at solver.go:142")
 }

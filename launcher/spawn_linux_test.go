@@ -176,9 +176,12 @@ func TestLeftoversAreListedAndStrictFails(t *testing.T) {
 }
 
 func TestReportHoldsWhatTheBannerSays(t *testing.T) {
-	tr := newTrial(t, 3, "@signal", "1", "9")
-	tr.job.Report = filepath.Join(t.TempDir(), "report.json")
-	tr.run().expect(137)
+	tr := afterStartUp(func() *trial {
+		tr := newTrial(t, 3, "@signal", "1", "9")
+		tr.job.Report = filepath.Join(t.TempDir(), "report.json")
+		return tr.run()
+	})
+	tr.expect(137)
 	data, err := os.ReadFile(tr.job.Report)
 	if err != nil {
 		t.Fatal(err)

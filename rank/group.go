@@ -22,6 +22,15 @@ func (g *Group) derive(world []int32) *Group {
 	return &Group{world: world, n: len(world), self: g.self}
 }
 
+// String lists g's world ranks in order.
+func (g *Group) String() string {
+	ranks := make([]int, g.n)
+	for r := range ranks {
+		ranks[r] = g.World(r)
+	}
+	return fmt.Sprint(ranks)
+}
+
 // Size returns the number of ranks in g (MPI_Group_size).
 func (g *Group) Size() int { return g.n }
 

@@ -168,7 +168,9 @@ func (j *job) abort(code int, reason string) {
 // Run joins the job, runs fn, and leaves. It returns only if all went well. An
 // error of fn, or of joining or leaving, is reported with the rank, by the
 // launcher or on standard error, and ends the process with exit code 1, which
-// ends the job; a panic ends the process as in any Go program.
+// ends the job; a panic ends the process as in any Go program. Signals do not end
+// fn's ctx: a program that wants to clean up within the launcher's --grace derives
+// one by os/signal.NotifyContext(ctx, syscall.SIGTERM).
 func Run(fn func(ctx context.Context, world *Comm) error) {
 	ctx := context.Background()
 	world, err := Join(ctx)

@@ -77,6 +77,8 @@ func (c *Comm) checkSend(op record.Op, dest int, tag Tag, p *payload) error {
 	switch {
 	case p.err != nil:
 		return c.fail(op.String(), dest, tag, p.err)
+	case dest == AnySource:
+		return c.fail(op.String(), dest, tag, fmt.Errorf("%w: the destination is AnySource, which only receives and probes may name; legal are 0 to %d and Null", ErrRank, c.Size()-1))
 	case (dest < 0 || dest >= c.Size()) && dest != Null:
 		return c.fail(op.String(), dest, tag, fmt.Errorf("%w: destination %d, legal are 0 to %d and Null", ErrRank, dest, c.Size()-1))
 	case tag < 0:
