@@ -36,7 +36,6 @@ func (t *TypeError) Is(target error) bool { return target == ErrType }
 // error is ErrCancelled with ctx's cause; a message that has matched is
 // received. When Recv returns nothing touches the buffer any more.
 func (e *Engine) Recv(ctx context.Context, env *Envelope) (Status, error) {
-	ctx = orForever(ctx)
 	e.mu.Lock()
 	op, err := e.post(env)
 	if err != nil {

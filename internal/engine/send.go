@@ -12,7 +12,6 @@ import (
 // either taken back, and the error is ErrCancelled with ctx's cause, or already
 // matched, and Send succeeds.
 func (e *Engine) Send(ctx context.Context, env *Envelope) error {
-	ctx = orForever(ctx)
 	p := e.peer(env.Context.group.World(env.Peer))
 	if err := e.refusal(p, env.Context); err != nil {
 		return err
