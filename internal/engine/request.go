@@ -16,7 +16,7 @@ func (r Ref) live() *Op {
 // drive polls every link that can be polled once.
 func (e *Engine) drive() {
 	for _, p := range e.pollers {
-		p.Poll()
+		p.Poll(e)
 	}
 }
 

@@ -198,7 +198,11 @@ func (p *fakePoller) Send(int, *wire.Header, layout.Buffer, uint64) (transport.R
 }
 func (p *fakePoller) Close() error { return nil }
 
-func (p *fakePoller) Poll() bool {
+func (p *fakePoller) Ready() bool { return true }
+func (p *fakePoller) Doze() bool  { return false }
+func (p *fakePoller) Rouse()      {}
+
+func (p *fakePoller) Poll(transport.Handler) bool {
 	p.polls++
 	if p.stand.parked.head != nil {
 		p.park++

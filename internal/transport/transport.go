@@ -8,6 +8,8 @@
 package transport
 
 import (
+	"sync/atomic"
+
 	"github.com/muster-mpi/muster/internal/layout"
 	"github.com/muster-mpi/muster/internal/wire"
 )
@@ -40,12 +42,56 @@ type Conn interface {
 	Close() error
 }
 
-// Poller is a Conn whose links the waiting thread can drive itself. Poll does
-// what work there is, calling the Handler inline, and reports whether there
-// was any. It only makes progress quicker: a Conn must also advance when
-// nobody polls.
+// Poller is a Conn whose links are driven by the thread that waits: nothing is
+// delivered but by Poll, on the caller's stack, so that a message costs no
+// switch between goroutines. While nobody waits it is told so (Doze), and then
+// whatever arrives makes it call the wake function it was opened with, from a
+// goroutine of its own.
 type Poller interface {
-	Poll() bool
+	Conn
+	// Ready reports whether Poll has work. It costs a few loads, may be called
+	// by any goroutine at any time, and may err for a moment.
+	Ready() bool
+	// Poll does the work there is, but no more than a bounded amount, and
+	// reports whether there was any. It calls h in place of the Handler that
+	// the Conn was opened with, and leaves Idle to the caller. Calls of Poll,
+	// Doze, Rouse and Close never overlap; the caller sees to that. Send may
+	// run beside all of them but Close, and never calls a Handler.
+	Poll(h Handler) bool
+	// Doze says that nobody polls any more. It reports Ready, looked at after
+	// peers were told to ring, so that nothing is missed in between.
+	Doze() bool
+	// Rouse ends Doze: peers need not ring.
+	Rouse()
+}
+
+// Direct is a Conn that can copy between the memory of this process and that of
+// a peer on the same host, so that a large message is copied once.
+type Direct interface {
+	Conn
+	// Reach returns the address by which peer can name b, and 0 if there is
+	// none: b does not lie in one run, or the link to peer has no such road.
+	Reach(peer int, b layout.Buffer) uint64
+	// Pull copies peer's memory at addr to dst, Push copies src to peer's
+	// memory at addr. An error means that an unknown part was copied.
+	Pull(peer int, dst []byte, addr uint64) error
+	Push(peer int, addr uint64, src []byte) error
+	// Claims returns words that both ends of the link share, by which they
+	// agree who copies which part: those of transfers to this rank and those
+	// of transfers to peer. Their use is the engine's; they start as zero.
+	// peer is not to be trusted with their values. Nil where Push is not to be
+	// used: the end that receives copies all.
+	Claims(peer int) (in, out *[ClaimWords]atomic.Uint64)
+}
+
+// ClaimWords is how many transfers each way a link can have both ends work on.
+const ClaimWords = 16
+
+// Sizer is a Conn that knows from which size on a message is better offered than
+// sent eagerly.
+type Sizer interface {
+	// EagerBytes returns the size of the largest message to send eagerly.
+	EagerBytes() int
 }
 
 // Handler receives what links deliver; the engine implements it. Calls for one

@@ -81,10 +81,18 @@ func (c *Conn) Over(inner transport.Conn) transport.Conn {
 	return c
 }
 
+// polling is a Conn over links that the waiting thread drives. What they deliver
+// goes through the queues like everything else, so the Handler of Poll is not
+// called.
 type polling struct {
 	*Conn
-	transport.Poller
+	poller transport.Poller
 }
+
+func (p polling) Ready() bool                 { return p.poller.Ready() }
+func (p polling) Poll(transport.Handler) bool { return p.poller.Poll(p.Handler()) }
+func (p polling) Doze() bool                  { return p.poller.Doze() }
+func (p polling) Rouse()                      { p.poller.Rouse() }
 
 // Kill makes peer look dead: what has arrived is delivered, then Lost is called
 // with cause. It takes effect once the transport below has let go of all
