@@ -20,8 +20,11 @@ const chunkBytes = 512 << 10
 const maxGaps = 64
 
 // grant answers an Offer. Engine.mu is held.
-func (e *Engine) grant(op *Op, p *peer, id uint64, want int, err error) {
-	e.reply(p, frame{h: wire.Header{Kind: wire.Grant, ID: id, Arg: op.id, Bytes: uint64(want)}})
+func (e *Engine) grant(op *Op, p *peer, m *message, want int, err error) {
+	if e.pull(op, p, m, want, err) {
+		return
+	}
+	e.reply(p, frame{h: wire.Header{Kind: wire.Grant, ID: m.id, Arg: op.id, Bytes: uint64(want)}})
 	if want == 0 {
 		e.finish(op, err)
 		return
@@ -39,6 +42,9 @@ func (e *Engine) granted(p *peer, h *wire.Header) error {
 	if h.Bytes == 0 {
 		e.finish(op, nil)
 		return nil
+	}
+	if h.Tag != 0 {
+		return e.push(op, p, h)
 	}
 	op.phase, op.remote, op.want = sending, h.Arg, int(h.Bytes)
 	op.inBulk = true
@@ -93,7 +99,12 @@ func (e *Engine) dropBulk(p *peer, op *Op) {
 // Sent ends a Held (transport.Handler).
 func (e *Engine) Sent(_ int, token uint64) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.sent(token)
+	e.mu.Unlock()
+}
+
+// sent is Sent under Engine.mu.
+func (e *Engine) sent(token uint64) {
 	if op := e.op(token); op != nil {
 		op.held.Add(-1)
 		e.settle(op)
@@ -114,19 +125,16 @@ func (e *Engine) settle(op *Op) {
 }
 
 // deliverBulk copies a part of a granted message to where it is wanted.
+// Engine.mu is not held.
 func (e *Engine) deliverBulk(rank int, h *wire.Header, payload layout.Buffer) {
 	p := e.peer(rank)
 	e.mu.Lock()
-	if p.lost || e.over() != nil {
+	op, err := e.awaits(p, h, payload.Len())
+	if op == nil {
 		e.mu.Unlock()
-		return
-	}
-	op := e.op(h.ID)
-	n := payload.Len()
-	if op == nil || op.phase != arriving || op.peer != rank || n == 0 || uint64(n) != h.Bytes ||
-		h.Arg > uint64(op.want) || uint64(n) > uint64(op.want)-h.Arg || !op.got.add(h.Arg, h.Arg+uint64(n)) || len(op.got) > maxGaps {
-		e.mu.Unlock()
-		e.violate(rank, fmt.Errorf("%w: bulk of %d bytes at %d for operation %#x, which expects no such", ErrProtocol, n, h.Arg, h.ID))
+		if err != nil {
+			e.violate(rank, err)
+		}
 		return
 	}
 	// The copy may be long. Nobody completes op meanwhile: only its peer's
@@ -136,10 +144,41 @@ func (e *Engine) deliverBulk(rank int, h *wire.Header, payload layout.Buffer) {
 	layout.Copy(op.env.Buf, int(h.Arg), payload, 0)
 	e.mu.Lock()
 	op.copying = false
+	e.gathered(p, op)
+	e.mu.Unlock()
+}
+
+// bulkArrived is deliverBulk under Engine.mu, for links whose parts are small.
+func (e *Engine) bulkArrived(p *peer, h *wire.Header, payload layout.Buffer) error {
+	op, err := e.awaits(p, h, payload.Len())
+	if op != nil {
+		layout.Copy(op.env.Buf, int(h.Arg), payload, 0)
+		e.gathered(p, op)
+	}
+	return err
+}
+
+// awaits returns the receive that a Bulk frame of n bytes is for, and notes that
+// its bytes have come; nil if p is lost, and an error if there is none. Engine.mu
+// is held.
+func (e *Engine) awaits(p *peer, h *wire.Header, n int) (*Op, error) {
+	if p.lost || e.over() != nil {
+		return nil, nil
+	}
+	op := e.op(h.ID)
+	if op == nil || op.phase != arriving || op.peer != p.rank || n == 0 || uint64(n) != h.Bytes ||
+		h.Arg > uint64(op.want) || uint64(n) > uint64(op.want)-h.Arg || !op.got.add(h.Arg, h.Arg+uint64(n)) || len(op.got) > maxGaps {
+		return nil, fmt.Errorf("%w: bulk of %d bytes at %d for operation %#x, which expects no such", ErrProtocol, n, h.Arg, h.ID)
+	}
+	return op, nil
+}
+
+// gathered completes a receive whose last part has come, or whose peer was given
+// up while one was copied. Engine.mu is held.
+func (e *Engine) gathered(p *peer, op *Op) {
 	if op.got[0] == (span{0, uint64(op.want)}) {
 		e.finish(op, op.err)
 	} else if err := e.gone(p); err != nil {
 		e.finish(op, err)
 	}
-	e.mu.Unlock()
 }

@@ -221,7 +221,7 @@ func (e *Engine) release(c *Context) {
 	unbind := frame{h: wire.Header{Kind: wire.Unbind, Context: c.number}}
 	for r := range c.group.Size() {
 		// A peer that somebody owns is perhaps being told the number just now
-		// (direct); who owns it next and finds this frame knows.
+		// (sendNow); who owns it next and finds this frame knows.
 		if p := e.peers[c.group.World(r)].Load(); p != nil && (p.state.Load() != unowned || p.boundTo(c.number)) {
 			e.reply(p, unbind)
 		}

@@ -79,6 +79,10 @@ func (e *Engine) arrived(p *peer, h *wire.Header, payload layout.Buffer) error {
 		return e.unbind(p, h.Context)
 	case wire.Bye:
 		return e.bye(p, h)
+	case wire.Pulled:
+		return e.pulled(p, h)
+	case wire.Pushed:
+		return e.pushed(p, h)
 	}
 	return fmt.Errorf("%w: frame of kind %v", ErrProtocol, h.Kind)
 }
@@ -106,7 +110,7 @@ func (e *Engine) arrive(p *peer, h *wire.Header, payload layout.Buffer) error {
 	}
 	m := e.takeMessage()
 	m.kind, m.flags, m.peer, m.layout = h.Kind, h.Flags, p.rank, h.Layout
-	m.bytes, m.id = int(h.Bytes), h.ID
+	m.bytes, m.id, m.addr = int(h.Bytes), h.ID, h.Arg
 	m.m.Source, m.m.Tag = int32(h.Source), h.Tag
 	e.stats.Unexpected++ // dropMessage takes it back
 	s := &c.spaces[h.Space]

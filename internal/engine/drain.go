@@ -12,8 +12,9 @@ import (
 // arrive, and what nobody received must be known for certain. Each pair of
 // ranks with a link says Bye twice. After a peer's first (firstBye) all its
 // messages are here and matched as far as they will be; its second, said once
-// it has our first, comes behind all its Grants. What is under way then
-// finishes: bulk that was granted and bulk that arrives.
+// it has our first and has pulled all that it pulls from us, comes behind all its
+// Grants. What is under way then finishes: bulk that was granted and bulk that
+// arrives.
 const (
 	firstBye = 1 + iota
 	lastBye
@@ -40,12 +41,17 @@ func (e *Engine) Drain(ctx context.Context) error {
 	}()
 	slot := e.records.Begin(record.OpLeave, 0, record.NoPeer, record.NoTag, -1)
 	defer slot.End(e.records)
+	var p pace
 	for {
 		if err := e.over(); err != nil {
 			return err
 		}
 		if e.drained() {
 			return nil
+		}
+		if len(e.pollers) > 0 && !p.over {
+			e.look(&p, w)
+			continue
 		}
 		if err := e.park(ctx, w, slot, nil); err != nil {
 			return err
@@ -63,7 +69,7 @@ func (e *Engine) drained() bool {
 	}
 	for _, op := range e.ops {
 		switch op.phase {
-		case queued, sending, arriving:
+		case queued, sending, arriving, pushing, pulling:
 			return false
 		}
 	}
@@ -94,7 +100,9 @@ func (e *Engine) bye(p *peer, h *wire.Header) error {
 	}
 	p.byeSeen = h.Arg
 	if h.Arg == firstBye {
-		e.sayBye(p, lastBye)
+		if p.byeDue = p.road.pulls > 0; !p.byeDue {
+			e.sayBye(p, lastBye)
+		}
 	}
 	e.wakeLeaving()
 	return nil

@@ -7,7 +7,8 @@
 // between is here: the eager and rendezvous protocols, credits, operations,
 // and the outbox.
 //
-// No goroutine belongs to the engine. Deliver and its kin (transport.Handler)
+// No goroutine belongs to the engine. Who waits drives the links that can be
+// driven (poll.go); while nobody does, timers and the links themselves do. Deliver and its kin (transport.Handler)
 // never block and never send: what they have to answer is queued, and sent by
 // Idle or by whoever next owns the queue to that peer. So two ranks can never
 // wait for each other inside the transport.
@@ -88,7 +89,7 @@ type Config struct {
 	UnexpectedBytes int64 // payload held for unexpected messages, from all peers together
 	Clock           Clock
 	Records         *record.Ring
-	Polls           int // how often a waiting thread polls before it parks; 0 where ranks exceed cores
+	Crowded         bool // the ranks of this host exceed its cores; see pace.go
 
 	// Lost hears of links that broke. The engine fails nothing by itself:
 	// who lost a link often knows less than the parent of the lost process.
@@ -106,6 +107,7 @@ type Engine struct {
 	pollers []transport.Poller
 	records *record.Ring
 	chunk   int // bytes of a Bulk frame, chunkBytes but in tests
+	part    int // least bytes of a part of a single copy, minPart but in tests
 
 	mu       sync.Mutex
 	ops      []*Op
@@ -125,9 +127,20 @@ type Engine struct {
 	leaving  *waiter // Drain waits
 	turn     uint    // of WaitAny
 	failures int     // ranks given up by Fail
-	armed    bool
-	timer    Timer
+	stamper  alarm   // looks at who is parked
 	stats    Stats
+
+	// Links that the waiting thread drives; see poll.go.
+	polling  bool // Poll is being called
+	dozing   bool // the links ring
+	watchers int  // threads that drive them
+	polls    uint64
+	ticked   uint64 // polls at the last tick
+	ticker   alarm
+	checker  alarm // bounds what a lost ring can do
+	breaches []breach
+	moved    uint  // whose turn it is of moves
+	moves    []*Op // large messages of which this rank copies parts; see single.go
 
 	ndirty  atomic.Int32
 	started atomic.Bool           // there are links
@@ -163,6 +176,7 @@ func New(cfg Config) *Engine {
 		peers:    make([]atomic.Pointer[peer], cfg.Size),
 		records:  cfg.Records,
 		chunk:    chunkBytes,
+		part:     minPart,
 		contexts: make(map[ContextID]*Context),
 		retired:  make(map[maker]spans),
 		handlers: make(map[wire.Kind]func(int, *wire.Header, layout.Buffer)),

@@ -138,6 +138,8 @@ func (e *Engine) abandon(op *Op, err error, inQueue map[uint64]bool) {
 	case sending:
 		op.err = err
 		e.settle(op)
+	case pulling, pushing:
+		e.abandonMove(op, err)
 	case external:
 		e.finish(op, err)
 	}

@@ -14,6 +14,7 @@ type message struct {
 	layout uint32
 	bytes  int
 	id     uint64 // sender's operation
+	addr   uint64 // of an Offer: where the payload can be pulled from, or 0
 	data   []byte // of an Eager
 }
 

@@ -50,8 +50,10 @@ const (
 	queued         // send: its first frame waits in the outbox
 	offered        // send: an Offer or synchronous Eager waits for its answer
 	sending        // send: Bulk is under way
+	pushing        // send: both ends copy
 	posted         // receive: waits for a message
 	arriving       // receive: matched, Bulk is under way
+	pulling        // receive: matched, this end or both copy
 	external       // completed by somebody else (generalized request)
 	complete
 )
@@ -78,6 +80,7 @@ type Op struct {
 	remote      uint64 // peer's operation
 	want        int    // bytes granted
 	got         spans  // which bytes have arrived; each may once
+	move        move   // of pushing and pulling
 	status      Status
 	err         error
 	waiter      *waiter
@@ -146,6 +149,9 @@ func (e *Engine) recycle(op *Op) {
 	op.remote, op.want, op.got, op.sent = 0, 0, op.got[:0], 0
 	if op.held.Load() != 0 { // only after Lost or Close; a store costs more
 		op.held.Store(0)
+	}
+	if op.move.link != nil {
+		op.move = move{}
 	}
 	op.status, op.err = Status{}, nil
 	op.waiter, op.doneCh, op.then = nil, nil, nil

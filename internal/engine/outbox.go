@@ -86,14 +86,18 @@ func (e *Engine) disown(p *peer) {
 
 // Writable ends a Full (transport.Handler).
 func (e *Engine) Writable(rank int) {
-	p := e.peer(rank)
+	e.mu.Lock()
+	e.writable(e.peer(rank))
+	e.mu.Unlock()
+}
+
+// writable is Writable under Engine.mu.
+func (e *Engine) writable(p *peer) {
 	p.mu.Lock()
 	p.writable++
 	p.blocked = false
 	p.mu.Unlock()
-	e.mu.Lock()
 	e.soil(p)
-	e.mu.Unlock()
 }
 
 // pump sends queued frames and bulk in turn until there is no more or the link

@@ -44,9 +44,11 @@ type peer struct {
 	spent   int64     // eager credit the peer has spent and not got back
 	owed    int64     // the part of it that is ours to give back
 	dirty   bool      // in Engine.dirty
+	road    road      // for copies between the memories of both
 	byeSaid uint64    // the last Bye queued; see drain.go
 	byeSent uint64    // the last Bye the link took
 	byeSeen uint64
+	byeDue  bool // the last Bye waits until what this rank pulls from the peer is here
 	lost    bool // Config.Lost has been told
 	cut     bool // the link has said Lost: it holds no payload any more
 

@@ -36,7 +36,8 @@ func (e *Engine) Probe(ctx context.Context, env *Envelope, take bool) (*Message,
 			e.waiters = append(e.waiters, w.waiter)
 		}
 	}()
-	for polls := 0; ; polls++ {
+	var p pace
+	for {
 		if err := e.usable(env.Context); err != nil {
 			return nil, Status{}, err
 		}
@@ -50,15 +51,13 @@ func (e *Engine) Probe(ctx context.Context, env *Envelope, take bool) (*Message,
 		if err := e.unreachable(env); err != nil {
 			return nil, Status{}, err
 		}
-		if len(e.pollers) > 0 && polls < e.cfg.Polls {
-			e.mu.Unlock()
-			e.drive()
-			e.mu.Lock()
-			continue
-		}
 		if w == nil {
 			w = &prober{source: int32(env.Peer), tag: env.Tag, waiter: e.newWaiter()}
 			s.probers = append(s.probers, w)
+		}
+		if len(e.pollers) > 0 && !p.over {
+			e.look(&p, w.waiter)
+			continue
 		}
 		if err := e.park(ctx, w.waiter, slot, nil); err != nil {
 			return nil, Status{}, fmt.Errorf("%w: %w", ErrCancelled, err)

@@ -42,17 +42,16 @@ func (e *Engine) Recv(ctx context.Context, env *Envelope) (Status, error) {
 		e.mu.Unlock()
 		return Status{}, err
 	}
+	if op.phase != complete && len(e.pollers) > 0 {
+		e.watch(op)
+	}
 	if op.phase == complete {
-		status, err := op.status, op.err
-		e.recycle(op)
-		e.mu.Unlock()
-		e.Idle()
-		return status, err
+		return e.collect(op)
 	}
 	ref := Ref{op, op.gen.Load()}
 	e.mu.Unlock()
 	e.Idle()
-	return e.Conclude(ctx, ref)
+	return e.conclude(ctx, ref, false)
 }
 
 // Irecv starts a receive and returns at once. env.Buf belongs to the operation
@@ -127,7 +126,7 @@ func (e *Engine) take(op *Op, m *message, payload layout.Buffer) {
 	if dead := p.dead.Load(); dead != nil && m.kind == wire.Offer {
 		e.finish(op, *dead)
 	} else if m.kind == wire.Offer {
-		e.grant(op, p, m.id, want, err)
+		e.grant(op, p, m, want, err)
 	} else {
 		layout.Copy(op.env.Buf, 0, payload.Slice(0, want), 0)
 		e.owe(p, m)

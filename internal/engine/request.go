@@ -13,35 +13,19 @@ func (r Ref) live() *Op {
 	return r.op
 }
 
-// drive polls every link that can be polled once.
-func (e *Engine) drive() {
-	for _, p := range e.pollers {
-		p.Poll(e)
-	}
-}
-
-// poll drives the links until op is complete or the budget is spent.
-func (e *Engine) poll(r Ref) {
-	for range e.cfg.Polls {
-		e.drive()
-		if r.op.done.Load() {
-			return
-		}
-	}
-}
-
 // Wait returns when r is complete and ends it: another Wait is ErrStale. If ctx
 // ends first, the error is ErrPending with ctx's cause and r goes on; of two
 // goroutines that wait for r the second gets ErrConcurrent. A null request is
 // complete, with EmptyStatus.
 func (e *Engine) Wait(ctx context.Context, r Ref) (Status, error) {
-	ctx = orForever(ctx)
 	if r.IsNull() {
 		return EmptyStatus, nil
 	}
-	if len(e.pollers) > 0 && !r.op.done.Load() {
-		e.poll(r)
-	}
+	return e.wait(orForever(ctx), r, len(e.pollers) > 0)
+}
+
+// wait is Wait; with watch it drives the links before it parks.
+func (e *Engine) wait(ctx context.Context, r Ref, watch bool) (Status, error) {
 	e.mu.Lock()
 	op := r.live()
 	switch {
@@ -56,6 +40,11 @@ func (e *Engine) Wait(ctx context.Context, r Ref) (Status, error) {
 		return e.collect(op)
 	}
 	op.claimed = true
+	if watch {
+		if e.watch(op); op.phase == complete {
+			return e.collect(op)
+		}
+	}
 	w := e.newWaiter()
 	op.waiter = w
 	for op.phase != complete {
@@ -74,7 +63,11 @@ func (e *Engine) Wait(ctx context.Context, r Ref) (Status, error) {
 func (e *Engine) collect(op *Op) (Status, error) {
 	status, err := op.status, op.err
 	e.recycle(op)
+	chores := e.chores()
 	e.mu.Unlock()
+	if chores {
+		e.work()
+	}
 	return status, err
 }
 
@@ -83,8 +76,12 @@ func (e *Engine) collect(op *Op) (Status, error) {
 // coming: from then on it depends on the peer's engine, not on its program. The
 // error is then ErrCancelled with ctx's cause, or the operation's own.
 func (e *Engine) Conclude(ctx context.Context, r Ref) (Status, error) {
+	return e.conclude(ctx, r, len(e.pollers) > 0)
+}
+
+func (e *Engine) conclude(ctx context.Context, r Ref, watch bool) (Status, error) {
 	ctx = orForever(ctx)
-	status, err := e.Wait(ctx, r)
+	status, err := e.wait(ctx, r, watch)
 	cause := context.Cause(ctx)
 	if err == nil || cause == nil || r.op.gen.Load() != r.gen {
 		return status, err
@@ -177,10 +174,8 @@ func (e *Engine) Peek(r Ref) (Status, bool, error) {
 // from call to call, so that none starves.
 func (e *Engine) WaitAny(ctx context.Context, rs []Ref) (int, Status, error) {
 	ctx = orForever(ctx)
-	if len(e.pollers) > 0 {
-		e.pollAny(rs)
-	}
 	e.mu.Lock()
+	var p pace
 	var w *waiter
 	release := func() {
 		if w == nil {
@@ -215,23 +210,15 @@ func (e *Engine) WaitAny(ctx context.Context, rs []Ref) (int, Status, error) {
 				}
 			}
 		}
+		if len(e.pollers) > 0 && !p.over {
+			e.look(&p, w)
+			continue
+		}
 		if err := e.park(ctx, w, pending.slot, pending); err != nil {
 			if i, _, _ := e.anyDone(rs, w); i < 0 {
 				release()
 				e.mu.Unlock()
 				return -1, Status{}, fmt.Errorf("%w: %w", ErrPending, err)
-			}
-		}
-	}
-}
-
-// pollAny drives the links until one of rs is complete or the budget is spent.
-func (e *Engine) pollAny(rs []Ref) {
-	for range e.cfg.Polls {
-		e.drive()
-		for _, r := range rs {
-			if !r.IsNull() && r.op.done.Load() {
-				return
 			}
 		}
 	}

@@ -18,7 +18,7 @@ func (e *Engine) Send(ctx context.Context, env *Envelope) error {
 	}
 	slot := e.records.Begin(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
 	eager := e.spend(p, env)
-	if eager && env.Mode == Standard && e.direct(p, env) {
+	if eager && env.Mode == Standard && e.sendNow(p, env) {
 		slot.End(e.records)
 		return nil
 	}
@@ -39,7 +39,7 @@ func (e *Engine) Isend(env *Envelope) (Ref, error) {
 	}
 	slot := e.records.Begin(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
 	eager := e.spend(p, env)
-	if eager && env.Mode == Standard && e.direct(p, env) {
+	if eager && env.Mode == Standard && e.sendNow(p, env) {
 		slot.End(e.records)
 		return e.Completed(env, EmptyStatus), nil
 	}
@@ -68,9 +68,9 @@ func (e *Engine) spend(p *peer, env *Envelope) bool {
 	return false
 }
 
-// direct sends an eager message now, if the link takes it and nothing is
+// sendNow sends an eager message at once, if the link takes it and nothing is
 // queued before it.
-func (e *Engine) direct(p *peer, env *Envelope) bool {
+func (e *Engine) sendNow(p *peer, env *Envelope) bool {
 	if p.nframe.Load() != 0 || !p.state.CompareAndSwap(unowned, owned) {
 		return false
 	}
@@ -104,6 +104,11 @@ func (e *Engine) queue(p *peer, env *Envelope, slot record.Slot, eager bool) (Re
 		kind = wire.Eager
 	}
 	f := frame{h: env.header(kind), ctx: env.Context, op: op.id}
+	if !eager {
+		if d := e.direct(p); d != nil {
+			f.h.Arg = d.Reach(p.rank, env.Buf)
+		}
+	}
 	if eager {
 		f.buf = env.Buf
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 
 	"github.com/muster-mpi/muster/internal/layout"
@@ -23,6 +24,8 @@ type simNet struct {
 	links   [][]simLink // by sender, receiver
 	idle    []bool      // by engine: Idle is due
 	calm    bool        // no more Full
+	memory  [][]byte    // what can be reached, by address/1<<32 - 1
+	shared  bool        // both ends copy
 
 	// arrive is told of every frame just before it is delivered.
 	arrive func(from, to int, h *wire.Header)
@@ -33,6 +36,12 @@ type simLink struct {
 	held   []uint64 // tokens of payloads delivered but not given back
 	full   bool     // Writable is due
 	cut    bool
+	claims [transport.ClaimWords]atomic.Uint64 // of what the receiver pulls
+}
+
+// sever ends the link, with what is on its way.
+func (l *simLink) sever() {
+	l.frames, l.held, l.full, l.cut = nil, nil, false, true
 }
 
 type simFrame struct {
@@ -45,15 +54,21 @@ var errCut = errors.New("link cut by the test")
 
 func newSimNet(rng *rand.Rand, n int, configure func(*Config)) *simNet {
 	s := &simNet{rng: rng, links: make([][]simLink, n), idle: make([]bool, n)}
+	direct := rng.IntN(2) == 0
+	s.shared = rng.IntN(3) > 0
 	for i := range n {
 		cfg := Config{Self: i, Size: n}
 		if configure != nil {
 			configure(&cfg)
 		}
 		e := New(cfg)
+		e.part = 20
 		s.engines = append(s.engines, e)
 		s.links[i] = make([]simLink, n)
-		port := &simPort{s, i}
+		var port transport.Conn = &simPort{s, i}
+		if direct {
+			port = &directPort{simPort{s, i}}
+		}
 		e.Start(func(int) transport.Conn { return port }, port)
 	}
 	return s
@@ -90,6 +105,45 @@ func (p *simPort) Send(peer int, h *wire.Header, payload layout.Buffer, token ui
 	return transport.Taken, nil
 }
 
+// directPort is a simPort over links that copy from memory to memory.
+type directPort struct{ simPort }
+
+func (p *directPort) Reach(_ int, b layout.Buffer) uint64 {
+	run, ok := b.Contiguous()
+	if !ok || len(run) == 0 || p.net.rng.IntN(8) == 0 {
+		return 0
+	}
+	p.net.memory = append(p.net.memory, run)
+	return uint64(len(p.net.memory)) << 32
+}
+
+func (p *directPort) reach(peer int, addr uint64, n int) ([]byte, error) {
+	if p.net.links[p.self][peer].cut {
+		return nil, errCut
+	}
+	off := int(addr & (1<<32 - 1))
+	return p.net.memory[addr>>32-1][off : off+n], nil
+}
+
+func (p *directPort) Pull(peer int, dst []byte, addr uint64) error {
+	src, err := p.reach(peer, addr, len(dst))
+	copy(dst, src)
+	return err
+}
+
+func (p *directPort) Push(peer int, addr uint64, src []byte) error {
+	dst, err := p.reach(peer, addr, len(src))
+	copy(dst, src)
+	return err
+}
+
+func (p *directPort) Claims(peer int) (in, out *[transport.ClaimWords]atomic.Uint64) {
+	if !p.net.shared {
+		return nil, nil
+	}
+	return &p.net.links[peer][p.self].claims, &p.net.links[p.self][peer].claims
+}
+
 func clone(b layout.Buffer) []byte {
 	out := make([]byte, b.Len())
 	b.ReadAt(out, 0)
@@ -102,6 +156,9 @@ func (s *simNet) step() bool {
 	for from := range s.links {
 		if s.idle[from] {
 			due = append(due, func() { s.idle[from] = false; s.engines[from].Idle() })
+		}
+		if len(s.engines[from].moves) > 0 {
+			due = append(due, func() { s.engines[from].move(); s.idle[from] = true })
 		}
 		for to := range s.links[from] {
 			l := &s.links[from][to]
@@ -180,12 +237,12 @@ func (s *simNet) lose(rank int) {
 		if other == rank {
 			continue
 		}
-		s.links[other][rank] = simLink{cut: true}
+		s.links[other][rank].sever()
 		in := &s.links[rank][other]
 		for len(in.frames) > 0 && s.rng.IntN(4) > 0 {
 			s.deliver(rank, other)
 		}
-		*in = simLink{cut: true}
+		in.sever()
 		s.engines[other].Lost(rank, errCut)
 		s.idle[other] = true
 	}
@@ -221,6 +278,9 @@ func (s *simNet) checkAtRest() error {
 		if len(e.free) != len(e.ops) {
 			return fmt.Errorf("rank %d: %d of %d operations are back in the pool", i, len(e.free), len(e.ops))
 		}
+		if len(e.moves) != 0 || len(e.breaches) != 0 {
+			return fmt.Errorf("rank %d: %d single copies and %d breaches left", i, len(e.moves), len(e.breaches))
+		}
 		if len(e.dirty) != 0 || e.ndirty.Load() != 0 || e.parked.head != nil {
 			return fmt.Errorf("rank %d: work or waiters left", i)
 		}
@@ -231,6 +291,9 @@ func (s *simNet) checkAtRest() error {
 			}
 			if got := out.credit.Load() + in.spent; got != e.window {
 				return fmt.Errorf("credit of rank %d towards %d: %d left and %d spent, want %d together", i, j, out.credit.Load(), in.spent, e.window)
+			}
+			if in.road.pulls != 0 || in.road.taken != 0 {
+				return fmt.Errorf("rank %d pulls %d messages from %d by words %b", j, in.road.pulls, i, in.road.taken)
 			}
 			if in.owed != in.spent {
 				return fmt.Errorf("rank %d owes %d of the %d bytes that %d has spent", j, in.owed, in.spent, i)

@@ -11,12 +11,12 @@ import (
 	"github.com/muster-mpi/muster/internal/record"
 )
 
-// How a rank waits, in one place. The thread that waits makes the progress:
-// it polls the links that can be polled, Config.Polls times, and then parks.
-// Links that cannot be polled have goroutines of their own, which need the
-// processor more than a waiting rank does, so without pollers there is no
-// spinning. What is parked costs nothing; what stays parked for a millisecond
-// is stamped with its time and call site, so that a report can name it.
+// How a rank waits. The thread that waits drives the links that can be driven
+// (poll.go) for as long as that pays (pace.go), and then parks. Links that cannot
+// be driven have goroutines of their own, which need the processor more than a
+// waiting rank does, so without others there is no spinning. What is parked costs
+// nothing; what stays parked for a millisecond is stamped with its time and call
+// site, so that a report can name it.
 
 // stampAfter is how long an operation blocks before it is stamped.
 const stampAfter = time.Millisecond
@@ -93,13 +93,21 @@ func (e *Engine) newWaiter() *waiter {
 	return w
 }
 
-// park sleeps until w is woken or ctx ends. slot, the record of op or of a call
-// without one, is stamped once it has slept for a while. Engine.mu is held on
-// entry and on return, but not meanwhile.
+// park sleeps until w is woken or ctx ends; it may also return for no reason.
+// slot, the record of op or of a call without one, is stamped once it has slept
+// for a while. Engine.mu is held on entry and on return, but not meanwhile.
 func (e *Engine) park(ctx context.Context, w *waiter, slot record.Slot, op *Op) error {
+	if len(e.pollers) > 0 {
+		if !e.doze() && e.watchers == 0 {
+			// Something has come that would not have rung.
+			e.tend()
+			return nil
+		}
+		e.arm(&e.checker, recheckEvery, e.recheck)
+	}
 	e.parked.add(w)
 	if w.stamp != stamped {
-		e.arm()
+		e.arm(&e.stamper, stampAfter, e.stampParked)
 	}
 	e.mu.Unlock()
 	var err error
@@ -126,17 +134,39 @@ func (e *Engine) park(ctx context.Context, w *waiter, slot record.Slot, op *Op) 
 	return err
 }
 
-// arm makes the clock look at those who are parked. Engine.mu is held.
-func (e *Engine) arm() {
+// alarm is a timer that is made at its first use. Engine.mu guards it; its
+// function takes the lock and clears armed.
+type alarm struct {
+	timer Timer
+	armed bool
+}
+
+// arm sets an alarm that is not set. Engine.mu is held.
+func (e *Engine) arm(a *alarm, d time.Duration, f func()) {
 	switch {
-	case e.armed:
+	case a.armed:
 		return
-	case e.timer == nil:
-		e.timer = e.cfg.Clock.AfterFunc(stampAfter, e.stampParked)
+	case a.timer == nil:
+		a.timer = e.cfg.Clock.AfterFunc(d, f)
 	default:
-		e.timer.Reset(stampAfter)
+		a.timer.Reset(d)
 	}
-	e.armed = true
+	a.armed = true
+}
+
+// recheck looks at the links in case a ring was lost, for as long as somebody is
+// parked.
+func (e *Engine) recheck() {
+	e.mu.Lock()
+	e.checker.armed = false
+	if e.parked.head != nil && e.over() == nil {
+		e.arm(&e.checker, recheckEvery, e.recheck)
+		if e.watchers == 0 {
+			e.tend()
+		}
+	}
+	e.mu.Unlock()
+	e.work()
 }
 
 // stampParked asks every waiter that has slept for stampAfter to stamp itself,
@@ -144,12 +174,12 @@ func (e *Engine) arm() {
 func (e *Engine) stampParked() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.armed = false
+	e.stamper.armed = false
 	for w := e.parked.head; w != nil; w = w.next {
 		switch w.stamp {
 		case unstamped:
 			w.stamp = noticed
-			e.arm()
+			e.arm(&e.stamper, stampAfter, e.stampParked)
 		case noticed:
 			w.stamp = asked
 			w.wake()

@@ -15,7 +15,7 @@ const HeaderBytes = 48
 
 // Protocol is the version of the link protocol; both ends of a link must name
 // the same one.
-const Protocol = 1
+const Protocol = 2
 
 // Kind says what a frame is. Kinds from FirstUser on belong to handlers that
 // the engine's users register (windows, files, revocation).
@@ -24,8 +24,8 @@ type Kind uint8
 const (
 	Invalid   Kind = iota
 	Eager          // a whole message: Context, Space, Source, Tag, Bytes, Layout; ID if FlagSync
-	Offer          // the envelope of a message whose payload waits at the sender: as Eager; ID = sender's operation
-	Grant          // answer to Offer: ID = sender's operation, Arg = receiver's operation, Bytes = bytes wanted
+	Offer          // the envelope of a message whose payload waits at the sender: as Eager; ID = sender's operation, Arg = address of the payload that the receiver may pull from, or 0
+	Grant          // answer to Offer: ID = sender's operation, Arg = receiver's operation, Bytes = bytes wanted. If the receiver pulls: Tag = address that the sender may push to, Context = 1 + the word by which the two share the work, Layout = its round
 	Bulk           // part of a granted message: ID = receiver's operation, Arg = offset; payload is the part
 	Ack            // a FlagSync message was matched: ID = sender's operation
 	Credit         // Bytes of eager credit come back to the sender
@@ -34,10 +34,12 @@ const (
 	Bind           // Context is from now on the number of the context named in the payload
 	Unbind         // the sender has freed the context it calls Context
 	Bye            // Arg = 1: the sender starts nothing any more; 2: it has the peer's first Bye and has granted all it will
+	Pulled         // the receiver has copied Bytes bytes of an offered message: ID = sender's operation, Arg = bytes that it wanted
+	Pushed         // the sender has copied Bytes bytes of a granted message: ID = receiver's operation
 	FirstUser Kind = 32
 )
 
-var kindNames = [...]string{"invalid", "eager", "offer", "grant", "bulk", "ack", "credit", "withdraw", "withdrawn", "bind", "unbind", "bye"}
+var kindNames = [...]string{"invalid", "eager", "offer", "grant", "bulk", "ack", "credit", "withdraw", "withdrawn", "bind", "unbind", "bye", "pulled", "pushed"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
@@ -121,7 +123,7 @@ func (h *Header) Parse(b []byte) error {
 	h.ID = binary.LittleEndian.Uint64(b[32:])
 	h.Arg = binary.LittleEndian.Uint64(b[40:])
 	switch {
-	case h.Kind == Invalid || h.Kind > Bye && h.Kind < FirstUser:
+	case h.Kind == Invalid || h.Kind > Pushed && h.Kind < FirstUser:
 		return fmt.Errorf("%w: %v", ErrHeader, h.Kind)
 	case h.Flags >= FlagObject<<1:
 		return fmt.Errorf("%w: flags %#x", ErrHeader, h.Flags)
