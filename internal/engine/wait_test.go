@@ -350,7 +350,9 @@ func TestLostRingIsMadeUpFor(t *testing.T) {
 		s, p, _ := newPolled(t, false)
 		go func() {
 			synctest.Wait()
+			s.mu.Lock()
 			p.after = p.polls + 1
+			s.mu.Unlock()
 		}()
 		begin := time.Now()
 		if _, err := s.Recv(t.Context(), &Envelope{Context: s.world, Peer: 1}); err != nil {
