@@ -20,11 +20,11 @@ const chunkBytes = 512 << 10
 const maxGaps = 64
 
 // grant answers an Offer. Engine.mu is held.
-func (e *Engine) grant(op *Op, p *peer, m *message, want int, err error) {
-	if e.pull(op, p, m, want, err) {
+func (e *Engine) grant(op *Op, p *peer, h *wire.Header, want int, err error) {
+	if e.pull(op, p, h, want, err) {
 		return
 	}
-	e.reply(p, frame{h: wire.Header{Kind: wire.Grant, ID: m.id, Arg: op.id, Bytes: uint64(want)}})
+	e.reply(p, frame{h: wire.Header{Kind: wire.Grant, ID: h.ID, Arg: op.id, Bytes: uint64(want)}})
 	if want == 0 {
 		e.finish(op, err)
 		return

@@ -135,7 +135,7 @@ func (e *Engine) checkEarly(c *Context) map[int]error {
 			if err := c.speaker(m.peer, int(m.m.Source)); err != nil {
 				aliens[m.peer] = err
 				s.match.Retract(&m.m)
-				e.refuse(m)
+				e.refuseQueued(m)
 			}
 		}
 	}
@@ -181,7 +181,7 @@ func (c *Context) Free() {
 		s := &c.spaces[i]
 		for m := range s.match.Messages {
 			s.match.Retract(m)
-			e.refuse(m.Ref.(*message))
+			e.refuseQueued(m.Ref.(*message))
 		}
 	}
 	e.wakeProbers(c)
@@ -248,15 +248,19 @@ func (e *Engine) forget(c *Context) {
 // maker is a process that picks ContextIDs.
 type maker struct{ leader, incarnation uint32 }
 
-// refuse drops a message that came for a freed context. A sender that waits is
-// told. Engine.mu is held.
-func (e *Engine) refuse(m *message) {
+// refuse turns a message from p away that came for a freed context. A sender that
+// waits is told. Engine.mu is held.
+func (e *Engine) refuse(p *peer, h *wire.Header) {
 	e.stats.Dropped++
-	p := e.peer(m.peer)
-	if m.kind == wire.Offer || m.flags&wire.FlagSync != 0 {
-		e.reply(p, frame{h: wire.Header{Kind: wire.Withdrawn, ID: m.id, Arg: withdrawnFreed}})
+	if h.Kind == wire.Offer || h.Flags&wire.FlagSync != 0 {
+		e.reply(p, frame{h: wire.Header{Kind: wire.Withdrawn, ID: h.ID, Arg: withdrawnFreed}})
 	}
-	e.owe(p, m)
+	e.owe(p, h)
+}
+
+// refuseQueued is refuse for one that was queued. Engine.mu is held.
+func (e *Engine) refuseQueued(m *message) {
+	e.refuse(e.peer(m.peer), &m.head)
 	e.dropMessage(m)
 }
 

@@ -108,34 +108,30 @@ func (e *Engine) arrive(p *peer, h *wire.Header, payload layout.Buffer) error {
 			return fmt.Errorf("%w: eager messages of %d bytes beyond the credit of %d", ErrProtocol, p.spent, e.window)
 		}
 	}
-	m := e.takeMessage()
-	m.kind, m.flags, m.peer, m.layout = h.Kind, h.Flags, p.rank, h.Layout
-	m.bytes, m.id, m.addr = int(h.Bytes), h.ID, h.Arg
-	m.m.Source, m.m.Tag = int32(h.Source), h.Tag
-	e.stats.Unexpected++ // dropMessage takes it back
 	s := &c.spaces[h.Space]
-	if r := s.match.Arrive(&m.m); r != nil {
-		e.take(r.Ref.(*Op), m, payload)
+	if r := s.match.Claim(int32(h.Source), h.Tag); r != nil {
+		e.take(r.Ref.(*Op), p, h, payload)
 		return nil
 	}
 	if c.freeing.Load() {
-		s.match.Retract(&m.m)
-		e.refuse(m)
+		e.refuse(p, h)
 		return nil
 	}
-	if m.flags&wire.FlagReady != 0 {
-		s.match.Retract(&m.m)
-		e.reply(p, frame{h: wire.Header{Kind: wire.Withdrawn, ID: m.id, Arg: withdrawnUnready}})
-		e.owe(p, m)
-		e.dropMessage(m)
+	if h.Flags&wire.FlagReady != 0 {
+		e.reply(p, frame{h: wire.Header{Kind: wire.Withdrawn, ID: h.ID, Arg: withdrawnUnready}})
+		e.owe(p, h)
 		return nil
 	}
-	if m.kind == wire.Eager {
+	m := e.takeMessage()
+	m.head, m.peer = *h, p.rank
+	m.m.Source, m.m.Tag = int32(h.Source), h.Tag
+	if h.Kind == wire.Eager {
 		m.data = e.bytes.get(n)
 		payload.ReadAt(m.data, 0)
 		e.stats.UnexpectedBytes += int64(n)
 		e.stats.PeakBytes = max(e.stats.PeakBytes, e.stats.UnexpectedBytes)
 	}
+	s.match.Arrive(&m.m)
 	for _, w := range s.probers {
 		if w.matches(&m.m) {
 			w.waiter.wake()
@@ -175,10 +171,10 @@ func (e *Engine) withdraw(p *peer, h *wire.Header) error {
 	}
 	s := &c.spaces[h.Space]
 	for m := range s.match.Messages {
-		if m := m.Ref.(*message); m.peer == p.rank && m.id == h.ID {
+		if m := m.Ref.(*message); m.peer == p.rank && m.head.ID == h.ID {
 			s.match.Retract(&m.m)
 			answer.h.Arg = withdrawnGone
-			e.owe(p, m)
+			e.owe(p, &m.head)
 			e.dropMessage(m)
 			break
 		}

@@ -166,7 +166,7 @@ func (e *Engine) Leftovers() []Leftover {
 			for m := range c.spaces[i].match.Messages {
 				m := m.Ref.(*message)
 				count[Leftover{
-					Kind: LeftSend, Context: c, Source: int(m.m.Source), Dest: c.self, Tag: m.m.Tag, Bytes: m.bytes,
+					Kind: LeftSend, Context: c, Source: int(m.m.Source), Dest: c.self, Tag: m.m.Tag, Bytes: int(m.head.Bytes),
 				}]++
 			}
 		}

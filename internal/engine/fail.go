@@ -162,7 +162,7 @@ func (e *Engine) dropOffers(c *Context, rank int) {
 	for i := range c.spaces {
 		s := &c.spaces[i]
 		for m := range s.match.Messages {
-			if m := m.Ref.(*message); m.kind == wire.Offer && m.peer == rank {
+			if m := m.Ref.(*message); m.head.Kind == wire.Offer && m.peer == rank {
 				s.match.Retract(&m.m)
 				e.dropMessage(m)
 			}

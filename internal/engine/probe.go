@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/muster-mpi/muster/internal/layout"
 	"github.com/muster-mpi/muster/internal/match"
 	"github.com/muster-mpi/muster/internal/wire"
 )
@@ -112,7 +111,7 @@ func (e *Engine) Imrecv(msg *Message, env *Envelope) (Ref, error) {
 	op := e.newRecv(env)
 	msg.ctx.pending-- // op holds the context now
 	op.phase = arriving
-	e.take(op, m, layout.Of(m.data))
+	e.takeQueued(op, m)
 	ref := Ref{op, op.gen.Load()}
 	e.mu.Unlock()
 	e.Idle()
@@ -167,9 +166,11 @@ func (e *Engine) usable(c *Context) error {
 }
 
 // status is what a receive or probe that finds m tells of it.
-func (m *message) status() Status {
+func (m *message) status() Status { return statusOf(&m.head) }
+
+func statusOf(h *wire.Header) Status {
 	return Status{
-		Source: int(m.m.Source), Tag: m.m.Tag, Bytes: m.bytes,
-		Layout: m.layout, Object: m.flags&wire.FlagObject != 0,
+		Source: int(h.Source), Tag: h.Tag, Bytes: int(h.Bytes),
+		Layout: h.Layout, Object: h.Flags&wire.FlagObject != 0,
 	}
 }

@@ -78,8 +78,7 @@ func (e *Engine) post(env *Envelope) (*Op, error) {
 	op.recv.Source, op.recv.Tag = int32(env.Peer), env.Tag
 	op.phase = posted
 	if m := env.Context.spaces[env.Space].match.Post(&op.recv); m != nil {
-		m := m.Ref.(*message)
-		e.take(op, m, layout.Of(m.data))
+		e.takeQueued(op, m.Ref.(*message))
 	} else if err := e.unreachable(env); err != nil {
 		env.Context.spaces[env.Space].match.Withdraw(&op.recv)
 		e.finish(op, err)
@@ -118,49 +117,60 @@ func (e *Engine) unreachable(env *Envelope) error {
 	return nil
 }
 
-// take gives a message to the receive that matches it. payload is that of an
-// eager one. Engine.mu is held.
-func (e *Engine) take(op *Op, m *message, payload layout.Buffer) {
-	want, err := e.admit(op, m)
-	p := e.peer(m.peer)
-	if dead := p.dead.Load(); dead != nil && m.kind == wire.Offer {
-		e.finish(op, *dead)
-	} else if m.kind == wire.Offer {
-		e.grant(op, p, m, want, err)
-	} else {
-		layout.Copy(op.env.Buf, 0, payload.Slice(0, want), 0)
-		e.owe(p, m)
-		if m.flags&wire.FlagSync != 0 {
-			e.reply(p, frame{h: wire.Header{Kind: wire.Ack, ID: m.id}})
-		}
-		e.finish(op, err)
-	}
+// takeQueued gives a message that was queued to the receive that matches it.
+// Engine.mu is held.
+func (e *Engine) takeQueued(op *Op, m *message) {
+	e.take(op, e.peer(m.peer), &m.head, layout.Of(m.data))
 	e.dropMessage(m)
 }
 
-// admit fills op's status from the envelope m and returns how many bytes of
-// the message op takes, and with what error it will complete. Engine.mu is
-// held.
-func (e *Engine) admit(op *Op, m *message) (want int, err error) {
-	op.peer = m.peer
+// take gives a message from p to the receive that matches it. payload is that of
+// an eager one. Engine.mu is held.
+func (e *Engine) take(op *Op, p *peer, h *wire.Header, payload layout.Buffer) {
+	op.peer = p.rank
+	want, err := op.admit(h)
+	if h.Kind == wire.Eager {
+		if to, ok := op.env.Buf.Plain(); ok {
+			payload.ReadAt(to[:want], 0)
+		} else {
+			layout.Copy(op.env.Buf, 0, payload.Slice(0, want), 0)
+		}
+		e.owe(p, h)
+		if h.Flags&wire.FlagSync != 0 {
+			e.reply(p, frame{h: wire.Header{Kind: wire.Ack, ID: h.ID}})
+		}
+		e.finish(op, err)
+		return
+	}
+	if dead := p.dead.Load(); dead != nil {
+		e.finish(op, *dead)
+		return
+	}
+	e.grant(op, p, h, want, err)
+}
+
+// admit fills op's status from the envelope of a message and returns how many
+// bytes of it op takes, and with what error it will complete. Engine.mu is held.
+func (op *Op) admit(h *wire.Header) (want int, err error) {
 	env := &op.env
-	op.status = m.status()
-	if op.status.Object != env.Object && (m.bytes > 0 || env.Object) || m.bytes > 0 && (m.layout != env.Layout && m.layout != 0 && env.Layout != 0) {
+	n := int(h.Bytes)
+	op.status = statusOf(h)
+	if op.status.Object != env.Object && (n > 0 || env.Object) || n > 0 && (h.Layout != env.Layout && h.Layout != 0 && env.Layout != 0) {
 		op.status.Bytes = 0
-		return 0, &TypeError{m.layout, env.Layout, op.status.Object, env.Object, m.bytes}
+		return 0, &TypeError{h.Layout, env.Layout, op.status.Object, env.Object, n}
 	}
-	if room := env.Buf.Len(); m.bytes > room {
+	if room := env.Buf.Len(); n > room {
 		op.status.Bytes = room
-		return room, &TruncatedError{m.bytes, room}
+		return room, &TruncatedError{n, room}
 	}
-	return m.bytes, nil
+	return n, nil
 }
 
 // owe notes that the credit of an eager message is ours to give back, and does
 // so once it is worth a frame. Engine.mu is held.
-func (e *Engine) owe(p *peer, m *message) {
-	if m.kind == wire.Eager {
-		p.owed += eagerCost(m.bytes)
+func (e *Engine) owe(p *peer, h *wire.Header) {
+	if h.Kind == wire.Eager {
+		p.owed += eagerCost(int(h.Bytes))
 		if p.owed >= e.window/4 {
 			e.reply(p, frame{h: wire.Header{Kind: wire.Credit, Bytes: uint64(p.owed)}})
 			p.spent -= p.owed

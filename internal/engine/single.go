@@ -81,10 +81,10 @@ func (e *Engine) direct(p *peer) transport.Direct {
 	return p.road.link
 }
 
-// pull begins to copy the message m, which op has matched, from its sender's
-// memory; false if there is no road. Engine.mu is held.
-func (e *Engine) pull(op *Op, p *peer, m *message, want int, err error) bool {
-	if m.addr == 0 || want == 0 || m.addr+uint64(want) < m.addr {
+// pull begins to copy the message of the Offer h, which op has matched, from its
+// sender's memory; false if there is no road. Engine.mu is held.
+func (e *Engine) pull(op *Op, p *peer, h *wire.Header, want int, err error) bool {
+	if h.Arg == 0 || want == 0 || h.Arg+uint64(want) < h.Arg {
 		return false
 	}
 	link := e.direct(p)
@@ -94,8 +94,8 @@ func (e *Engine) pull(op *Op, p *peer, m *message, want int, err error) bool {
 	if _, ok := op.env.Buf.Contiguous(); !ok {
 		return false
 	}
-	op.phase, op.want, op.remote, op.err = pulling, want, m.id, err
-	op.move = move{link: link, addr: m.addr}
+	op.phase, op.want, op.remote, op.err = pulling, want, h.ID, err
+	op.move = move{link: link, addr: h.Arg}
 	p.road.pulls++
 	if want > e.part && !e.cfg.Crowded {
 		e.share(op, p)

@@ -318,8 +318,8 @@ func TestLinksAreLookedAtWhileNobodyWaits(t *testing.T) {
 		}
 		s.mu.Lock()
 		s.rouse()
-		s.mu.Unlock()
 		p.after = p.polls + 1
+		s.mu.Unlock()
 		time.Sleep(3 * tickEvery)
 		synctest.Wait()
 		if _, done, err := s.Peek(r); !done || err != nil {

@@ -76,6 +76,10 @@ func panicSlice(off, end, size int) {
 	panic(fmt.Sprintf("layout: slice [%d:%d] of a Buffer of %d bytes", off, end, size))
 }
 
+// Plain returns the bytes of b if they were given as one run, which is quicker to
+// tell than whether they are one.
+func (b *Buffer) Plain() ([]byte, bool) { return b.mem, b.plan == nil }
+
 // Contiguous returns the bytes of b if they lie in one run.
 func (b Buffer) Contiguous() ([]byte, bool) {
 	if b.plan == nil {

@@ -67,14 +67,27 @@ func (m *Matcher) Post(r *Recv) *Message {
 	return nil
 }
 
+// Claim is the first half of Arrive: it returns the earliest-posted receive that a
+// message from source with tag matches, which is then no longer queued, or nil. It
+// spares the caller a Message where a receive waits; after nil the message is given
+// to Arrive.
+func (m *Matcher) Claim(source int32, tag int64) *Recv {
+	if m.receives.n == 0 {
+		return nil
+	}
+	e := m.receives.findReceive(source, tag)
+	if e == nil {
+		return nil
+	}
+	m.receives.remove(e, asReceives)
+	return (*Recv)(e)
+}
+
 // Arrive offers a message. It returns the earliest-posted receive that matches, which
 // is then no longer queued, or nil, and then msg waits in the queue of messages.
 func (m *Matcher) Arrive(msg *Message) *Recv {
-	if m.receives.n != 0 {
-		if e := m.receives.findReceive(msg.Source, msg.Tag); e != nil {
-			m.receives.remove(e, asReceives)
-			return (*Recv)(e)
-		}
+	if r := m.Claim(msg.Source, msg.Tag); r != nil {
+		return r
 	}
 	m.messages.push((*entry)(msg), asMessages)
 	return nil
