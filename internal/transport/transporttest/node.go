@@ -3,6 +3,7 @@ package transporttest
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,7 +28,9 @@ type node struct {
 	// Deliver.
 	arrived func(f *frame)
 
-	closed atomic.Bool // Close has returned
+	closed atomic.Bool   // Close has returned
+	stop   chan struct{} // closed: poll is to end
+	polls  sync.WaitGroup
 	peers  []peerState
 }
 
@@ -54,7 +57,7 @@ type peerState struct {
 }
 
 func newNode(tb testing.TB, self, n int) *node {
-	nd := &node{tb: tb, self: self, peers: make([]peerState, n)}
+	nd := &node{tb: tb, self: self, peers: make([]peerState, n), stop: make(chan struct{})}
 	for i := range nd.peers {
 		p := &nd.peers[i]
 		p.held, p.early = map[uint64][]byte{}, map[uint64]bool{}
@@ -310,10 +313,40 @@ func (n *node) has(peer int, count uint64) {
 	n.await(peer, fmt.Sprint(count, " frames"), func(p *peerState) bool { return p.received >= count })
 }
 
+// start has the links driven, if they are of the kind that must be.
+func (n *node) start(c transport.Conn) {
+	n.conn = c
+	if p, ok := c.(transport.Poller); ok {
+		n.polls.Go(func() { n.poll(p) })
+	}
+}
+
+// poll drives the links without a pause, as a rank that waits does.
+func (n *node) poll(p transport.Poller) {
+	for {
+		select {
+		case <-n.stop:
+			return
+		default:
+		}
+		if p.Poll(n) {
+			n.Idle()
+		} else {
+			runtime.Gosched()
+		}
+	}
+}
+
 // close closes the Conn and from then on accepts no call.
 func (n *node) close() {
-	if err := n.conn.Close(); err != nil {
+	if err := n.hangUp(); err != nil {
 		n.tb.Errorf("rank %d: Close: %v", n.self, err)
 	}
-	n.closed.Store(true)
+}
+
+func (n *node) hangUp() error {
+	close(n.stop)
+	n.polls.Wait()
+	defer n.closed.Store(true)
+	return n.conn.Close()
 }

@@ -14,7 +14,8 @@ import (
 
 // Opener returns len(hs) Conns of one process that are linked with each other;
 // the calls for Conn i go to hs[i]. It may connect them as lazily as it likes.
-// What it needs to end after the Conns were closed it gives to tb.Cleanup.
+// A Conn that is a transport.Poller is polled without a pause; with a Driver
+// around it nobody polls until it asks for that. What the Opener needs to end after the Conns were closed it gives to tb.Cleanup.
 type Opener func(tb testing.TB, hs []transport.Handler) []transport.Conn
 
 // Run holds the transport that open makes to the contract. It asks for 1 to 5
@@ -56,7 +57,7 @@ func world(tb testing.TB, n int, open Opener, gen func(from, to int, index uint6
 		}
 	}
 	for i, c := range open(tb, hs) {
-		nodes[i].conn = c
+		nodes[i].start(c)
 	}
 	return nodes
 }
@@ -318,8 +319,7 @@ func closeUnderLoad(t *testing.T, open Opener) {
 	var late sync.WaitGroup
 	for _, nd := range nodes[1:] {
 		late.Go(func() {
-			nd.conn.Close() // what it had for rank 0 may be lost
-			nd.closed.Store(true)
+			nd.hangUp() // what it had for rank 0 may be lost
 		})
 	}
 	late.Wait()

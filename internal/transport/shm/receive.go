@@ -1,0 +1,129 @@
+package shm
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/muster-mpi/muster/internal/layout"
+	"github.com/muster-mpi/muster/internal/transport"
+)
+
+// batch is how many frames one Poll takes from one link.
+const batch = 32
+
+// receive delivers frames in place and reports whether there were any. Nothing that the
+// peer wrote is looked at twice: what was checked and what is used are the same.
+func (l *link) receive(h transport.Handler) bool {
+	r := &l.in
+	pos := r.consumed
+	for range batch {
+		w := atomic.LoadUint64(r.ring.word(pos))
+		if w == 0 {
+			break
+		}
+		at, length := pos&ringMask, w&lengthMask
+		size := (length + wordBytes + granule - 1) &^ (granule - 1)
+		if w&^lengthMask != validBit || length < frontBytes-wordBytes || at+size > ringBytes {
+			var err error
+			if size, err = l.receiveOther(h, w, at, size); err != nil {
+				l.fail(fmt.Errorf("rank %d wrote, at position %d of its ring, %w", l.peer, pos, err), false)
+				break
+			}
+		} else {
+			copy(r.front[:], r.ring[at+wordBytes:])
+			if err := r.header.Parse(r.front[:]); err != nil {
+				l.fail(fmt.Errorf("rank %d wrote, at position %d of its ring, %w", l.peer, pos, err), false)
+				break
+			}
+			h.Deliver(l.peer, &r.header, layout.Of(r.ring[at+frontBytes:at+wordBytes+length:at+wordBytes+length]))
+		}
+		if pos += size; pos-r.published >= pieceBytes {
+			l.publish(pos)
+		}
+	}
+	worked := pos != r.consumed
+	if worked {
+		storeRelease(&r.consumed, pos)
+	}
+	if l.theirs.want.Load() > r.published {
+		l.settle(pos)
+	}
+	return worked
+}
+
+// receiveOther takes what is not a whole frame, and returns how much of the ring it is.
+func (l *link) receiveOther(h transport.Handler, w, at, size uint64) (uint64, error) {
+	r := &l.in
+	kind, length, rest := w&kindMask, int(w&lengthMask), int(w>>restShift&restMask)
+	if w&validBit == 0 || w&^(validBit|kindMask|restMask<<restShift|lengthMask) != 0 {
+		return 0, fmt.Errorf("the control word %#x", w)
+	}
+	if kind == kindPad {
+		if length != 0 || rest != 0 {
+			return 0, fmt.Errorf("the control word %#x: padding of %d bytes with %d to follow", w, length, rest)
+		}
+		return ringBytes - at, nil
+	}
+	if at+size > ringBytes {
+		return 0, fmt.Errorf("the control word %#x: %d bytes where the ring has %d", w, length, ringBytes-at-wordBytes)
+	}
+	part := r.ring[at+wordBytes : at+wordBytes+uint64(length)]
+	switch {
+	case kind == kindFirst && r.rest == 0 && length > frontBytes-wordBytes && rest > 0 && length+rest <= MaxFrameBytes:
+		copy(r.front[:], part)
+		if err := r.large.Parse(r.front[:]); err != nil {
+			return 0, err
+		}
+		part = part[frontBytes-wordBytes:]
+		// Room for all of it, but what the peer does not send it shall not cost either.
+		r.parts = make([]byte, 0, min(len(part)+rest, 1<<20))
+	case kind == kindMore && r.rest > 0 && length > 0 && rest == r.rest-length:
+	default:
+		return 0, fmt.Errorf("the control word %#x: a part of %d bytes before %d more, when %d were due", w, length, rest, r.rest)
+	}
+	r.parts, r.rest = append(r.parts, part...), rest
+	if rest == 0 {
+		h.Deliver(l.peer, &r.large, layout.Of(r.parts))
+		r.parts = nil
+	}
+	return size, nil
+}
+
+// publish tells the peer what was consumed, and rings if it waits for that.
+func (l *link) publish(pos uint64) {
+	old := l.in.published
+	// A full store: the loads below come after it.
+	l.mine.tail.Store(pos)
+	storeRelease(&l.in.published, pos)
+	if want := l.theirs.want.Load() &^ closedBit; old < want && want <= pos {
+		l.tell()
+	}
+}
+
+// settle sees to what the peer wants beyond its frames.
+func (l *link) settle(pos uint64) {
+	want := l.theirs.want.Load()
+	last := atomic.LoadUint64(l.in.ring.word(pos)) == 0 // and the peer published nothing before it wanted this
+	tail := want &^ closedBit
+	switch {
+	case tail > l.in.published && tail <= pos:
+		l.publish(pos)
+	case tail > pos && last || tail%granule != 0:
+		l.fail(fmt.Errorf("rank %d wants position %d of its ring consumed, and has published only %d", l.peer, tail, pos), false)
+		return
+	}
+	if want&closedBit != 0 && last {
+		l.fail(ErrPeerClosed, false)
+	}
+}
+
+// ready reports whether receive has work. Any goroutine may call it.
+func (r *receiver) ready(theirs *side) bool {
+	return !r.empty() ||
+		theirs.want.Load() > atomic.LoadUint64(&r.published)
+}
+
+// empty reports whether no frame is there. Any goroutine may call it.
+func (r *receiver) empty() bool {
+	return atomic.LoadUint64(r.ring.word(atomic.LoadUint64(&r.consumed))) == 0
+}

@@ -1,0 +1,9 @@
+//go:build !(amd64 || arm64) || race
+
+package shm
+
+import "sync/atomic"
+
+// storeRelease stores v so that whoever sees it by an atomic load also sees all that was
+// written before it.
+func storeRelease(p *uint64, v uint64) { atomic.StoreUint64(p, v) }
