@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-mpi/muster/internal/boot"
 	"github.com/muster-mpi/muster/launcher/internal/proctree"
 	"golang.org/x/sys/unix"
 )
@@ -321,7 +322,8 @@ func TestF24SecondProcessOfARankIsRefusedAndTheJobGoesOn(t *testing.T) {
 }
 
 func TestF26OtherVersionIsRefused(t *testing.T) {
-	newTrial(t, 2, "version", "1").run().expect(ExitProtocol, "cannot join: it speaks version 2 of the control protocol and muster runs version 1")
+	newTrial(t, 2, "version", "1").run().expect(ExitProtocol,
+		fmt.Sprintf("cannot join: it speaks version %d of the control protocol and muster runs version %d", boot.Protocol+1, boot.Protocol))
 	newTrial(t, 2, "skew", "1").run().expect(ExitProtocol, "cannot join: rank", "runs build another")
 }
 

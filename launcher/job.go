@@ -16,7 +16,7 @@ type Job struct {
 	Stdout    io.Writer // nil: os.Stdout
 	Stderr    io.Writer // nil: os.Stderr; the launcher's own messages go there too
 	Output    Output
-	Transport string // "unix" (default) or "tcp"
+	Transport string // "shm", "unix" or "tcp"; empty: shm, or unix on a host without shared memory
 	Insecure  bool   // tcp without TLS
 
 	EagerBytes      int64 // largest eager message; 0: default

@@ -65,11 +65,10 @@ func plan(job *Job, now time.Time) (*pb.Start, error) {
 		Strict:          job.Strict,
 	}
 	switch job.Transport {
-	case "":
-		s.Settings.Transport = "unix"
-	case "unix", "tcp":
+	case "": // the agent settles it
+	case "shm", "unix", "tcp":
 	default:
-		return nil, fmt.Errorf("there is no transport %q, only \"unix\" and \"tcp\"", job.Transport)
+		return nil, fmt.Errorf("there is no transport %q, only \"shm\", \"unix\" and \"tcp\"", job.Transport)
 	}
 	if s.Settings.Transport == "tcp" && !job.Insecure {
 		if s.Credentials, err = credentials(hex.EncodeToString(id), int(s.Size)); err != nil {

@@ -81,7 +81,7 @@ func limited(t *testing.T, settings string, args ...string) (string, int) {
 
 func TestF54DescriptorLimitIsSaidAtStart(t *testing.T) {
 	out, code := limited(t, "ulimit -n 64", "16", "@leave")
-	if code != ExitResource || !strings.Contains(out, "muster: 16 ranks need 136 descriptors in their agent, the limit is 64 (ulimit -n)\n") {
+	if code != ExitResource || !strings.Contains(out, "muster: 16 ranks need 168 descriptors in their agent, the limit is 64 (ulimit -n)\n") {
 		t.Errorf("got code %d, %q", code, out)
 	}
 	// A soft limit is no obstacle.

@@ -3,7 +3,6 @@ package launcher
 import (
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/muster-mpi/muster/internal/boot"
 	"github.com/muster-mpi/muster/internal/record"
+	"github.com/muster-mpi/muster/internal/segment"
 	pb "github.com/muster-mpi/muster/proto"
 	"golang.org/x/sys/unix"
 )
@@ -52,6 +52,7 @@ type member struct {
 	*pb.Welcome
 	conn *boot.Conn
 	ring *record.Ring
+	bell *segment.Bell // nil unless the transport is shared memory
 }
 
 func die(format string, args ...any) {
@@ -76,15 +77,29 @@ func joinAs(protocol uint32, build *pb.Build) *member {
 		os.Exit(8)
 	}
 	w := m.GetWelcome()
-	if w == nil || len(files) != 1 {
-		die("got %v with %d descriptors, want Welcome with one", m, len(files))
+	member := &member{Welcome: w, conn: c, ring: record.New()}
+	for _, carried := range []bool{w.GetRecords(), w.GetBell()} {
+		if carried && len(files) == 0 {
+			die("Welcome lists more descriptors than came with it")
+		}
 	}
-	ring, err := record.Map(files[0])
-	if err != nil {
-		die("records: %v", err)
+	if w.GetRecords() {
+		if member.ring, err = record.Map(files[0]); err != nil {
+			die("records: %v", err)
+		}
+		files = files[1:]
 	}
-	ring.NameComm(0, "world")
-	return &member{w, c, ring}
+	if w.GetBell() {
+		if member.bell, err = segment.OpenBell(files[0]); err != nil {
+			die("bell: %v", err)
+		}
+		files = files[1:]
+	}
+	if w == nil || len(files) != 0 || w.GetBell() != (w.GetSettings().GetTransport() == "shm") {
+		die("got %v and %d descriptors more than it lists", m, len(files))
+	}
+	member.ring.NameComm(0, "world")
+	return member
 }
 
 func recv(c *boot.Conn) (*pb.ToRank, []*os.File) {
@@ -125,21 +140,16 @@ func (m *member) leave(leftovers ...*pb.Leftover) {
 
 // link asks for a link and returns it; the message that hands it over may come
 // unasked for, too.
-func (m *member) link(peer int, number uint32, ask bool) net.Conn {
+func (m *member) link(peer int, number uint32, ask bool) testLink {
 	if ask {
 		m.say(&pb.FromRank{Kind: &pb.FromRank_Connect{Connect: &pb.Connect{Peer: int32(peer), Number: number}}})
 	}
 	answer, files := recv(m.conn)
 	l := answer.GetLink()
-	if l == nil || int(l.GetPeer()) != peer || l.GetNumber() != number || len(files) != 1 {
+	if l == nil || int(l.GetPeer()) != peer || l.GetNumber() != number {
 		die("rank %d got %v with %d descriptors, want link %d to rank %d", m.GetRank(), answer, len(files), number, peer)
 	}
-	c, err := net.FileConn(files[0])
-	files[0].Close()
-	if err != nil {
-		die("link: %v", err)
-	}
-	return c
+	return m.open(l, files)
 }
 
 // hang waits for ever, with an operation on record that says so.
@@ -275,6 +285,16 @@ func testRank(args []string) {
 		forever()
 	case "links":
 		testLinks(m)
+		m.leave()
+	case "link-late": // once there is input
+		fmt.Println("ready")
+		io.ReadAll(os.Stdin)
+		testLinks(m)
+		m.leave()
+	case "linked":
+		testLinks(m)
+		fmt.Println("ready")
+		m.hang()
 	case "flood":
 		n, _ := strconv.Atoi(args[2])
 		line := []byte(strings.Repeat("x", 99) + "\n")
@@ -312,9 +332,10 @@ func testRank(args []string) {
 	}
 }
 
-// testLinks sends a byte over a link to every other rank and leaves.
+// testLinks sends a byte over a link to every other rank.
 func testLinks(m *member) {
-	links := make([]net.Conn, m.GetSize())
+	fmt.Printf("process %d %d\n", m.GetRank(), os.Getpid())
+	links := make([]testLink, m.GetSize())
 	asked := 0
 	for peer := range int(m.GetSize()) {
 		if peer != int(m.GetRank()) {
@@ -326,37 +347,31 @@ func testLinks(m *member) {
 	for range asked {
 		answer, files := recv(m.conn)
 		l := answer.GetLink()
-		if l == nil || len(files) != 1 || l.GetNumber() != 0 || links[l.GetPeer()] != nil {
+		if l == nil || l.GetNumber() != 0 || links[l.GetPeer()] != nil {
 			die("rank %d got %v, want one first link to each", m.GetRank(), answer)
 		}
-		c, err := net.FileConn(files[0])
-		if err != nil {
-			die("link: %v", err)
-		}
-		links[l.GetPeer()] = c
-		c.Write([]byte{byte(m.GetRank())})
+		links[l.GetPeer()] = m.open(l, files)
+		fmt.Printf("named %d-%d %d\n", m.GetRank(), l.GetPeer(), l.GetPid())
+		links[l.GetPeer()].put(byte(m.GetRank()) + 1)
 	}
-	for peer, c := range links {
-		if c == nil {
+	for peer, l := range links {
+		if l == nil {
 			continue
 		}
-		b := make([]byte, 1)
-		if _, err := io.ReadFull(c, b); err != nil || int(b[0]) != peer {
-			die("rank %d got %d from rank %d, %v", m.GetRank(), b[0], peer, err)
+		if b := l.get(); int(b) != peer+1 {
+			die("rank %d got %d from rank %d", m.GetRank(), b, peer)
 		}
 	}
-	kind := links[(m.GetRank()+1)%m.GetSize()].LocalAddr().Network()
-	fmt.Println("all links are", kind)
+	fmt.Println("all links are", links[(m.GetRank()+1)%m.GetSize()].kind())
 	// A link that broke is asked for again under the next number.
 	if m.GetRank() < 2 {
-		c := m.link(1-int(m.GetRank()), 1, m.GetRank() == 1)
-		c.Write([]byte{'!'})
-		if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
-			die("second link: %v", err)
+		l := m.link(1-int(m.GetRank()), 1, m.GetRank() == 1)
+		l.put('!')
+		if b := l.get(); b != '!' {
+			die("second link: got %d", b)
 		}
 		fmt.Println("and again")
 	}
-	m.leave()
 }
 
 func concurrentMapWrites() {
@@ -385,6 +400,10 @@ func testLaunch(args []string) int {
 	if in := os.Getenv("TEST_STDIN"); in != "" {
 		job.Stdin, job.StdinTo = os.Stdin, in
 	}
+	if os.Getenv("TEST_FORBID_MEMFD") != "" {
+		forbidMemfd()
+	}
+	job.Transport = os.Getenv("TEST_TRANSPORT")
 	job.Detach = os.Getenv("TEST_DETACH") != ""
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTSTP, syscall.SIGCONT,

@@ -329,7 +329,7 @@ type isToRank_Kind interface {
 }
 
 type ToRank_Welcome struct {
-	Welcome *Welcome `protobuf:"bytes,1,opt,name=welcome,proto3,oneof"` // carries the descriptor of the records memfd, if any
+	Welcome *Welcome `protobuf:"bytes,1,opt,name=welcome,proto3,oneof"` // carries descriptors, which it lists
 }
 
 type ToRank_Refused struct {
@@ -337,7 +337,7 @@ type ToRank_Refused struct {
 }
 
 type ToRank_Link struct {
-	Link *LinkUp `protobuf:"bytes,3,opt,name=link,proto3,oneof"` // carries the descriptor of a connected socket
+	Link *LinkUp `protobuf:"bytes,3,opt,name=link,proto3,oneof"` // carries descriptors, by the job's transport
 }
 
 type ToRank_AllLeaving struct {
@@ -553,8 +553,14 @@ type Welcome struct {
 	Settings       *Settings              `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`
 	Credentials    *Credentials           `protobuf:"bytes,7,opt,name=credentials,proto3" json:"credentials,omitempty"`                                // only where links leave the host or are TCP
 	StartUnixNanos int64                  `protobuf:"varint,8,opt,name=start_unix_nanos,json=startUnixNanos,proto3" json:"start_unix_nanos,omitempty"` // when the job started, for the job clock
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The descriptors that come with this message, those that do in this order.
+	Records bool `protobuf:"varint,9,opt,name=records,proto3" json:"records,omitempty"` // memfd for the rank's operation records
+	Bell    bool `protobuf:"varint,10,opt,name=bell,proto3" json:"bell,omitempty"`      // eventfd that the rank's peers ring; where the transport is "shm"
+	// The agent's process, all of whose descendants are processes of the job, by
+	// the number that the rank knows it by; 0 if it may know another.
+	AgentPid      int64 `protobuf:"varint,11,opt,name=agent_pid,json=agentPid,proto3" json:"agent_pid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Welcome) Reset() {
@@ -643,6 +649,27 @@ func (x *Welcome) GetStartUnixNanos() int64 {
 	return 0
 }
 
+func (x *Welcome) GetRecords() bool {
+	if x != nil {
+		return x.Records
+	}
+	return false
+}
+
+func (x *Welcome) GetBell() bool {
+	if x != nil {
+		return x.Bell
+	}
+	return false
+}
+
+func (x *Welcome) GetAgentPid() int64 {
+	if x != nil {
+		return x.AgentPid
+	}
+	return 0
+}
+
 // HostRun names the host of count ranks, the first of them being first.
 type HostRun struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -715,7 +742,7 @@ func (x *HostRun) GetCount() int32 {
 // Settings of a job, the same on every rank.
 type Settings struct {
 	state                  protoimpl.MessageState `protogen:"open.v1"`
-	Transport              string                 `protobuf:"bytes,1,opt,name=transport,proto3" json:"transport,omitempty"`                                     // "unix" or "tcp"
+	Transport              string                 `protobuf:"bytes,1,opt,name=transport,proto3" json:"transport,omitempty"`                                     // "shm", "unix" or "tcp"; in Start empty: what the host offers of the first two
 	InsecureWire           bool                   `protobuf:"varint,2,opt,name=insecure_wire,json=insecureWire,proto3" json:"insecure_wire,omitempty"`          // tcp without TLS
 	EagerBytes             int64                  `protobuf:"varint,3,opt,name=eager_bytes,json=eagerBytes,proto3" json:"eager_bytes,omitempty"`                // largest eager message
 	UnexpectedBytes        int64                  `protobuf:"varint,4,opt,name=unexpected_bytes,json=unexpectedBytes,proto3" json:"unexpected_bytes,omitempty"` // payload held for unexpected messages, per rank
@@ -981,12 +1008,17 @@ func (x *Connect) GetNumber() uint32 {
 	return 0
 }
 
-// LinkUp hands over one end of a link. The lower rank of the two speaks first
-// (gRPC client, TLS client).
+// LinkUp hands over one end of a link. "unix" and "tcp": a connected socket; the
+// lower rank of the two speaks first (gRPC client, TLS client). "shm": the memory
+// that the two share, a sealed memfd, and then the peer's bell.
 type LinkUp struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Peer          int32                  `protobuf:"varint,1,opt,name=peer,proto3" json:"peer,omitempty"`
-	Number        uint32                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"` // of this pair's links, from 0
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Peer   int32                  `protobuf:"varint,1,opt,name=peer,proto3" json:"peer,omitempty"`
+	Number uint32                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"` // of this pair's links, from 0
+	// "shm": the peer's process, for copies from its memory; 0 if the number is not
+	// the agent's to vouch for: then neither end copies. It vouches for children of
+	// its own, as it alone decides when their numbers may be used again.
+	Pid           int64 `protobuf:"varint,3,opt,name=pid,proto3" json:"pid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1031,6 +1063,13 @@ func (x *LinkUp) GetPeer() int32 {
 func (x *LinkUp) GetNumber() uint32 {
 	if x != nil {
 		return x.Number
+	}
+	return 0
+}
+
+func (x *LinkUp) GetPid() int64 {
+	if x != nil {
+		return x.Pid
 	}
 	return 0
 }
@@ -1480,7 +1519,7 @@ const file_control_proto_rawDesc = "" +
 	"\n" +
 	"byte_order\x18\x02 \x01(\tR\tbyteOrder\x12\x1b\n" +
 	"\tint_bytes\x18\x03 \x01(\rR\bintBytes\x12\x12\n" +
-	"\x04arch\x18\x04 \x01(\tR\x04arch\"\x9b\x02\n" +
+	"\x04arch\x18\x04 \x01(\tR\x04arch\"\xe6\x02\n" +
 	"\aWelcome\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\fR\x03job\x12\x12\n" +
 	"\x04rank\x18\x02 \x01(\x05R\x04rank\x12\x12\n" +
@@ -1489,7 +1528,11 @@ const file_control_proto_rawDesc = "" +
 	"\x05hosts\x18\x05 \x03(\v2\x0f.muster.HostRunR\x05hosts\x12,\n" +
 	"\bsettings\x18\x06 \x01(\v2\x10.muster.SettingsR\bsettings\x125\n" +
 	"\vcredentials\x18\a \x01(\v2\x13.muster.CredentialsR\vcredentials\x12(\n" +
-	"\x10start_unix_nanos\x18\b \x01(\x03R\x0estartUnixNanos\"]\n" +
+	"\x10start_unix_nanos\x18\b \x01(\x03R\x0estartUnixNanos\x12\x18\n" +
+	"\arecords\x18\t \x01(\bR\arecords\x12\x12\n" +
+	"\x04bell\x18\n" +
+	" \x01(\bR\x04bell\x12\x1b\n" +
+	"\tagent_pid\x18\v \x01(\x03R\bagentPid\"]\n" +
 	"\aHostRun\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\x05R\x04host\x12\x14\n" +
@@ -1514,10 +1557,11 @@ const file_control_proto_rawDesc = "" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"5\n" +
 	"\aConnect\x12\x12\n" +
 	"\x04peer\x18\x01 \x01(\x05R\x04peer\x12\x16\n" +
-	"\x06number\x18\x02 \x01(\rR\x06number\"4\n" +
+	"\x06number\x18\x02 \x01(\rR\x06number\"F\n" +
 	"\x06LinkUp\x12\x12\n" +
 	"\x04peer\x18\x01 \x01(\x05R\x04peer\x12\x16\n" +
-	"\x06number\x18\x02 \x01(\rR\x06number\"\t\n" +
+	"\x06number\x18\x02 \x01(\rR\x06number\x12\x10\n" +
+	"\x03pid\x18\x03 \x01(\x03R\x03pid\"\t\n" +
 	"\aLeaving\"\f\n" +
 	"\n" +
 	"AllLeaving\"\t\n" +

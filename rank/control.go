@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/muster-mpi/muster/internal/boot"
 	"github.com/muster-mpi/muster/internal/engine"
-	"github.com/muster-mpi/muster/internal/transport/stream"
 	pb "github.com/muster-mpi/muster/proto"
 )
 
@@ -21,12 +19,14 @@ type control struct {
 	conn       *boot.Conn
 	world      int
 	engine     *engine.Engine
-	links      *stream.Conn
+	links      links
 	returnable bool // failure policy return
 	closing    atomic.Bool
 
-	mu   sync.Mutex
-	next map[int]uint32 // number of the next link to a peer, once there was one
+	mu sync.Mutex
+	// next is the number of the next link to a peer, once there was one. Shared
+	// memory does not break, so its only link is number 0.
+	next map[int]uint32
 
 	leaving gate // AllLeaving came
 	drained gate // AllDrained came
@@ -51,34 +51,25 @@ func (c *control) listen() {
 		switch k := m.Kind.(type) {
 		case *pb.ToRank_Link:
 			c.attach(k.Link, files)
-			continue
+			continue // they are closed
 		case *pb.ToRank_AllLeaving:
 			c.leaving.open()
 		case *pb.ToRank_AllDrained:
 			c.drained.open()
 		case *pb.ToRank_Failed:
 			cause := errors.New(k.Failed.Cause)
-			c.links.Fail(int(k.Failed.Rank), cause)
+			c.links.fail(int(k.Failed.Rank), cause)
 			c.engine.Fail(int(k.Failed.Rank), cause)
 		}
-		for _, f := range files {
-			f.Close()
-		}
+		closeAll(files)
 	}
 }
 
-// attach gives a connected socket to the links.
+// attach makes a link of what the agent has handed over. Without the means for it
+// (descriptors, memory) the job cannot go on.
 func (c *control) attach(l *pb.LinkUp, files []*os.File) {
-	for i, f := range files {
-		conn, err := net.FileConn(f)
-		f.Close()
-		if err != nil || i > 0 {
-			continue // the link asks again
-		}
-		c.mu.Lock()
-		c.next[int(l.Peer)] = l.Number + 1
-		c.mu.Unlock()
-		c.links.Attach(int(l.Peer), l.Number, conn)
+	if err := c.links.attach(l, files); err != nil && !c.closing.Load() {
+		go c.abort(exitResource, fmt.Sprintf("rank %d cannot be linked to rank %d: %v", c.world, l.Peer, err))
 	}
 }
 
@@ -95,9 +86,13 @@ func (c *control) connect(peer int) error {
 // that the peer died, before it reports the link.
 const verdictAfter = 2 * time.Second
 
-// exitLost is the exit code of a process that lost its agent or a link, the
-// launcher's ExitLost.
-const exitLost = 71
+// Exit codes of a process that lost its agent or a link, or that has too few
+// descriptors or too little memory for one: the launcher's ExitLost and
+// ExitResource.
+const (
+	exitLost     = 71
+	exitResource = 72
+)
 
 // lost hears of a broken link. Mostly the peer has died, and the agent, its
 // parent, is about to say so or to end the job; if not, the link is at fault.

@@ -15,7 +15,6 @@ import (
 	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/internal/transport"
 	"github.com/muster-mpi/muster/internal/transport/inproc"
-	"github.com/muster-mpi/muster/internal/transport/stream"
 	pb "github.com/muster-mpi/muster/proto"
 )
 
@@ -82,18 +81,21 @@ func hello(conn *boot.Conn) (*pb.Welcome, []*os.File, error) {
 	return nil, files, fmt.Errorf("the agent answered %T, not Welcome", answer.Kind)
 }
 
-// packetBytes is the most that goes over a link in one piece; an eager message
-// is never cut.
-const packetBytes = 256 << 10
-
 // newJob makes the engine and links that w describes.
 func newJob(conn *boot.Conn, w *pb.Welcome, files []*os.File) (*job, error) {
+	defer closeAll(files)
 	var records *record.Ring
-	for _, f := range files {
-		if records == nil {
-			records, _ = record.Map(f) // without it reports say less, nothing else
-		}
-		f.Close()
+	var bell *os.File
+	rest := files
+	if w.Records && len(rest) > 0 {
+		records, _ = record.Map(rest[0]) // without it reports say less, nothing else
+		rest = rest[1:]
+	}
+	if w.Bell && len(rest) > 0 {
+		bell = rest[0]
+	}
+	if w.AgentPid > 0 {
+		boot.AllowCopies(int(w.AgentPid))
 	}
 	j := &job{start: time.Now()}
 	if w.StartUnixNanos > 0 {
@@ -123,26 +125,16 @@ func newJob(conn *boot.Conn, w *pb.Welcome, files []*os.File) (*job, error) {
 		EagerBytes:      int(w.Settings.GetEagerBytes()),
 		UnexpectedBytes: w.Settings.GetUnexpectedBytes(),
 		Records:         records,
+		Crowded:         w.Settings.GetRanksPerCoreHundredths() > 100,
 		Lost:            ctl.lost,
 	})
-	tlsConfig, err := credentials(w)
-	if err != nil {
+	ctl.engine = j.engine
+	if err := ctl.open(w, bell); err != nil {
 		return nil, err
 	}
-	links := stream.New(stream.Config{
-		Self: self, Size: size, Job: [16]byte(w.Job), Incarnation: w.Incarnation,
-		Connect: ctl.connect, TLS: tlsConfig,
-		Packet: max(packetBytes, int(w.Settings.GetEagerBytes())),
-	}, j.engine)
-	loop := inproc.Loop(size, self, j.engine)
-	j.conns = []transport.Conn{links, loop}
-	j.engine.Start(func(peer int) transport.Conn {
-		if peer == self {
-			return loop
-		}
-		return links
-	}, links, loop)
-	ctl.engine, ctl.links = j.engine, links
+	conns, route := byWay(self, ctl.links.Conn, inproc.Loop(size, self, j.engine))
+	j.conns = conns
+	j.engine.Start(route, conns...)
 	if err := j.found(size, self); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,7 @@ type local struct {
 	eager      int
 	unexpected int64
 	network    string
+	after      func() // once the links are closed; may be nil
 	onLeft     func(int, []Leftover)
 
 	jobs []*job
@@ -88,6 +90,9 @@ func Local(n int, fn func(ctx context.Context, world *Comm) error, opts ...Local
 	for _, j := range l.jobs {
 		j.close()
 	}
+	if l.after != nil {
+		l.after()
+	}
 	if l.onLeft != nil && l.cause == nil {
 		for r := range left {
 			l.onLeft(r, left[r])
@@ -105,7 +110,10 @@ func (l *local) build(n int) error {
 	start, name := time.Now(), boot.LocalHost()
 	for r := range n {
 		j := &job{start: start, hosts: []host{{name: name, last: n - 1}}, stop: l.abort, stopped: l.await}
-		j.engine = engine.New(engine.Config{Self: r, Size: n, EagerBytes: l.eager, UnexpectedBytes: l.unexpected})
+		j.engine = engine.New(engine.Config{
+			Self: r, Size: n, EagerBytes: l.eager, UnexpectedBytes: l.unexpected,
+			Crowded: n > runtime.GOMAXPROCS(0),
+		})
 		conns, route := links(r, j.engine)
 		j.conns = conns
 		j.engine.Start(route, conns...)

@@ -12,10 +12,11 @@ import (
 	"github.com/muster-mpi/muster/internal/transport/stream"
 )
 
-// Over has the ranks linked as the launcher's --transport links processes:
-// "unix" by gRPC over Unix socket pairs, "tcp" by gRPC over TCP connections on
-// loopback, without TLS. Without it, and with "", a message is copied from rank
-// to rank. For tests of what a transport may change, which is nothing but time.
+// Over has the ranks linked as the launcher's --transport links processes: "shm"
+// by shared memory (on Linux), "unix" by gRPC over Unix socket pairs, "tcp" by
+// gRPC over TCP connections on loopback, without TLS. Without it, and with "", a
+// message is copied from rank to rank. For tests of what a transport may change,
+// which is nothing but time.
 func Over(network string) LocalOption { return func(l *local) { l.network = network } }
 
 // links returns what makes the links of rank r of n, and its way to each peer.
@@ -27,6 +28,13 @@ func (l *local) links(n int) (func(r int, e *engine.Engine) ([]transport.Conn, f
 			conn := hub.Open(r, e)
 			return []transport.Conn{conn}, func(int) transport.Conn { return conn }
 		}, nil
+	case "shm":
+		x, err := newSharedBroker(n)
+		if err != nil {
+			return nil, fmt.Errorf("rank: Local: %w", err)
+		}
+		l.after = x.close
+		return x.open, nil
 	case "unix", "tcp":
 		x := &broker{pair: socketpair.Unix, ends: make([]*stream.Conn, n), numbers: make(map[[2]int]uint32)}
 		if l.network == "tcp" {
@@ -34,7 +42,17 @@ func (l *local) links(n int) (func(r int, e *engine.Engine) ([]transport.Conn, f
 		}
 		return x.open, nil
 	}
-	return nil, fmt.Errorf("rank: Local: %w: transport %q, there are \"unix\" and \"tcp\"", ErrArgument, l.network)
+	return nil, fmt.Errorf("rank: Local: %w: transport %q, there are \"shm\", \"unix\" and \"tcp\"", ErrArgument, l.network)
+}
+
+// byWay returns the links of rank r: loop to itself, conn to all others.
+func byWay(r int, conn, loop transport.Conn) ([]transport.Conn, func(peer int) transport.Conn) {
+	return []transport.Conn{conn, loop}, func(peer int) transport.Conn {
+		if peer == r {
+			return loop
+		}
+		return conn
+	}
 }
 
 // broker hands connections to the ranks of a process, as an agent does to the
@@ -55,13 +73,7 @@ func (x *broker) open(r int, e *engine.Engine) ([]transport.Conn, func(int) tran
 	x.mu.Lock()
 	x.ends[r] = links
 	x.mu.Unlock()
-	loop := inproc.Loop(len(x.ends), r, e)
-	return []transport.Conn{links, loop}, func(peer int) transport.Conn {
-		if peer == r {
-			return loop
-		}
-		return links
-	}
+	return byWay(r, links, inproc.Loop(len(x.ends), r, e))
 }
 
 func (x *broker) connect(r, peer int) error {

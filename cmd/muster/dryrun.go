@@ -68,7 +68,7 @@ func (c *commandLine) plan(targets []gobuild.Target, cores int) plan {
 func (c *commandLine) settings() []setting {
 	j := &c.job
 	list := []setting{
-		{"transport", or(j.Transport, "unix")},
+		{"transport", or(j.Transport, "shm")},
 		{"stdin", or(j.StdinTo, "0")},
 		{"on failure", map[launcher.FailurePolicy]string{launcher.AbortOnFailure: "abort", launcher.ReturnOnFailure: "return"}[j.OnFailure]},
 		{"bind to", or(j.BindTo, "none")},

@@ -159,9 +159,9 @@ var options = append([]option{
 		help: "print the cores of each rank",
 		set:  toggle(func(c *commandLine) *bool { return &c.job.ReportBind })},
 	{names: []string{"transport"}, value: "NAME", group: groupPlace,
-		help: "unix (default: sockets without names, no port is opened) or tcp (TLS over loopback)",
+		help: "shm (shared memory without a name; the default, with unix in its place where a host permits none), unix (gRPC over sockets without names) or tcp (gRPC with TLS over loopback)",
 		set: func(c *commandLine, _ *program, v string) (err error) {
-			c.job.Transport, err = oneOf(v, "unix", "tcp")
+			c.job.Transport, err = oneOf(v, "shm", "unix", "tcp")
 			return err
 		}},
 	{names: []string{"insecure-wire"}, group: groupPlace,

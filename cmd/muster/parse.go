@@ -130,7 +130,7 @@ func (c *commandLine) check() error {
 		c.job.StdinTo = fmt.Sprint(rank)
 	}
 	if c.job.Insecure && c.job.Transport != "tcp" {
-		return errors.New("--insecure-wire: expected --transport tcp with it; the unix transport leaves no host and needs no TLS")
+		return errors.New("--insecure-wire: expected --transport tcp with it; the others leave no host and need no TLS")
 	}
 	if c.json && !c.dryRun {
 		return errors.New("--json: expected --dry-run with it; --report FILE writes JSON about a job that ran")

@@ -64,7 +64,7 @@ func TestDryRunShowsTheJob(t *testing.T) {
 rank 0  ./a
         executable
 
-transport   unix
+transport   shm
 stdin       0
 on failure  abort
 bind to     none
@@ -81,7 +81,7 @@ ranks 0-1  ./p -n 3 --
 rank 2  m.go in.txt
         Go files, built by go build
 
-transport   unix
+transport   shm
 stdin       0
 on failure  abort
 bind to     none
@@ -91,7 +91,7 @@ bind to     none
 ranks 0-1  ./a : 'a b' '' 'it'\''s' $'\x1b\n'
            executable
 
-transport   unix
+transport   shm
 stdin       0
 on failure  abort
 bind to     none
@@ -207,11 +207,11 @@ func TestMistakesAreExplained(t *testing.T) {
 		{"--timeout soon ./a", `--timeout: "soon": expected a time above zero, such as 30s, 5m or 1h30m; a bare number is seconds`},
 		{"--eager 4XB ./a", `--eager: "4XB": expected a size of one byte or more, such as 65536, 64KiB, 4MiB or 1GiB`},
 		{"--eager 9999999999GiB ./a", `--eager: "9999999999GiB": expected a size of one byte or more, such as 65536, 64KiB, 4MiB or 1GiB`},
-		{"--transport shm ./a", `--transport: "shm": expected unix or tcp`},
+		{"--transport udp ./a", `--transport: "udp": expected shm, unix or tcp`},
 		{"--color sometimes ./a", `--color: "sometimes": expected auto, always or never`},
 		{"--bind-to socket ./a", "--bind-to: binding to socket is not there yet: expected none or core"},
 		{"-l=perhaps ./a", `--tag-output: "perhaps": expected true or false`},
-		{"--insecure-wire ./a", "--insecure-wire: expected --transport tcp with it; the unix transport leaves no host and needs no TLS"},
+		{"--insecure-wire ./a", "--insecure-wire: expected --transport tcp with it; the others leave no host and need no TLS"},
 		{"--json ./a", "--json: expected --dry-run with it; --report FILE writes JSON about a job that ran"},
 		{"-race ./a", "-race is for building Go source, and ./a is an executable"},
 		{"./b", "./b: no such file or directory"},

@@ -102,7 +102,8 @@ func main() {
 	})
 }
 `)
-	for _, flags := range []string{"", "--transport tcp", "--transport tcp --insecure-wire", "--eager 1KiB --unexpected 16KiB"} {
+	for _, flags := range append([]string{"--transport tcp --insecure-wire", "--eager 1KiB --unexpected 16KiB",
+		"--eager 1KiB --unexpected 16KiB --transport unix"}, everyTransport...) {
 		if stdout, stderr := shell(t, `$muster run --oversubscribe -n 4 `+flags+` `+exe+`; echo code $?`); stdout != "code 0\n" {
 			t.Errorf("%s: %s%s", flags, stdout, stderr)
 		}

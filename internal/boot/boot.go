@@ -22,7 +22,7 @@ import (
 
 // Protocol is the version of the messages between rank and agent. Both must
 // speak the same.
-const Protocol = 1
+const Protocol = 2
 
 // The environment of a rank. Only EnvControl is read by package rank; the
 // others are for wrapper scripts and programs that never join.

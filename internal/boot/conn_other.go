@@ -52,3 +52,9 @@ func (c *Conn) Recv(m proto.Message) ([]*os.File, error) { return nil, errUnsupp
 
 // Close does nothing.
 func (c *Conn) Close() error { return nil }
+
+// AllowCopies does nothing.
+func AllowCopies(agent int) {}
+
+// Duplicate fails with errors.ErrUnsupported.
+func Duplicate(f *os.File) (fd int, err error) { return -1, errUnsupported }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/muster-mpi/muster/internal/boot"
 	"github.com/muster-mpi/muster/internal/record"
+	"github.com/muster-mpi/muster/internal/segment"
 	pb "github.com/muster-mpi/muster/proto"
 )
 
@@ -17,8 +18,9 @@ import (
 type host struct {
 	start        *pb.Start
 	jobName      string
-	procsPerRank int // GOMAXPROCS
-	cpus         int
+	procsPerRank int          // GOMAXPROCS
+	usable       int          // CPUs, in hundredths
+	cpus         int          // the same rounded up
 	ranks        []*rankState // of this host, in order
 	byRank       map[int]*rankState
 	table        *table
@@ -70,6 +72,7 @@ type rankState struct {
 	early  []func()   // what happened to it before its birth was announced
 	conn   *boot.Conn // of the process that joined; nil until one did
 	pid    int        // that process
+	bell   bell       // that its peers ring
 	out    *queue[packet]
 	reader *record.Reader
 	phase  phase
@@ -85,10 +88,11 @@ type rankState struct {
 }
 
 // packet is a message to a rank with the descriptors it carries, which are
-// closed once it was sent.
+// closed once it was sent or cannot be.
 type packet struct {
 	m     *pb.ToRank
 	files []*os.File
+	sent  func() // called then, not by run; may be nil
 }
 
 func newHost(start *pb.Start) *host {
@@ -103,8 +107,12 @@ func newHost(start *pb.Start) *host {
 		abandoned: make(chan struct{}),
 		events:    make(chan func(), 64),
 		memory:    make(memoryLog),
-		links:     links{next: make(map[pair]uint32), wanted: make(map[pair]bool)},
-		cpus:      usableCPUs(),
+		links:     newLinks(),
+		usable:    usableCPUs(),
+	}
+	h.cpus = ceil(h.usable, 100)
+	if start.Settings == nil {
+		start.Settings = new(pb.Settings)
 	}
 	for _, app := range start.GetApps() {
 		for i := range app.GetCount() {
@@ -116,6 +124,7 @@ func newHost(start *pb.Start) *host {
 			h.byRank[r.rank] = r
 		}
 	}
+	h.links.most = linksUnderWay(len(h.ranks))
 	h.procsPerRank = max(1, h.cpus/max(1, len(h.ranks)))
 	h.table.ended = func(p *process, e ending) {
 		r := h.rank(p.rank)
@@ -153,11 +162,15 @@ func (h *host) note(format string, args ...any) {
 // run returns when nothing of the job is left and Done is on its way.
 func (h *host) run() {
 	defer close(h.over)
-	if err := checkDescriptors(len(h.ranks)); err != nil {
+	err := checkDescriptors(len(h.ranks))
+	if err == nil {
+		err = h.chooseTransport(segment.Probe)
+	}
+	if err != nil {
 		h.spawned = true
 		h.fail(failure{rank: -1, code: ExitResource, what: err.Error()})
 	} else {
-		h.memory.seen(readMemoryState(cgroupOf(os.Getpid())))
+		h.memory.seen(readMemoryState(memoryGroup(os.Getpid())))
 		go h.table.reap()
 		go (&spawner{h: h}).run()
 	}

@@ -123,18 +123,21 @@ func (h *host) onHello(r *rankState, c *boot.Conn, m *pb.Hello) {
 		h.fail(failure{rank: r.rank, code: ExitProtocol, what: "cannot join: " + reason})
 		return
 	}
-	welcome, records := h.welcome(r)
 	r.conn, r.pid, r.phase = c, pid, joined
+	welcome, files, err := h.welcome(r)
+	if err != nil {
+		h.fail(failure{rank: r.rank, code: ExitResource, what: "cannot join: " + err.Error()})
+	}
 	r.build = m.GetBuild()
 	r.out = newQueue[packet]()
 	go converse(c, r.out)
-	r.tell(&pb.ToRank{Kind: &pb.ToRank_Welcome{Welcome: welcome}}, records...)
+	r.tell(&pb.ToRank{Kind: &pb.ToRank_Welcome{Welcome: welcome}}, files...)
 	for _, other := range h.ranks {
 		if other.lost != "" {
 			r.tell(other.obituary())
 		}
 	}
-	r.group = cgroupOf(pid)
+	r.group = memoryGroup(pid)
 	h.memory.seen(readMemoryState(r.group))
 	h.joined++
 	if h.joined == 1 {
@@ -181,14 +184,13 @@ func (h *host) differs(r *rankState, m *pb.Hello) string {
 	return ""
 }
 
-// welcome makes the answer to rank r's Hello, and the memory for its records.
-func (h *host) welcome(r *rankState) (*pb.Welcome, []*os.File) {
+// welcome makes the answer to rank r's Hello and the descriptors that come with
+// it: of the memory for its records and of its bell.
+func (h *host) welcome(r *rankState) (*pb.Welcome, []*os.File, error) {
 	settings := proto.CloneOf(h.start.GetSettings())
-	if settings == nil {
-		settings = new(pb.Settings)
-	}
 	settings.Cores = int32(h.procsPerRank)
-	settings.RanksPerCoreHundredths = int32(100 * len(h.ranks) / max(1, h.cpus))
+	// Rounded up: one rank too many for the cores is too many.
+	settings.RanksPerCoreHundredths = int32(ceil(100*100*len(h.ranks), max(1, h.usable)))
 	w := &pb.Welcome{
 		Job: h.start.GetJob(), Rank: int32(r.rank), Size: h.start.GetSize(), Incarnation: 1,
 		StartUnixNanos: h.start.GetStartUnixNanos(),
@@ -197,26 +199,51 @@ func (h *host) welcome(r *rankState) (*pb.Welcome, []*os.File) {
 	if c := h.start.GetCredentials(); r.local < len(c) {
 		w.Credentials = c[r.local]
 	}
+	if r.vouched() {
+		w.AgentPid = int64(os.Getpid())
+	}
+	var files []*os.File
+	if memory := h.records(r); memory != nil {
+		w.Records = true
+		files = append(files, memory)
+	}
+	if settings.GetTransport() == sharedMemory {
+		f, err := r.hangBell()
+		if err != nil {
+			return w, files, err
+		}
+		w.Bell = true
+		files = append(files, f)
+	}
+	return w, files, nil
+}
+
+// records makes the memory for rank r's operation records and opens it for
+// reading; nil if there can be none, which costs reports some of their text.
+func (h *host) records(r *rankState) *os.File {
 	memory, err := record.Create()
 	if err == nil {
-		if r.reader, err = record.Open(memory); err != nil {
-			memory.Close()
+		if r.reader, err = record.Open(memory); err == nil {
+			return memory
 		}
+		memory.Close()
 	}
-	if err != nil {
-		if h.joined == 0 {
-			h.note("no operation records, so a failure cannot show what ranks were doing: %v", err)
-		}
-		return w, nil
+	if h.joined == 0 {
+		h.note("no operation records, so a failure cannot show what ranks were doing: %v", err)
 	}
-	return w, []*os.File{memory}
+	return nil
 }
 
 // tell sends m to the process that joined as r. It owns files.
-func (r *rankState) tell(m *pb.ToRank, files ...*os.File) {
-	if r.out == nil || !r.out.put(packet{m, files}) {
-		closeAll(files)
+func (r *rankState) tell(m *pb.ToRank, files ...*os.File) { r.put(packet{m: m, files: files}) }
+
+// put reports false if p cannot be sent any more.
+func (r *rankState) put(p packet) bool {
+	if r.out == nil || !r.out.put(p) {
+		closeAll(p.files)
+		return false
 	}
+	return true
 }
 
 func closeAll(files []*os.File) {
@@ -242,6 +269,9 @@ func converse(c *boot.Conn, out *queue[packet]) {
 				err = c.Send(p.m, p.files...)
 			}
 			closeAll(p.files)
+			if p.sent != nil {
+				p.sent()
+			}
 			// An error means that the process has ended, which its parent, the
 			// agent, learns for certain.
 		}

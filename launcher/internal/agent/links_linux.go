@@ -18,7 +18,27 @@ func pairOf(a, b int) pair { return pair{min(a, b), max(a, b)} }
 // has asked for it and both have joined.
 type links struct {
 	next   map[pair]uint32 // number of the link to make next
-	wanted map[pair]bool   // asked for, but one of the two has not joined
+	wanted map[pair]bool   // asked for, but one of the two has not joined, or in later
+
+	// Each link on its way to its ranks holds descriptors of the agent. Where those
+	// do not suffice for more, links are made later.
+	most     int // ends that may be on the way
+	underway int
+	later    []pair
+}
+
+func newLinks() links {
+	return links{next: make(map[pair]uint32), wanted: make(map[pair]bool)}
+}
+
+// linksUnderWay is how many ends of links the agent can have on the way with n
+// ranks: what its limit of descriptors leaves, two for each.
+func linksUnderWay(n int) int {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || limit.Cur <= descriptors(n) {
+		return n
+	}
+	return n + int(min(limit.Cur-descriptors(n), 1<<20))/2
 }
 
 // want notes that rank asks for link number to peer, and reports whether it has
@@ -57,9 +77,14 @@ func (h *host) onConnect(r *rankState, m *pb.Connect) {
 // link makes the next link between two joined ranks.
 func (h *host) link(a, b *rankState) {
 	p := pairOf(a.rank, b.rank)
+	if h.links.underway >= h.links.most {
+		h.links.wanted[p] = true
+		h.links.later = append(h.links.later, p)
+		return
+	}
 	delete(h.links.wanted, p)
 	number := h.links.next[p]
-	ends, err := connectedPair(h.start.GetSettings().GetTransport())
+	ends, err := h.ends(a, b)
 	if err != nil {
 		h.fail(failure{rank: a.rank, code: ExitResource, what: fmt.Sprintf("cannot be linked to rank %d: %v", b.rank, err)})
 		return
@@ -67,14 +92,44 @@ func (h *host) link(a, b *rankState) {
 	h.links.next[p] = number + 1
 	for i, r := range []*rankState{a, b} {
 		peer := []*rankState{b, a}[i]
-		r.tell(&pb.ToRank{Kind: &pb.ToRank_Link{Link: &pb.LinkUp{Peer: int32(peer.rank), Number: number}}}, ends[i])
+		up := &pb.LinkUp{Peer: int32(peer.rank), Number: number}
+		if a.vouched() && b.vouched() {
+			up.Pid = int64(peer.pid)
+		}
+		if r.put(packet{&pb.ToRank{Kind: &pb.ToRank_Link{Link: up}}, ends[i], func() { h.post(h.onLinkSent) }}) {
+			h.links.underway++
+		}
 	}
+}
+
+// onLinkSent makes a link that waited for descriptors.
+func (h *host) onLinkSent() {
+	h.links.underway--
+	for len(h.links.later) > 0 && h.links.underway < h.links.most {
+		p := h.links.later[0]
+		h.links.later = h.links.later[1:]
+		a, b := h.rank(p.lo), h.rank(p.hi)
+		if a.gone() || b.gone() {
+			delete(h.links.wanted, p)
+			continue
+		}
+		h.link(a, b)
+	}
+}
+
+// ends makes a link between a and b and returns the descriptors for each of them.
+func (h *host) ends(a, b *rankState) (ends [2][]*os.File, err error) {
+	if h.start.GetSettings().GetTransport() == sharedMemory {
+		return h.sharedPair(a, b)
+	}
+	pair, err := connectedPair(h.start.GetSettings().GetTransport())
+	return [2][]*os.File{pair[:1], pair[1:]}, err
 }
 
 // linkWanted makes the links that waited for rank r to join.
 func (h *host) linkWanted(r *rankState) {
 	for _, peer := range h.ranks {
-		if peer != r && peer.conn != nil && h.links.wanted[pairOf(r.rank, peer.rank)] {
+		if peer != r && peer.conn != nil && !peer.gone() && h.links.wanted[pairOf(r.rank, peer.rank)] {
 			h.link(r, peer)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // memoryState is what a memory cgroup says about its limit.
@@ -13,51 +12,6 @@ type memoryState struct {
 	group string // directory; empty: unknown
 	kills int64  // processes that the OOM killer ended in it; -1 unknown
 	limit int64  // bytes; 0 none
-}
-
-// memoryMounts are the directories where memory cgroups of either version are.
-type memoryMounts struct{ v1, v2 string }
-
-var findMounts = sync.OnceValue(func() memoryMounts {
-	var m memoryMounts
-	data, _ := os.ReadFile("/proc/self/mountinfo")
-	for line := range strings.Lines(string(data)) {
-		before, after, ok := strings.Cut(line, " - ")
-		fields, kind := strings.Fields(before), strings.Fields(after)
-		if !ok || len(fields) < 5 || len(kind) < 3 {
-			continue
-		}
-		switch {
-		case kind[0] == "cgroup2":
-			m.v2 = fields[4]
-		case kind[0] == "cgroup" && strings.Contains(","+kind[2]+",", ",memory,"):
-			m.v1 = fields[4]
-		}
-	}
-	return m
-})
-
-// cgroupOf returns the directory of the memory cgroup of process pid, which may
-// be a zombie; empty if there is none to be seen.
-func cgroupOf(pid int) string {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
-	if err != nil {
-		return ""
-	}
-	mounts, group := findMounts(), ""
-	for line := range strings.Lines(string(data)) {
-		part := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
-		if len(part) != 3 {
-			continue
-		}
-		switch {
-		case mounts.v1 != "" && strings.Contains(","+part[1]+",", ",memory,"):
-			return mounts.v1 + part[2]
-		case mounts.v2 != "" && part[0] == "0" && part[1] == "":
-			group = mounts.v2 + part[2]
-		}
-	}
-	return group
 }
 
 func readMemoryState(group string) memoryState {

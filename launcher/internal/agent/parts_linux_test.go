@@ -153,7 +153,7 @@ func TestFinishDoesNotWaitForOtherHolders(t *testing.T) {
 }
 
 func TestOneLinkANumberWhoeverAsks(t *testing.T) {
-	l := links{next: make(map[pair]uint32), wanted: make(map[pair]bool)}
+	l := newLinks()
 	p := pairOf(5, 2)
 	if p != (pair{2, 5}) {
 		t.Fatalf("got %v", p)

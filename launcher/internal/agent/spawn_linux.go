@@ -242,9 +242,9 @@ func (h *host) environment(r *rankState, doorNumber int) []string {
 }
 
 // descriptors is how many descriptors the agent needs for n ranks at most: of
-// each its door, connection, pipes and a link on the way to it, and some of its
-// own.
-func descriptors(n int) uint64 { return uint64(6*n + 40) }
+// each its door, connection, pipes and bell, and a link of two descriptors on the
+// way to it; and some of its own.
+func descriptors(n int) uint64 { return uint64(8*n + 40) }
 
 // checkDescriptors says whether the limit suffices. The Go runtime has raised
 // the soft limit to the hard one already.

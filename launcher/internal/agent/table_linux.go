@@ -113,7 +113,7 @@ func (t *table) reap() {
 		var e ending
 		if killed {
 			// What the kernel knows of the process is gone once it is reaped.
-			e.memory = readMemoryState(cgroupOf(pid))
+			e.memory = readMemoryState(memoryGroup(pid))
 		}
 		t.mu.Lock()
 		p := t.byPID[pid]
