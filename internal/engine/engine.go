@@ -193,6 +193,11 @@ func (e *Engine) Start(route func(peer int) transport.Conn, conns ...transport.C
 			e.pollers = append(e.pollers, p)
 		}
 	}
+	e.mu.Lock()
+	if !e.doze() { // it may be long until somebody polls: a program may wait for Done alone
+		e.arm(&e.ticker, tickEvery, e.tick)
+	}
+	e.mu.Unlock()
 	e.started.Store(true)
 	e.Idle()
 }

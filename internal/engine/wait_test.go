@@ -376,6 +376,20 @@ func TestNewsAtTheLastMomentIsSeen(t *testing.T) {
 	}
 }
 
+// Links ring from the start, or are looked at: a program may never poll.
+func TestLinksRingBeforeTheFirstPoll(t *testing.T) {
+	for _, news := range []bool{false, true} {
+		e, p := New(Config{Size: 2}), &fakePoller{news: news}
+		e.Start(func(int) transport.Conn { return p }, p)
+		e.mu.Lock()
+		if e.dozing == news || e.ticker.armed != news {
+			t.Errorf("news %t: dozing %t, ticker armed %t", news, e.dozing, e.ticker.armed)
+		}
+		e.mu.Unlock()
+		e.Close(ErrClosed)
+	}
+}
+
 // Of several complete requests each is chosen in its turn.
 func TestWaitAnyStarvesNone(t *testing.T) {
 	s := newStand(t)
