@@ -100,8 +100,18 @@ func (e *Engine) pull(op *Op, p *peer, h *wire.Header, want int, err error) bool
 	if want > e.part && !e.cfg.Crowded {
 		e.share(op, p)
 	}
-	e.moves = append(e.moves, op)
+	e.begin(op)
 	return true
+}
+
+// begin puts op among those that have parts to be copied. Engine.mu is held.
+func (e *Engine) begin(op *Op) {
+	e.moves = append(e.moves, op)
+	if e.dozing {
+		// A call that does not wait, such as Irecv of a message offered before, copies
+		// one part and returns. No bell rings for the rest: the tick sees to it.
+		e.rouse()
+	}
 }
 
 // share invites the sender to copy as well, if a word is free by which to share
@@ -137,7 +147,7 @@ func (e *Engine) push(op *Op, p *peer, h *wire.Header) error {
 	}
 	op.phase, op.remote, op.want = pushing, h.Arg, int(h.Bytes)
 	op.move = move{link: link, addr: uint64(h.Tag), word: &out[h.Context-1], round: h.Layout, other: -1}
-	e.moves = append(e.moves, op)
+	e.begin(op)
 	return nil
 }
 
