@@ -54,6 +54,7 @@ func closeFiles(a Attachment) {
 }
 
 func (c *Conn) attach(peer int, a Attachment) error {
+	c.register() // before the link says how its side is told of frames
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := &c.peers[peer]

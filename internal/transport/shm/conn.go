@@ -62,7 +62,9 @@ type Conn struct {
 	busy     atomic.Int64            // reasons for Poll to tend links, beyond frames that arrive
 	dozing   atomic.Bool
 
-	mu     sync.Mutex // guards what follows, peerState, writes of attached and dozing
+	registered sync.Once
+
+	mu     sync.Mutex // guards what follows, sys.barrier, peerState, writes of attached and dozing
 	closed bool
 	early  []loss // to be reported for peers without a link
 }
@@ -101,15 +103,25 @@ func newConn(cfg Config, sys system) *Conn {
 	}
 	c := &Conn{cfg: cfg, sys: sys, peers: make([]peerState, cfg.Size), secret: newSecret()}
 	c.attached.Store(new([]*link))
-	if err := sys.register(); err != nil {
-		c.sys.barrier = nil
-	}
 	if cfg.Bell != nil {
 		if c.bell, c.err = segment.OpenBell(cfg.Bell); c.err == nil {
 			go c.listen()
 		}
 	}
 	return c
+}
+
+// register has this process take part in barriers. The kernel needs some ten
+// milliseconds for that in a process of several threads, so it is done for the first
+// link: a rank that never talks does without.
+func (c *Conn) register() {
+	c.registered.Do(func() {
+		if c.sys.register() != nil {
+			c.mu.Lock()
+			c.sys.barrier = nil
+			c.mu.Unlock()
+		}
+	})
 }
 
 // EagerBytes implements transport.Sizer. Up to there a message is copied in and out of
@@ -155,6 +167,7 @@ func (c *Conn) connect(peer int) (transport.Result, error) {
 	p.asked = true
 	c.mu.Unlock()
 	if ask {
+		go c.register() // while the link is on its way
 		if err := c.cfg.Connect(peer); err != nil {
 			err = fmt.Errorf("asking for a link: %w", err)
 			c.Fail(peer, err)

@@ -42,7 +42,7 @@ func (c *Conn) Poll(h transport.Handler) bool {
 func (c *Conn) Doze() bool {
 	c.mu.Lock()
 	c.doze(true)
-	if c.sys.barrier != nil && !c.closed && c.sys.barrier() != nil {
+	if c.sys.barrier != nil && !c.closed && len(*c.attached.Load()) > 0 && c.sys.barrier() != nil {
 		// It was there when this process registered, and now it is forbidden.
 		c.sys.barrier = nil
 		c.doze(true)
