@@ -11,9 +11,25 @@ import (
 type rawCodec struct{}
 
 // outgoing is what SendMsg is given. gRPC reads the memory until it has written
-// it; see segment for why no notice of that is needed.
+// it; see segment for why no notice of that is needed. It holds on to the
+// outgoing itself for a moment longer, so that is never used twice; but all of
+// it is one allocation.
 type outgoing struct {
-	bufs mem.BufferSlice
+	bufs  mem.BufferSlice
+	array [2]mem.Buffer
+	parts [2]mem.SliceBuffer
+}
+
+// newOutgoing returns a message of head, and behind it rest unless that is nil.
+func newOutgoing(head, rest []byte) *outgoing {
+	m := &outgoing{parts: [2]mem.SliceBuffer{head, rest}}
+	m.array[0] = &m.parts[0]
+	m.bufs = m.array[:1]
+	if rest != nil {
+		m.array[1] = &m.parts[1]
+		m.bufs = m.array[:2]
+	}
+	return m
 }
 
 // incoming is what RecvMsg fills. Its holder frees bufs.

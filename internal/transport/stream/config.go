@@ -3,6 +3,7 @@ package stream
 import (
 	"crypto/tls"
 	"fmt"
+	"runtime"
 	"time"
 )
 
@@ -31,7 +32,12 @@ type Config struct {
 	Packet int // most payload of one packet, at most 1 MiB: 256 KiB
 	Window int // bytes sent to a peer and not yet acknowledged: 2 MiB
 	Queue  int // bytes taken for a peer and not yet sent: 1 MiB
-	Buffer int // gRPC's read and write buffer of a connection: 128 KiB
+	Buffer int // most that one system call reads or writes: 256 KiB
+
+	// Spin is how long a reader looks for more before it sleeps: 100 µs if the
+	// job's ranks are no more than the cores this process may use; else, and if
+	// negative, not at all.
+	Spin time.Duration
 
 	AckDelay     time.Duration // how long an acknowledgement may wait for a packet to travel on: 20 ms
 	Tries        int           // connections asked for in a row without progress before a peer is lost: 5
@@ -61,12 +67,18 @@ func (c Config) withDefaults() Config {
 	c.Copy = min(c.Copy, c.Packet)
 	setInt(&c.Window, 2<<20)
 	setInt(&c.Queue, 1<<20)
-	setInt(&c.Buffer, 128<<10)
+	setInt(&c.Buffer, 256<<10)
 	setInt(&c.Tries, 5)
 	setTime(&c.AckDelay, 20*time.Millisecond)
 	setTime(&c.Backoff, 25*time.Millisecond)
 	setTime(&c.Timeout, 10*time.Second)
 	setTime(&c.CloseTimeout, 10*time.Second)
+	switch {
+	case c.Spin < 0 || c.Spin == 0 && c.Size > runtime.NumCPU():
+		c.Spin = 0
+	case c.Spin == 0:
+		c.Spin = 100 * time.Microsecond
+	}
 	if c.AfterFunc == nil {
 		c.AfterFunc = func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
 	}

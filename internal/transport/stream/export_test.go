@@ -1,7 +1,5 @@
 package stream
 
-import "google.golang.org/grpc/mem"
-
 // Inject sends b to peer as one gRPC message on the connection in use.
 func (c *Conn) Inject(peer int, b []byte) error {
 	l, err := c.link(peer)
@@ -11,7 +9,7 @@ func (c *Conn) Inject(peer int, b []byte) error {
 	l.mu.Lock()
 	s := l.session
 	l.mu.Unlock()
-	return s.stream.SendMsg(&outgoing{mem.BufferSlice{mem.SliceBuffer(b)}})
+	return s.stream.SendMsg(newOutgoing(b, nil))
 }
 
 // Kept returns the bytes kept for peer: queued, and sent but not acknowledged.

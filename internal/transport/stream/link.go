@@ -73,7 +73,7 @@ func (l *link) attach(number uint32, conn net.Conn) {
 	if l.next != nil {
 		l.next.Close()
 	}
-	l.next = newAttachment(conn)
+	l.next = newAttachment(poll(conn, l.c.cfg.Spin))
 	if l.session != nil {
 		l.session.breakLocked(fmt.Errorf("replaced by connection %d", number))
 	}

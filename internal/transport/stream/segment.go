@@ -3,8 +3,6 @@ package stream
 import (
 	"hash/crc32"
 	"sync"
-
-	"google.golang.org/grpc/mem"
 )
 
 // A segment is memory that packets lie in until the peer has acknowledged them.
@@ -55,10 +53,7 @@ func (p *packet) encode(ack uint64, flags uint8, checks bool) *outgoing {
 	} else {
 		h.put(b)
 	}
-	if p.user == nil {
-		return &outgoing{mem.BufferSlice{mem.SliceBuffer(b)}}
-	}
-	return &outgoing{mem.BufferSlice{mem.SliceBuffer(b), mem.SliceBuffer(p.user)}}
+	return newOutgoing(b, p.user)
 }
 
 // encodeAck returns a packet that only acknowledges.
@@ -70,7 +65,7 @@ func encodeAck(ack uint64, checks bool) *outgoing {
 	} else {
 		h.put(b)
 	}
-	return &outgoing{mem.BufferSlice{mem.SliceBuffer(b)}}
+	return newOutgoing(b, nil)
 }
 
 // segments is a Conn's store of unused segments.

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 
@@ -43,6 +44,8 @@ func (a *attachment) Close() error {
 // session is one connection in use: a gRPC client or server with one stream.
 type session struct {
 	a      *attachment
+	polled *polled // what a carries, if it polls
+	plain  bool    // no TLS lies over it
 	stream packets
 	sums   bool // the packets sent carry a checksum
 	checks bool // and so do the packets received
@@ -82,21 +85,43 @@ func (s *session) close() {
 // so that gRPC does not estimate it with pings.
 const window = 16 << 20
 
+// ready is a connection that gRPC reads by ReadOnReady.
+type ready struct {
+	net.Conn
+	socket *polled
+}
+
+func (r ready) ReadOnReady(size int, pool mem.BufferPool) (*[]byte, int, error) {
+	return r.socket.ReadOnReady(size, pool)
+}
+
 // open makes the stream: TLS if configured, then gRPC. It blocks until the peer
 // has done its half or the attachment is closed.
 func (s *session) open(l *link) error {
-	client := l.c.cfg.Self < l.peer
-	conn := net.Conn(s.a)
-	if tls := l.c.cfg.TLS; tls != nil {
+	cfg := &l.c.cfg
+	client := cfg.Self < l.peer
+	conn, read := net.Conn(s.a), cfg.Buffer
+	s.polled, _ = s.a.Conn.(*polled)
+	s.plain = true
+	if cfg.TLS != nil {
 		var err error
-		if conn, err = secure(s.a, tls(l.peer, client), client, Identity(l.c.cfg.Job, l.peer)); err != nil {
+		if conn, err = secure(s.a, cfg.TLS(l.peer, client), client, Identity(cfg.Job, l.peer), cfg.Buffer); err != nil {
 			return err
 		}
+		s.plain, read = false, recordBytes
 	}
 	if client {
-		return s.dial(conn, l.c.cfg.Buffer)
+		return s.dial(conn, read, cfg.Buffer)
 	}
-	return s.serve(conn, l.c.cfg.Buffer)
+	return s.serve(conn, read, cfg.Buffer)
+}
+
+// onto returns conn, which is or wraps the session's, as gRPC is to read it.
+func (s *session) onto(conn net.Conn) net.Conn {
+	if s.polled != nil && s.plain {
+		return ready{conn, s.polled}
+	}
+	return conn
 }
 
 // unchecked tells whether nothing below the link notices changed bytes better
@@ -105,10 +130,10 @@ func unchecked(cfg *Config, conn net.Conn) bool {
 	return cfg.TLS == nil && conn.LocalAddr() != nil && strings.HasPrefix(conn.LocalAddr().Network(), "tcp")
 }
 
-func (s *session) dial(conn net.Conn, buffer int) error {
+func (s *session) dial(conn net.Conn, read, write int) error {
 	once := make(chan net.Conn, 1)
 	given := newAttachment(conn)
-	once <- given
+	once <- s.onto(given)
 	cc, err := grpc.NewClient("passthrough:///peer",
 		grpc.WithTransportCredentials(insecure.NewCredentials()), // conn is secured already, or need not be
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
@@ -125,8 +150,9 @@ func (s *session) dial(conn net.Conn, buffer int) error {
 		grpc.WithIdleTimeout(0),
 		grpc.WithStaticStreamWindowSize(window),
 		grpc.WithStaticConnWindowSize(window),
-		grpc.WithReadBufferSize(buffer),
-		grpc.WithWriteBufferSize(buffer),
+		grpc.WithReadBufferSize(read),
+		grpc.WithWriteBufferSize(write),
+		experimental.WithBufferPool(buffers),
 		grpc.WithDefaultCallOptions(
 			grpc.ForceCodecV2(rawCodec{}),
 			grpc.MaxCallRecvMsgSize(maxPacket),
@@ -153,14 +179,15 @@ func (s *session) dial(conn net.Conn, buffer int) error {
 	return nil
 }
 
-func (s *session) serve(conn net.Conn, buffer int) error {
+func (s *session) serve(conn net.Conn, read, write int) error {
 	srv := grpc.NewServer(
 		grpc.ForceServerCodecV2(rawCodec{}),
 		grpc.MaxConcurrentStreams(1),
 		grpc.StaticStreamWindowSize(window),
 		grpc.StaticConnWindowSize(window),
-		grpc.ReadBufferSize(buffer),
-		grpc.WriteBufferSize(buffer),
+		grpc.ReadBufferSize(read),
+		grpc.WriteBufferSize(write),
+		experimental.BufferPool(buffers),
 		grpc.MaxRecvMsgSize(maxPacket),
 		grpc.MaxSendMsgSize(maxPacket),
 		grpc.WaitForHandlers(true),
@@ -168,7 +195,7 @@ func (s *session) serve(conn net.Conn, buffer int) error {
 	svc := &linkServer{streams: make(chan packets, 1), done: make(chan struct{})}
 	proto.RegisterLinkServer(srv, svc)
 	s.shut = append(s.shut, srv.Stop, func() { close(svc.done) })
-	srv.Serve(&oneConn{conn: conn}) // returns at once: its listener has one connection
+	srv.Serve(&oneConn{conn: s.onto(conn)}) // returns at once: its listener has one connection
 	select {
 	case s.stream = <-svc.streams:
 		return nil
@@ -225,7 +252,7 @@ func (s *session) greet(l *link) (*hello, error) {
 		job: cfg.Job, incarnation: cfg.Incarnation, received: l.received, checks: s.sums,
 	}
 	l.mu.Unlock()
-	out := &outgoing{mem.BufferSlice{mem.SliceBuffer(mine.encode())}}
+	out := newOutgoing(mine.encode(), nil)
 	// The server answers, so a client that has an answer knows that its own
 	// handshake has arrived, and both ends can name what differs.
 	client := cfg.Self < l.peer

@@ -17,6 +17,15 @@ func TestTLS(t *testing.T) {
 	transporttest.Run(t, streamtest.Net{Pair: socketpair.TCP, TLS: true}.Open)
 }
 
+// TestPolling has readers poll however many ranks there are.
+func TestPolling(t *testing.T) {
+	for name, pair := range map[string]streamtest.Pair{"Unix": socketpair.Unix, "TCP": socketpair.TCP} {
+		t.Run(name, func(t *testing.T) {
+			transporttest.Run(t, streamtest.Net{Pair: pair, Config: stream.Config{Spin: time.Millisecond}}.Open)
+		})
+	}
+}
+
 // TestTinyBuffers makes every limit bite: windows of a few packets, packets of
 // a few frames, queues that are full at once.
 func TestTinyBuffers(t *testing.T) {

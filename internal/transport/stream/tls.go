@@ -12,8 +12,9 @@ import (
 // secure does the TLS handshake on conn. Both sides show a certificate that
 // the other's pool vouches for and that carries identity, the peer's URI, as
 // subject alternative name; host names mean nothing here. A peer that shows
-// another is an ErrRefused that names both.
-func secure(conn net.Conn, cfg *tls.Config, client bool, identity string) (net.Conn, error) {
+// another is an ErrRefused that names both. buffer is how much goes through the
+// kernel at a time.
+func secure(conn net.Conn, cfg *tls.Config, client bool, identity string, buffer int) (net.Conn, error) {
 	if cfg == nil {
 		return nil, fmt.Errorf("%w: no TLS configuration for %s", ErrRefused, identity)
 	}
@@ -36,20 +37,21 @@ func secure(conn net.Conn, cfg *tls.Config, client bool, identity string) (net.C
 	// A client learns the server's verdict on its certificate with the first
 	// byte only, so there is one.
 	verdict := []byte{1}
+	under := newBatched(conn, buffer)
 	if !client {
-		t := tls.Server(conn, cfg)
+		t := tls.Server(under, cfg)
 		err := t.Handshake()
 		if err == nil {
 			_, err = t.Write(verdict)
 		}
-		return t, classify(err)
+		return &secured{t, under}, classify(err)
 	}
-	t := tls.Client(conn, cfg)
+	t := tls.Client(under, cfg)
 	err := t.Handshake()
 	if err == nil {
 		_, err = io.ReadFull(t, verdict)
 	}
-	return t, classify(err)
+	return &secured{t, under}, classify(err)
 }
 
 // classify makes refusals out of verdicts on certificates, the peer's on ours

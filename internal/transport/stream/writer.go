@@ -148,6 +148,9 @@ func (l *link) cutLocked(s *session) {
 // writeInline writes the one packet in the queue on the goroutine of Send.
 func (l *link) writeInline() {
 	l.inline = true
+	if p := l.session.polled; p != nil {
+		p.due.Store(true)
+	}
 	l.postLocked(l.session, l.takeLocked())
 	l.inline = false
 	if l.missed || l.session != nil && l.session.err != nil {

@@ -65,7 +65,7 @@ func Certificates(job [16]byte, size int) ([]*tls.Config, error) {
 			return nil, err
 		}
 		configs[i] = &tls.Config{
-			Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: own}},
+			Certificates: []tls.Certificate{{Certificate: [][]byte{der, authority.Raw}, PrivateKey: own}},
 			RootCAs:      pool,
 			ClientCAs:    pool,
 		}
