@@ -2,7 +2,11 @@
 
 package main
 
-import "golang.org/x/sys/cpu"
+import (
+	"runtime"
+
+	"golang.org/x/sys/cpu"
+)
 
 // hasAVX512 says that processor and system have the vector registers that
 // attract8 and potential8 use.
@@ -40,20 +44,31 @@ const (
 	// vectorLanes is the number of float64 in a register.
 	vectorLanes = 8
 	// sweepSources is how many sources pass by all bodies before the next ones
-	// do: 64 KiB of them stay in the second-level cache meanwhile. It also bounds
-	// one call to about 10 µs, which matters because the scheduler cannot
-	// interrupt assembly. A multiple of vectorLanes.
+	// do: 64 KiB of them stay in the second-level cache meanwhile. A multiple of
+	// vectorLanes.
 	sweepSources = 2048
+	// sweepBodies is how many bodies meet such sources, in some 80 µs, before
+	// other goroutines of the rank are let in.
+	sweepBodies = 64
 )
 
 // sweep calls add so that each of n bodies meets each of the sources once, in
 // the order of their numbers: the bodies i, i+1, … that bits 0, 1, … of lanes
 // name meet the sources from ≤ j < to. If self is set, bodies and sources are
 // the same and body i does not meet source i.
+//
+// A rank often has one thread for all its goroutines, those that send and
+// receive its messages included. The scheduler would give them a turn every
+// 10 ms, and what was sent just before would stay here as long: with two ranks of
+// 2,048 bodies each rank waited until the other had computed. So sweep yields,
+// first of all before it begins.
 func sweep(n, sources int, self bool, add func(i int, lanes uint16, from, to int)) {
 	for low := 0; low < sources; low += sweepSources {
 		high := min(low+sweepSources, sources)
 		for i := 0; i < n; i += vectorLanes {
+			if i%sweepBodies == 0 {
+				runtime.Gosched()
+			}
 			all := uint16(1)<<min(vectorLanes, n-i) - 1
 			if !self || i < low || i >= high {
 				add(i, all, low, high)
