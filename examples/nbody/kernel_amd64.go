@@ -20,8 +20,8 @@ func addAccelerations(b *bodies, s sources, self bool, eps2 float64, acc *vector
 		addAccelerationsPlain(b, s, self, eps2, acc)
 		return
 	}
-	sweep(b.len(), len(s.x), self, func(i int, lanes uint16, from, to int) {
-		attract8(lanes, &b.x[i], &b.y[i], &b.z[i], eps2,
+	sweep(b.len(), len(s.x), self, func(i int, lanes, self uint16, from, to int) {
+		attract8(lanes, self, &b.x[i], &b.y[i], &b.z[i], eps2,
 			&s.x[from], &s.y[from], &s.z[from], &s.m[from], to-from,
 			&acc.x[i], &acc.y[i], &acc.z[i])
 	})
@@ -34,8 +34,8 @@ func addPotentials(b *bodies, s sources, self bool, eps2 float64) {
 		addPotentialsPlain(b, s, self, eps2)
 		return
 	}
-	sweep(b.len(), len(s.x), self, func(i int, lanes uint16, from, to int) {
-		potential8(lanes, &b.x[i], &b.y[i], &b.z[i], eps2,
+	sweep(b.len(), len(s.x), self, func(i int, lanes, self uint16, from, to int) {
+		potential8(lanes, self, &b.x[i], &b.y[i], &b.z[i], eps2,
 			&s.x[from], &s.y[from], &s.z[from], &s.m[from], to-from, &b.phi[i])
 	})
 }
@@ -54,15 +54,17 @@ const (
 
 // sweep calls add so that each of n bodies meets each of the sources once, in
 // the order of their numbers: the bodies i, i+1, … that bits 0, 1, … of lanes
-// name meet the sources from ≤ j < to. If self is set, bodies and sources are
-// the same and body i does not meet source i.
+// name meet the sources from ≤ j < to, but for the body that the bit in the
+// call's self names, which does not meet the first source, the one after it the
+// second, and so on. If self is set, bodies and sources are the same and body i
+// does not meet source i.
 //
 // A rank often has one thread for all its goroutines, those that send and
 // receive its messages included. The scheduler would give them a turn every
 // 10 ms, and what was sent just before would stay here as long: with two ranks of
 // 2,048 bodies each rank waited until the other had computed. So sweep yields,
 // first of all before it begins.
-func sweep(n, sources int, self bool, add func(i int, lanes uint16, from, to int)) {
+func sweep(n, sources int, self bool, add func(i int, lanes, self uint16, from, to int)) {
 	for low := 0; low < sources; low += sweepSources {
 		high := min(low+sweepSources, sources)
 		for i := 0; i < n; i += vectorLanes {
@@ -71,21 +73,16 @@ func sweep(n, sources int, self bool, add func(i int, lanes uint16, from, to int
 			}
 			all := uint16(1)<<min(vectorLanes, n-i) - 1
 			if !self || i < low || i >= high {
-				add(i, all, low, high)
+				add(i, all, 0, low, high)
 				continue
 			}
-			if low < i {
-				add(i, all, low, i)
-			}
 			after := min(i+vectorLanes, high)
-			for j := i; j < after; j++ {
-				// Alone, lane j−i stays as it is.
-				if others := all &^ (1 << (j - i)); others != 0 {
-					add(i, others, j, j+1)
-				}
+			if low < i {
+				add(i, all, 0, low, i)
 			}
+			add(i, all, 1, i, after)
 			if after < high {
-				add(i, all, after, high)
+				add(i, all, 0, after, high)
 			}
 		}
 	}
@@ -94,7 +91,8 @@ func sweep(n, sources int, self bool, add func(i int, lanes uint16, from, to int
 // attract8 adds to (ax, ay, az) the accelerations that n ≥ 1 sources give to the
 // bodies at (x, y, z), as attract does. The pointers are to the first of up to
 // eight bodies that lie one after the other; those whose bit in lanes is not set
-// are neither read nor written.
+// are neither read nor written. The body whose bit is set in self is left out by
+// the first source, the next body by the second, and so on; self may be 0.
 //
 // # Order
 //
@@ -138,7 +136,7 @@ func sweep(n, sources int, self bool, add func(i int, lanes uint16, from, to int
 // softening and coordinates that are NaN or infinite give NaN.
 //
 //go:noescape
-func attract8(lanes uint16, x, y, z *float64, eps2 float64, sx, sy, sz, sm *float64, n int, ax, ay, az *float64)
+func attract8(lanes, self uint16, x, y, z *float64, eps2 float64, sx, sy, sz, sm *float64, n int, ax, ay, az *float64)
 
 // potential8 adds to phi the potentials of n ≥ 1 sources at the bodies at
 // (x, y, z). Bodies, order and method are those of attract8, with (1−e)^(−1/2)
@@ -147,4 +145,4 @@ func attract8(lanes uint16, x, y, z *float64, eps2 float64, sx, sy, sz, sm *floa
 // (10 + 2n) u Σ|tⱼ|.
 //
 //go:noescape
-func potential8(lanes uint16, x, y, z *float64, eps2 float64, sx, sy, sz, sm *float64, n int, phi *float64)
+func potential8(lanes, self uint16, x, y, z *float64, eps2 float64, sx, sy, sz, sm *float64, n int, phi *float64)

@@ -2,8 +2,9 @@
 
 // The inner loops of kernel_amd64.go, whose comments say what they compute, why
 // in this way, and how exactly. Eight bodies lie in the lanes of a register;
-// each turn of a loop adds the term of one source to all that K1 names. The
-// loads of a source are broadcasts within the arithmetic.
+// each turn of a loop adds the term of one source to all that K1 names: lanes
+// without self, which moves up one lane a turn. The loads of a source are
+// broadcasts within the arithmetic.
 
 #include "textflag.h"
 
@@ -21,16 +22,17 @@ DATA series<>+0x40(SB)/8, $0.3125
 DATA series<>+0x48(SB)/8, $0.2734375
 GLOBL series<>(SB), RODATA|NOPTR, $0x50
 
-// Z0 Z1 Z2 the bodies, Z3 ε², Z4 one, Z5 +Inf, Z6…Z9 the coefficients.
+// AX lanes, also in K3, DX self, Z0 Z1 Z2 the bodies, Z3 ε², Z4 one, Z5 +Inf, Z6…Z9 the coefficients.
 #define LOAD(coefficients) \
 	MOVWLZX      lanes+0(FP), AX \
-	KMOVW        AX, K1 \
-	MOVQ         x+8(FP), AX \
-	VMOVUPD.Z    (AX), K1, Z0 \
-	MOVQ         y+16(FP), AX \
-	VMOVUPD.Z    (AX), K1, Z1 \
-	MOVQ         z+24(FP), AX \
-	VMOVUPD.Z    (AX), K1, Z2 \
+	MOVWLZX      self+2(FP), DX \
+	KMOVW        AX, K3 \
+	MOVQ         x+8(FP), SI \
+	VMOVUPD.Z    (SI), K3, Z0 \
+	MOVQ         y+16(FP), SI \
+	VMOVUPD.Z    (SI), K3, Z1 \
+	MOVQ         z+24(FP), SI \
+	VMOVUPD.Z    (SI), K3, Z2 \
 	VBROADCASTSD eps2+32(FP), Z3 \
 	VBROADCASTSD series<>+0x00(SB), Z4 \
 	VBROADCASTSD series<>+0x08(SB), Z5 \
@@ -46,6 +48,9 @@ GLOBL series<>(SB), RODATA|NOPTR, $0x50
 
 // Z10 Z11 Z12 = body − source, Z13 = r², Z14 = y ≈ 1/r, K2 the lanes with r² ≠ +Inf.
 #define DISTANCE \
+	ANDNL       AX, DX, SI \
+	KMOVW       SI, K1 \
+	ADDL        DX, DX \
 	VSUBPD.BCST (R8)(BX*8), Z0, Z10 \
 	VSUBPD.BCST (R9)(BX*8), Z1, Z11 \
 	VSUBPD.BCST (R10)(BX*8), Z2, Z12 \
@@ -67,15 +72,15 @@ GLOBL series<>(SB), RODATA|NOPTR, $0x50
 	VMULPD       Z15, Z16, Z16 \
 	VFMADD231PD.Z Z16, Z17, K2, Z15
 
-// func attract8(lanes uint16, x, y, z *float64, eps2 float64, sx, sy, sz, sm *float64, n int, ax, ay, az *float64)
+// func attract8(lanes, self uint16, x, y, z *float64, eps2 float64, sx, sy, sz, sm *float64, n int, ax, ay, az *float64)
 TEXT ·attract8(SB), NOSPLIT, $0-104
 	LOAD(0x10)
 	MOVQ      ax+80(FP), R12
 	MOVQ      ay+88(FP), R13
 	MOVQ      az+96(FP), DI
-	VMOVUPD.Z (R12), K1, Z18
-	VMOVUPD.Z (R13), K1, Z19
-	VMOVUPD.Z (DI), K1, Z20
+	VMOVUPD.Z (R12), K3, Z18
+	VMOVUPD.Z (R13), K3, Z19
+	VMOVUPD.Z (DI), K3, Z20
 	XORL      BX, BX
 
 attraction:
@@ -91,17 +96,17 @@ attraction:
 	CMPQ          BX, CX
 	JLT           attraction
 
-	VMOVUPD Z18, K1, (R12)
-	VMOVUPD Z19, K1, (R13)
-	VMOVUPD Z20, K1, (DI)
+	VMOVUPD Z18, K3, (R12)
+	VMOVUPD Z19, K3, (R13)
+	VMOVUPD Z20, K3, (DI)
 	VZEROUPPER
 	RET
 
-// func potential8(lanes uint16, x, y, z *float64, eps2 float64, sx, sy, sz, sm *float64, n int, phi *float64)
+// func potential8(lanes, self uint16, x, y, z *float64, eps2 float64, sx, sy, sz, sm *float64, n int, phi *float64)
 TEXT ·potential8(SB), NOSPLIT, $0-88
 	LOAD(0x30)
 	MOVQ      phi+80(FP), R12
-	VMOVUPD.Z (R12), K1, Z18
+	VMOVUPD.Z (R12), K3, Z18
 	XORL      BX, BX
 
 depth:
@@ -114,6 +119,6 @@ depth:
 	CMPQ        BX, CX
 	JLT         depth
 
-	VMOVUPD Z18, K1, (R12)
+	VMOVUPD Z18, K3, (R12)
 	VZEROUPPER
 	RET

@@ -42,7 +42,7 @@ func TestSweepMeetsEveryPairOnceInOrder(t *testing.T) {
 			if !self {
 				sources = 2100
 			}
-			sweep(n, sources, self, func(i int, lanes uint16, from, to int) {
+			sweep(n, sources, self, func(i int, lanes, alone uint16, from, to int) {
 				if from >= to || lanes == 0 {
 					t.Fatalf("n %d: an empty call for body %d, lanes %b, sources %d to %d", n, i, lanes, from, to)
 				}
@@ -50,19 +50,16 @@ func TestSweepMeetsEveryPairOnceInOrder(t *testing.T) {
 					if lanes&(1<<k) == 0 {
 						continue
 					}
-					if self && next[i+k] == i+k {
+					for j := from; j < to; j++ {
+						leftOut := alone<<(j-from)&(1<<k) != 0
+						if next[i+k] != j || leftOut != (self && j == i+k) {
+							t.Fatalf("n %d: body %d is at source %d after %d, left out: %v", n, i+k, j, next[i+k], leftOut)
+						}
 						next[i+k]++
 					}
-					if next[i+k] != from || self && from <= i+k && i+k < to {
-						t.Fatalf("n %d: body %d meets sources %d to %d after %d", n, i+k, from, to, next[i+k])
-					}
-					next[i+k] = to
 				}
 			})
 			for i, to := range next {
-				if self && to == i {
-					to++
-				}
 				if to != sources {
 					t.Fatalf("n %d: body %d has met sources up to %d of %d", n, i, to, sources)
 				}
