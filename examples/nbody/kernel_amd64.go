@@ -131,9 +131,10 @@ func sweep(n, sources int, self bool, add func(i int, lanes, self uint16, from, 
 // # Beyond the range
 //
 // Where r² overflows the term is 0 as in attract. The result is finite wherever
-// attract's is, while that is not within a rounding of overflowing itself: r³, which
-// attract overflows or underflows at r = 2^(±340), does not occur here. Bodies that meet without
-// softening and coordinates that are NaN or infinite give NaN.
+// attract's is, while that is not within a rounding of overflowing itself: r³,
+// which attract overflows or underflows at r = 2^(±340), does not occur here.
+// Bodies that meet without softening and coordinates that are NaN or infinite
+// give NaN.
 //
 //go:noescape
 func attract8(lanes, self uint16, x, y, z *float64, eps2 float64, sx, sy, sz, sm *float64, n int, ax, ay, az *float64)

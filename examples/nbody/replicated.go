@@ -21,9 +21,10 @@ type decomposition interface {
 // 24n bytes received per visit.
 //
 // The trajectories have the same bits for any number of ranks. The acceleration
-// of a body is one sum whose terms are added one after the other by attract in
-// the order of the bodies' numbers, itself left out: blocks are consecutive, they
-// are visited in rank order, and the running sum goes from one block to the next.
+// of a body is one sum whose terms are added one after the other, by attract or by
+// attract8, in the order of the bodies' numbers, itself left out: blocks are
+// consecutive, they are visited in rank order, and the running sum goes from one
+// block to the next.
 // So where blocks end changes which call adds a term, and nothing else; all
 // other arithmetic is done body by body. The sums of conserved.add go in the
 // same order at rank 0.
