@@ -71,22 +71,23 @@ func scatter(ctx context.Context, c *rank.Comm, all *bodies) (*bodies, int, erro
 	return all.part(block(n, p, 0)), n, nil
 }
 
-// allGather gives every rank the first fields arrays of each rank's block:
-// blocks[k] receives those of rank k, own is sent. Every rank calls it with the
-// same fields.
-func allGather(ctx context.Context, c *rank.Comm, own *bodies, blocks []sourceBlock, fields int) error {
-	requests := make([]rank.Request, 0, 2*len(blocks))
+// allGather starts to give every rank the first fields arrays of each rank's
+// block: blocks[k] receives those of rank k when arrivals[k] completes, own may
+// change when departures have. arrivals[c.Rank()] is the zero Request, which is
+// complete. Every rank calls it with the same fields.
+func allGather(c *rank.Comm, own *bodies, blocks []sourceBlock, fields int) (arrivals, departures []rank.Request) {
+	arrivals = make([]rank.Request, len(blocks))
 	for k := range blocks {
 		if k != c.Rank() {
-			requests = append(requests, rank.Irecv(c, k, tagGather, blocks[k].flat[:fields*len(blocks[k].x)]))
+			arrivals[k] = rank.Irecv(c, k, tagGather, blocks[k].flat[:fields*len(blocks[k].x)])
 		}
 	}
 	for step := 1; step < c.Size(); step++ {
 		// Each rank begins with its right neighbour, so that not all send to rank 0 first.
 		dest := (c.Rank() + step) % c.Size()
-		requests = append(requests, rank.Isend(c, dest, tagGather, own.flat[:fields*own.len()]))
+		departures = append(departures, rank.Isend(c, dest, tagGather, own.flat[:fields*own.len()]))
 	}
-	return rank.WaitAll(ctx, requests...)
+	return arrivals, departures
 }
 
 // collect calls take at rank 0 for each rank's block of the n bodies, in the

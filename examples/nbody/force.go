@@ -9,9 +9,10 @@ import "math"
 //
 // The terms are added one after the other in the order of s, so a sum taken
 // over several calls has the bits of one call over the joined sources. Every
-// acceleration of the program comes from this one loop: a second, unrolled copy
-// could be fused differently on machines with multiply-add, and then the bits
-// would depend on which copy a body met.
+// acceleration of a run comes from this one loop, or every one from attract8
+// where the processor has what that needs: a second, unrolled copy could be fused
+// differently on machines with multiply-add, and then the bits would depend on
+// which copy a body met.
 func attract(x, y, z, eps2 float64, s sources, ax, ay, az float64) (float64, float64, float64) {
 	sx := s.x
 	sy, sz, sm := s.y[:len(sx)], s.z[:len(sx)], s.m[:len(sx)]
@@ -46,10 +47,9 @@ func (s sources) span(i, j int) sources {
 	return sources{s.x[i:j], s.y[i:j], s.z[i:j], s.m[i:j]}
 }
 
-// addAccelerations adds to acc what the sources s give to each body of b. If
-// self is set, s are the bodies b themselves, and none attracts itself: without
-// softening that term would be 0/0.
-func addAccelerations(b *bodies, s sources, self bool, eps2 float64, acc *vectors) {
+// addAccelerationsPlain is addAccelerations in Go: what other processors run, and
+// the oracle of the vector kernel.
+func addAccelerationsPlain(b *bodies, s sources, self bool, eps2 float64, acc *vectors) {
 	for i := range b.x {
 		x, y, z := b.x[i], b.y[i], b.z[i]
 		ax, ay, az := acc.x[i], acc.y[i], acc.z[i]
@@ -62,9 +62,8 @@ func addAccelerations(b *bodies, s sources, self bool, eps2 float64, acc *vector
 	}
 }
 
-// addPotentials adds to b.phi the potential of the sources s at each body of b;
-// self as in addAccelerations.
-func addPotentials(b *bodies, s sources, self bool, eps2 float64) {
+// addPotentialsPlain is addPotentials in Go.
+func addPotentialsPlain(b *bodies, s sources, self bool, eps2 float64) {
 	for i := range b.x {
 		x, y, z := b.x[i], b.y[i], b.z[i]
 		phi := b.phi[i]

@@ -73,12 +73,17 @@ func termSums(b *bodies, i int, eps2 float64) (sx, sy, sz float64) {
 const unit = 0x1p-53 // half the distance from 1 to the next float64
 
 func TestForcesAreExactUpToRounding(t *testing.T) {
+	t.Run("kernel", func(t *testing.T) { forcesAreExactUpToRounding(t, addAccelerations, addPotentials) })
+	t.Run("plain", func(t *testing.T) { forcesAreExactUpToRounding(t, addAccelerationsPlain, addPotentialsPlain) })
+}
+
+func forcesAreExactUpToRounding(t *testing.T, accelerations func(*bodies, sources, bool, float64, *vectors), potentials func(*bodies, sources, bool, float64)) {
 	for _, eps2 := range []float64{0, 0.01} {
 		for _, n := range []int{1, 2, 3, 60} {
 			b := scattered(n, uint64(n))
 			acc := newVectors(n)
-			addAccelerations(b, b.sources, true, eps2, acc)
-			addPotentials(b, b.sources, true, eps2)
+			accelerations(b, b.sources, true, eps2, acc)
+			potentials(b, b.sources, true, eps2)
 			bound := float64(n+20) * unit
 			for i := range n {
 				ax, ay, az, phi := exactForce(b, i, eps2)

@@ -66,6 +66,9 @@ func TestProcessesGiveTheBitsOfOne(t *testing.T) {
 			t.Errorf("%d ranks: the bodies at the end differ from those of 1 rank", p)
 		}
 	}
+	if stdout, stderr, code := launch(t, muster, "run", "-tags", "noasm", "-n", "2", ".", "-n", "200", "-steps", "10"); code != 0 || !strings.Contains(stdout, "energy -0.169087605, published -0.169087605") {
+		t.Errorf("without assembly: exit code %d\n%s%s", code, stdout, stderr)
+	}
 	if stdout, stderr, code := launch(t, muster, "run", "-n", "3", program, "-n", "200", "-steps", "10", "-decomposition", "ring"); code != 0 || !strings.Contains(stdout, "travelling round a ring") {
 		t.Errorf("ring: exit code %d\n%s%s", code, stdout, stderr)
 	}

@@ -21,9 +21,10 @@ type decomposition interface {
 // 24n bytes received per visit.
 //
 // The trajectories have the same bits for any number of ranks. The acceleration
-// of a body is one sum whose terms are added one after the other by attract in
-// the order of the bodies' numbers, itself left out: blocks are consecutive, they
-// are visited in rank order, and the running sum goes from one block to the next.
+// of a body is one sum whose terms are added one after the other, by attract or by
+// attract8, in the order of the bodies' numbers, itself left out: blocks are
+// consecutive, they are visited in rank order, and the running sum goes from one
+// block to the next.
 // So where blocks end changes which call adds a term, and nothing else; all
 // other arithmetic is done body by body. The sums of conserved.add go in the
 // same order at rank 0.
@@ -54,23 +55,32 @@ func newReplicated(ctx context.Context, c *rank.Comm, own *bodies, n int) (*repl
 			r.blocks[k] = newSourceBlock(size)
 		}
 	}
-	return r, allGather(ctx, c, own, r.blocks, sourceFields)
+	arrivals, departures := allGather(c, own, r.blocks, sourceFields)
+	return r, rank.WaitAll(ctx, append(arrivals, departures...)...)
 }
 
+// visit goes on with a block as soon as that has arrived, while later ones are
+// under way.
 func (r *replicated) visit(ctx context.Context, own *bodies, fn func(s sources, self bool)) error {
-	began := time.Now()
-	if err := allGather(ctx, r.c, own, r.blocks, positionFields); err != nil {
-		return err
-	}
-	r.idle += time.Since(began)
-	for k := range r.blocks {
+	arrivals, departures := allGather(r.c, own, r.blocks, positionFields)
+	for k, arrival := range arrivals {
+		if err := r.wait(ctx, arrival); err != nil {
+			return err
+		}
 		if k == r.c.Rank() {
 			fn(own.sources, true)
 		} else {
 			fn(r.blocks[k].sources, false)
 		}
 	}
-	return nil
+	return r.wait(ctx, departures...)
+}
+
+// wait is rank.WaitAll; the time it takes counts as waited.
+func (r *replicated) wait(ctx context.Context, requests ...rank.Request) error {
+	began := time.Now()
+	defer func() { r.idle += time.Since(began) }()
+	return rank.WaitAll(ctx, requests...)
 }
 
 func (r *replicated) waited() time.Duration { return r.idle }
