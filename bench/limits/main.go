@@ -11,6 +11,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -21,8 +23,7 @@ type options struct {
 	target                               time.Duration
 }
 
-// A limit is a way for bytes to cross. open makes both ends, of which the other
-// is in a second process.
+// A limit is a way for bytes to cross.
 type limit struct {
 	name  string
 	tests []string
@@ -48,7 +49,14 @@ func main() {
 	flag.DurationVar(&o.target, "T", 5*time.Millisecond, "`time` of a repetition")
 	flag.DurationVar(&unused, "C", 0, "as bench/p2p; not used")
 	flag.BoolVar(&validate, "c", false, "as bench/p2p; not used")
+	list := flag.Bool("list", false, "print the limits and their tests, a line each")
 	flag.Parse()
+	if *list {
+		for _, l := range limits {
+			fmt.Println(l.name, strings.Join(l.tests, " "))
+		}
+		return
+	}
 	if err := run(context.Background(), &o); err != nil {
 		fmt.Fprintln(os.Stderr, "limits:", err)
 		os.Exit(1)
@@ -63,12 +71,15 @@ func run(ctx context.Context, o *options) error {
 		if l.name != o.limit {
 			continue
 		}
+		if !slices.Contains(l.tests, o.test) {
+			return fmt.Errorf("%s has no test %q: expected one of %v", l.name, o.test, l.tests)
+		}
 		if l.most > 0 {
 			o.high = min(o.high, l.most)
 		}
 		return l.run(ctx, o)
 	}
-	return fmt.Errorf("no limit is called %q", o.limit)
+	return fmt.Errorf("no limit is called %q; -list names them", o.limit)
 }
 
 func (o *options) window(size int) int {
@@ -81,8 +92,8 @@ func (o *options) window(size int) int {
 	return 64
 }
 
-// sizes are those of bench/p2p but for empty messages, which only gRPC and
-// flags have.
+// sizes are those of bench/p2p without the empty message, which most limits do
+// not have.
 func (o *options) sizes() []int {
 	var list []int
 	next := 1

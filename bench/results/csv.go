@@ -15,7 +15,7 @@ import (
 var columns = []string{
 	"kind", "name", "transport", "test", "ranks", "size", "unit",
 	"rounds", "values", "min", "p25", "median", "p75", "p90", "p99", "max",
-	"against", "reference", "ratio", "low95", "high95", "goal", "verdict",
+	"against", "figure", "reference", "ratio", "low95", "high95", "goal", "verdict",
 	"machine", "cores", "kernel", "go", "commit", "command", "start",
 }
 
@@ -39,7 +39,7 @@ func (r *Report) WriteCSV(w io.Writer) error {
 			list = r.row(s).Comparisons
 		}
 		if len(list) == 0 {
-			c.Write(append(append(head, make([]string, 7)...), tail...))
+			c.Write(append(append(head, make([]string, 8)...), tail...))
 		}
 		for _, k := range list {
 			low, high, goal, reference := "", "", "", ""
@@ -52,7 +52,7 @@ func (r *Report) WriteCSV(w io.Writer) error {
 			if k.Against != Absolute {
 				reference = decimal(k.Value)
 			}
-			c.Write(append(append(head[:len(head):len(head)], k.Against, reference, decimal(k.Ratio), low, high, goal, string(k.Verdict)), tail...))
+			c.Write(append(append(head[:len(head):len(head)], k.Against, k.Figure, reference, decimal(k.Ratio), low, high, goal, string(k.Verdict)), tail...))
 		}
 	}
 	c.Flush()

@@ -39,7 +39,10 @@ type Series struct {
 	Rounds [][]float64 `json:"rounds"`
 
 	// Also has further figures of every repetition: allocs (allocations per
-	// message), overlap (%), excess and complete (%) of the overlap test.
+	// message, of both its ranks) and, of the overlap test, compute and transfer
+	// (us, each alone), overlap (%), excess ((total-compute)/transfer) and
+	// incomplete (%, of the operations that a Test right after the computation
+	// did not find complete).
 	Also map[string][]float64 `json:"also,omitempty"`
 }
 
@@ -123,7 +126,8 @@ func parseSample(line string) (p parsed, ok bool, err error) {
 		p.value = seconds / (compute + transfer)
 		p.also["excess"] = (seconds - compute) / transfer
 		p.also["overlap"] = 100 * min(max(1-p.also["excess"], 0), 1)
-		p.also["complete"] = 100 * number["complete"] / number["of"]
+		p.also["incomplete"] = 100 - 100*number["complete"]/number["of"]
+		p.also["compute"], p.also["transfer"] = compute*1e6, transfer*1e6
 	case "startup":
 		p.value = seconds
 	case "memory":

@@ -132,7 +132,7 @@ type column struct {
 // extras are the further figures that are always shown.
 func extras(test string) []column {
 	if test == "overlap" {
-		return []column{{"overlap", "Overlap (%)", 1}, {"excess", "(Total-compute)/transfer", 2}, {"complete", "Complete (%)", 0}}
+		return []column{{"compute", "Compute (us)", 0}, {"transfer", "Transfer (us)", 0}, {"overlap", "Overlap (%)", 0}, {"excess", "Excess", 2}, {"incomplete", "Incomplete (%)", 0}}
 	}
 	return nil
 }

@@ -52,8 +52,8 @@ func MedianInterval(v []float64, level float64) (low, high float64, ok bool) {
 // of the medians always lies in it. Values are above zero. ok is false if there
 // are too few values: 95 % wants 4 of each, or 3 and 5.
 //
-// A bootstrap of so few values promises more than it keeps: its intervals for
-// five runs cover the truth in less than nine of ten cases.
+// A bootstrap would do as well for many runs. This one needs no random numbers,
+// so the same values give the same interval, and says when there are too few.
 func RatioInterval(a, b []float64, level float64) (low, high float64, ok bool) {
 	k := cut(rankSum(len(a), len(b)), level)
 	if k == 0 {

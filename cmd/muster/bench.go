@@ -74,6 +74,7 @@ type benchRun struct {
 	stderr  io.Writer
 	outputs []*benchOutput
 	peers   []*peer.Peer
+	limits  []contest.Contestant
 	program map[string]*gobuild.Program // of those below benchSource
 	dir     string                      // of the peers' programs
 	report  results.Report
@@ -135,6 +136,9 @@ func (r *benchRun) prepare(ctx context.Context) (err error) {
 		r.program[name] = p
 	}
 	r.report.Environment.Commit = sourceCommit(ctx)
+	if r.program["limits"] != nil {
+		return r.findLimits(ctx)
+	}
 	return nil
 }
 
@@ -195,10 +199,7 @@ func (r *benchRun) p2p() (tests []contest.Test, list []contest.Contestant) {
 			}})
 		}
 	}
-	if *b.limits {
-		list = append(list, r.limits()...)
-	}
-	return tests, list
+	return tests, append(list, r.limits...)
 }
 
 // launched runs a program as muster run would by default.

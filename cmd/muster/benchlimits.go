@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -12,45 +11,40 @@ import (
 	"github.com/muster-mpi/muster/bench/results"
 )
 
-// limitTests names what bench/limits measures, in the order of the columns.
-var limitTests = []struct {
-	name  string
-	tests []string
-}{
-	{"memcpy", []string{"latency", "bw"}},
-	{"flag", []string{"latency"}},
-	{"unix", []string{"latency", "bw"}},
-	{"unix-poll", []string{"latency"}},
-	{"tcp", []string{"latency", "bw"}},
-	{"tcp-poll", []string{"latency"}},
-	{"tls", []string{"latency", "bw"}},
-	{"grpc", []string{"latency", "bw"}},
-}
-
-// limits are the contestants that show what the machine can do. There are always
-// two processes, whatever the number of ranks.
-func (r *benchRun) limits() []contest.Contestant {
-	if runtime.GOOS != "linux" {
-		return nil
+// findLimits asks bench/limits what it measures on this system.
+func (r *benchRun) findLimits(ctx context.Context) error {
+	text, err := r.limit(ctx, "-list")
+	if err != nil {
+		return err
 	}
-	var list []contest.Contestant
-	for _, l := range limitTests {
-		list = append(list, contest.Contestant{
-			Kind: results.Limit, Name: l.name,
-			Takes: func(t contest.Test) bool { return t.Ranks == 2 && slices.Contains(l.tests, t.Name) },
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) < 2 {
+			return fmt.Errorf("bench/limits -list says %q: expected a name and tests", line)
+		}
+		name, tests := words[0], words[1:]
+		r.limits = append(r.limits, contest.Contestant{
+			Kind: results.Limit, Name: name,
+			// There are always two processes, whatever the number of ranks.
+			Takes: func(t contest.Test) bool { return t.Ranks == 2 && slices.Contains(tests, t.Name) },
 			Run: func(ctx context.Context, t contest.Test) (string, error) {
-				var out, said strings.Builder
-				cmd := exec.CommandContext(ctx, r.program["limits"].Path, append([]string{"-limit", l.name}, t.Args...)...)
-				cmd.Stdout, cmd.Stderr = &out, &said
-				if err := cmd.Run(); err != nil {
-					if ctx.Err() != nil {
-						return "", context.Cause(ctx)
-					}
-					return "", fmt.Errorf("%w\n%s", err, strings.TrimSpace(said.String()))
-				}
-				return out.String(), nil
+				return r.limit(ctx, append([]string{"-limit", name}, t.Args...)...)
 			},
 		})
 	}
-	return list
+	return nil
+}
+
+// limit runs bench/limits and returns what it printed.
+func (r *benchRun) limit(ctx context.Context, args ...string) (string, error) {
+	var out, said strings.Builder
+	cmd := exec.CommandContext(ctx, r.program["limits"].Path, args...)
+	cmd.Stdout, cmd.Stderr = &out, &said
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		return "", fmt.Errorf("bench/limits %s: %w\n%s", shellWords(args), err, strings.TrimSpace(said.String()))
+	}
+	return out.String(), nil
 }
