@@ -39,7 +39,8 @@ func (c *Contestant) String() string {
 }
 
 // Run runs every test in so many rounds, and all contestants in every round. It
-// calls progress before each run. The first that fails ends it.
+// calls progress before each run. The first that fails ends it; what was measured
+// before is returned with the error.
 func Run(ctx context.Context, rounds int, tests []Test, contestants []Contestant, progress func(test string, round int, who string)) ([]*results.Series, error) {
 	var all results.Collection
 	for _, t := range tests {
@@ -50,7 +51,7 @@ func Run(ctx context.Context, rounds int, tests []Test, contestants []Contestant
 					continue
 				}
 				if err := ctx.Err(); err != nil {
-					return nil, context.Cause(ctx)
+					return all.Series(), context.Cause(ctx)
 				}
 				progress(t.Name, round, c.String())
 				output, err := c.Run(ctx, t)
@@ -59,7 +60,7 @@ func Run(ctx context.Context, rounds int, tests []Test, contestants []Contestant
 					err = all.AddOutput(key, round, output)
 				}
 				if err != nil {
-					return nil, fmt.Errorf("%s, round %d of %s: %w", c, round+1, t.Name, err)
+					return all.Series(), fmt.Errorf("%s, round %d of %s: %w", c, round+1, t.Name, err)
 				}
 			}
 		}

@@ -44,6 +44,19 @@ func TestFailureNamesWhoRoundAndTest(t *testing.T) {
 	}
 }
 
+func TestFailureKeepsWhatWasMeasured(t *testing.T) {
+	runs := 0
+	series, err := Run(t.Context(), 3, []Test{{Name: "latency"}}, []Contestant{{Name: "a", Run: func(context.Context, Test) (string, error) {
+		if runs++; runs == 3 {
+			return "", errors.New("no more")
+		}
+		return "sample test=latency size=8 messages=1000 ns=1000000", nil
+	}}}, func(string, int, string) {})
+	if err == nil || len(series) != 1 || len(series[0].Rounds) != 2 {
+		t.Errorf("got %+v, %v", series, err)
+	}
+}
+
 func TestEndOfTheContextEndsTheContest(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("enough")

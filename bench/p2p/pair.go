@@ -227,6 +227,9 @@ func (p *pair) gather(ctx context.Context, r *report) error {
 // timed does n iterations, and outside the time checks the data and makes those
 // of the next run.
 func (p *pair) timed(ctx context.Context, m mode, n, size int, f loop) (r report, err error) {
+	if err := p.meet(ctx); err != nil {
+		return r, err
+	}
 	start := time.Now()
 	r.complete, err = f(ctx, p, m, n, p.out[:size], p.in[:size])
 	r.elapsed = time.Since(start)
@@ -245,6 +248,13 @@ func (p *pair) timed(ctx context.Context, m mode, n, size int, f loop) (r report
 		p.allocations()
 	}
 	return r, nil
+}
+
+// meet returns when the partner is awake and at the same place, so that nobody's
+// waking is counted.
+func (p *pair) meet(ctx context.Context) error {
+	_, err := pingPong(ctx, p, whole, 2, nil, nil)
+	return err
 }
 
 // allocations returns how many there were since it was called last. It stops the

@@ -41,11 +41,15 @@ func bench(args []string, stdout, stderr io.Writer) int {
 	r := &benchRun{line: b, stderr: stderr}
 	defer r.close()
 	if err = r.prepare(ctx); err == nil {
+		r.report.Environment.Command = shellWords(append([]string{"muster", "bench"}, args...))
 		err = r.measure(ctx)
+		// Half an hour's figures are worth showing even if the last one failed.
+		if err == nil || len(r.report.Series) > 0 {
+			err = errors.Join(err, r.show(stdout))
+		}
 	}
 	if err == nil {
-		r.report.Environment.Command = shellWords(append([]string{"muster", "bench"}, args...))
-		err = r.write(stdout)
+		err = r.keep()
 	}
 	var sig interrupted
 	var failed *benchError

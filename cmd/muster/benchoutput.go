@@ -46,8 +46,8 @@ func (o *benchOutput) replace() error {
 	return o.file.Close()
 }
 
-// write prints the tables and fills the files.
-func (r *benchRun) write(stdout io.Writer) error {
+// show prints the tables.
+func (r *benchRun) show(stdout io.Writer) error {
 	e := r.report.Environment
 	fmt.Fprintf(stdout, "# %s\n# %s of %s, %s %s, load %s at the start; %s, commit %s\n",
 		e.Command, count(e.Cores, "core"), or(e.Machine, "an unknown processor"), e.OS, e.Kernel, or(e.Load, "unknown"), e.Go, e.Commit)
@@ -58,6 +58,11 @@ func (r *benchRun) write(stdout io.Writer) error {
 	if err := r.report.WriteTables(stdout, r.line.full); err != nil {
 		return &benchError{launcher.ExitResource, err}
 	}
+	return nil
+}
+
+// keep fills the files.
+func (r *benchRun) keep() error {
 	for _, o := range r.outputs {
 		if err := o.replace(); err != nil {
 			return &benchError{launcher.ExitResource, err}
