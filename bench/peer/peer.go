@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -132,23 +133,71 @@ func (p *Peer) Compile(ctx context.Context, dir string) error {
 // Run runs the program on ranks ranks over "shm", which is what it chooses
 // within a host, or "tcp", with cores cores to share, and returns what it
 // printed. The error has what it said on standard error.
+//
+// A program that has measured everything and then does not end is ended, and its
+// output stands: MPICH over UCX's tcp hangs in MPI_Finalize now and then.
 func (p *Peer) Run(ctx context.Context, transport string, ranks, cores int, args []string) (string, error) {
 	flags, env := p.settings(transport, ranks, cores)
 	args = slices.Concat(flags, []string{"-n", fmt.Sprint(ranks), p.program}, args)
-	cmd := exec.CommandContext(ctx, p.mpirun, args...)
+	running, end := context.WithTimeoutCause(ctx, longest, fmt.Errorf("it did not end within %v", longest))
+	defer end()
+	cmd := exec.CommandContext(running, p.mpirun, args...)
 	cmd.Env = append(os.Environ(), env...)
 	// Asked to end, mpirun takes its ranks along.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
-	var out, said strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &said
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return "", context.Cause(ctx)
-		}
-		return "", fmt.Errorf("%s %s: %w\n%s", p.mpirun, strings.Join(args, " "), err, strings.TrimSpace(out.String()+said.String()))
+	var said strings.Builder
+	out := &transcript{grace: grace, overdue: end}
+	cmd.Stdout, cmd.Stderr = out, &said
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case err != nil && out.stop():
+		return out.String(), nil
+	case err == nil:
+		out.stop()
+		return out.String(), nil
 	}
-	return out.String(), nil
+	if cause := context.Cause(running); cause != nil {
+		err = cause
+	}
+	return "", fmt.Errorf("%s %s: %w\n%s", p.mpirun, strings.Join(args, " "), err, strings.TrimSpace(out.String()+said.String()))
+}
+
+const (
+	longest = 15 * time.Minute // that a run may take
+	grace   = 3 * time.Second  // from a program's last word to its end
+)
+
+// A transcript is what a program prints. After a line "end" it has grace to end,
+// and then is overdue.
+type transcript struct {
+	grace   time.Duration
+	overdue func()
+
+	strings.Builder
+	timer *time.Timer
+	late  atomic.Bool
+}
+
+func (t *transcript) Write(b []byte) (int, error) {
+	n, err := t.Builder.Write(b)
+	if t.timer == nil && strings.HasSuffix("\n"+t.String(), "\nend\n") {
+		t.timer = time.AfterFunc(t.grace, func() {
+			t.late.Store(true)
+			t.overdue()
+		})
+	}
+	return n, err
+}
+
+// stop stops the waiting and reports whether the program was overdue.
+func (t *transcript) stop() bool {
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	return t.late.Load()
 }
 
 // settings are the flags and variables under which the peer is at its best:

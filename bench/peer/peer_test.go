@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestMissingPeersAreNamedWithTheirPackages(t *testing.T) {
@@ -63,6 +65,45 @@ func TestPeersRunAtTheirBest(t *testing.T) {
 		if strings.Join(flags, " ") != test.flags || strings.Join(env, " ") != test.env {
 			t.Errorf("%+v: got %v, %v", test, flags, env)
 		}
+	}
+}
+
+// A program that hangs after its last word is ended; one that fails is not taken
+// for such.
+func TestProgramThatOnlyDoesNotEndIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := false
+		out := &transcript{grace: time.Second, overdue: func() { ended = true }}
+		for _, part := range []string{"sample test=bw end\n", "en", "d\n"} {
+			out.Write([]byte(part))
+		}
+		time.Sleep(999 * time.Millisecond)
+		if synctest.Wait(); ended {
+			t.Error("ended before its time")
+		}
+		time.Sleep(time.Millisecond)
+		if synctest.Wait(); !ended || !out.stop() {
+			t.Error("not ended")
+		}
+		prompt := &transcript{grace: time.Second, overdue: func() { t.Error("ended after it had ended by itself") }}
+		prompt.Write([]byte("end\n"))
+		if prompt.stop() {
+			t.Error("taken for overdue")
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+func TestHangingProgramsOutputStands(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("commands here are shell scripts")
+	}
+	script := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho sample\necho end\nexec sleep 1000\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := (&Peer{Name: "mpich", mpirun: script}).Run(t.Context(), "tcp", 2, 2, nil); err != nil || out != "sample\nend\n" {
+		t.Errorf("got %q, %v", out, err)
 	}
 }
 
