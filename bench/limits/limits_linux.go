@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
 )
 
 var both = []string{"latency", "bw"}
@@ -44,6 +45,8 @@ func second(ctx context.Context, kind string, f *os.File) (wait func() error, er
 	cmd.Env = append(os.Environ(), childVariable+"="+kind)
 	cmd.ExtraFiles = []*os.File{f}
 	cmd.Stderr = os.Stderr
+	// It has nothing to live for without this process, wherever that ends.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
