@@ -41,7 +41,7 @@ func (o *benchOutput) replace() error {
 		}
 	}
 	if err := o.write(o.file); err != nil {
-		return fmt.Errorf("%s: %w", o.name, err)
+		return err // names the file
 	}
 	return o.file.Close()
 }
