@@ -11,8 +11,9 @@ import (
 const overview = `Muster starts, watches and ends the ranks of parallel programs.
 
   muster run [flags] TARGET [ARGS]   run a program on several ranks
+  muster bench p2p|startup [flags]   measure, also against other MPIs
   muster version                     print the version
-  muster help [TOPIC]                TOPIC: run, exit-codes, env
+  muster help [TOPIC]                TOPIC: run, bench, exit-codes, env
 
 Example: four ranks of a Go program, built on the way
 
@@ -120,12 +121,14 @@ func help(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, overview)
 	case "run":
 		fmt.Fprint(stdout, runHelp())
+	case "bench":
+		fmt.Fprint(stdout, benchHelp())
 	case "exit-codes":
 		fmt.Fprint(stdout, exitCodes)
 	case "env":
 		fmt.Fprint(stdout, environment)
 	default:
-		fmt.Fprintf(stderr, "muster: no help on %s: expected run, exit-codes or env\n", quote(topic))
+		fmt.Fprintf(stderr, "muster: no help on %s: expected run, bench, exit-codes or env\n", quote(topic))
 		return launcher.ExitUsage
 	}
 	return 0

@@ -271,19 +271,24 @@ func notEmpty(v, what string) error {
 	return nil
 }
 
-// duration takes Go's notation, or a number of seconds as mpiexec does.
 func duration(field func(*commandLine) *time.Duration) func(*commandLine, *program, string) error {
 	return func(c *commandLine, _ *program, v string) error {
-		d, err := time.ParseDuration(v)
-		if err != nil {
-			d, err = time.ParseDuration(v + "s")
-		}
-		if err != nil || d <= 0 {
-			return fmt.Errorf("%s: expected a time above zero, such as 30s, 5m or 1h30m; a bare number is seconds", quote(v))
-		}
+		d, err := parseDuration(v)
 		*field(c) = d
-		return nil
+		return err
 	}
+}
+
+// parseDuration takes Go's notation, or a number of seconds as mpiexec does.
+func parseDuration(v string) (time.Duration, error) {
+	d, err := time.ParseDuration(v)
+	if err != nil {
+		d, err = time.ParseDuration(v + "s")
+	}
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%s: expected a time above zero, such as 30s, 5m or 1h30m; a bare number is seconds", quote(v))
+	}
+	return d, nil
 }
 
 // size takes bytes, with a binary unit or none.

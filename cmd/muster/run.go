@@ -100,18 +100,8 @@ func (c *commandLine) resolve() ([]gobuild.Target, error) {
 // build returns the programs, or an error and its exit code. What it returns has
 // to be released in either case. A signal interrupts it.
 func build(targets []gobuild.Target, parts []program, stderr io.Writer) ([]*gobuild.Program, int, error) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, wanted(ending)...)
-	defer signal.Stop(signals)
-	go func() {
-		select {
-		case sig := <-signals:
-			cancel(interrupted{sig})
-		case <-ctx.Done():
-		}
-	}()
+	ctx, stop := untilSignal()
+	defer stop()
 	var programs []*gobuild.Program
 	for i, t := range targets {
 		p, err := gobuild.Build(ctx, t, gobuild.Options{Flags: parts[i].build, Stderr: stderr})
@@ -127,7 +117,26 @@ func build(targets []gobuild.Target, parts []program, stderr io.Writer) ([]*gobu
 	return programs, 0, nil
 }
 
-// interrupted is the error of a build that a signal has ended.
+// untilSignal returns a context that ends with interrupted as its cause when a
+// signal asks this process to end, until stop is called.
+func untilSignal() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, wanted(ending)...)
+	go func() {
+		select {
+		case sig := <-signals:
+			cancel(interrupted{sig})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+	}
+}
+
+// interrupted is the error of what a signal has ended.
 type interrupted struct{ signal os.Signal }
 
 func (e interrupted) Error() string { return e.signal.String() }

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/muster-mpi/muster/rank"
+	"github.com/muster-mpi/muster/rank/ranktest"
+)
+
+func TestSizesArePowersOfTwo(t *testing.T) {
+	for _, test := range []struct {
+		low, high int
+		want      []int
+	}{
+		{0, 8, []int{0, 1, 2, 4, 8}},
+		{1, 5, []int{1, 2, 4}},
+		{3, 9, []int{3, 4, 8}},
+		{8, 8, []int{8}},
+		{0, 0, []int{0}},
+	} {
+		if got := sizes(test.low, test.high); !slices.Equal(got, test.want) {
+			t.Errorf("%d to %d: got %v, want %v", test.low, test.high, got, test.want)
+		}
+	}
+}
+
+// The time of an iteration is known here, so the number of iterations is too.
+func TestCalibrationFindsTheTimeAndIsNotFooledOnce(t *testing.T) {
+	for _, each := range []time.Duration{0, 1, 70, 3000, time.Millisecond, time.Second} {
+		runs := 0
+		n, err := calibrate(5*time.Millisecond, func(n int) (report, error) {
+			runs++
+			elapsed := time.Duration(n) * each
+			if runs == 2 {
+				elapsed += time.Second // something else ran
+			}
+			return report{elapsed: elapsed}, nil
+		})
+		took := time.Duration(n) * each
+		if err != nil || n < 1 || n > most || took < 2500*time.Microsecond && n < most || took > 50*time.Millisecond && n > 1 {
+			t.Errorf("an iteration of %v: %d iterations, %v, after %d runs", each, n, took, runs)
+		}
+	}
+}
+
+func TestBuffersAreAligned(t *testing.T) {
+	for _, n := range []int{1, 5000} {
+		b := aligned(n)
+		if at := uintptr(unsafe.Pointer(unsafe.SliceData(b))); len(b) != n || at%alignment != 0 {
+			t.Errorf("%d bytes: %d at %#x", n, len(b), at)
+		}
+	}
+}
+
+// Messages of other ranks, sizes and runs are not taken for the right one.
+func TestPatternTellsMessagesApart(t *testing.T) {
+	seen := make(map[string]string)
+	for r := range 4 {
+		for _, size := range []int{16, 32, 64} {
+			for run := range 3 {
+				var b strings.Builder
+				s := seed(r, size, run)
+				for i := range 16 {
+					b.WriteByte(pattern(s, i))
+				}
+				here := strings.Join([]string{string(rune('0' + r)), string(rune('0' + size)), string(rune('0' + run))}, "/")
+				if other, ok := seen[b.String()]; ok {
+					t.Errorf("%s and %s look alike", here, other)
+				}
+				seen[b.String()] = here
+			}
+		}
+	}
+	if pattern(0, 1) == pattern(0, 257) || pattern(0, 1) == pattern(0, 65537) {
+		t.Error("the pattern repeats within 64 KiB")
+	}
+}
+
+// quiet keeps the samples of the ranks out of the test's output.
+func quiet(t *testing.T) {
+	t.Helper()
+	saved := os.Stdout
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Stdout = null
+	t.Cleanup(func() { os.Stdout = saved; null.Close() })
+}
+
+func TestLoopsMoveWhatTheySayBetweenAllPairs(t *testing.T) {
+	quiet(t)
+	for name, f := range map[string]loop{"latency": pingPong, "bw": stream, "rate": stream, "bibw": exchange, "overlap": overlapping} {
+		t.Run(name, func(t *testing.T) {
+			ranktest.Run(t, 4, func(t *testing.T, c *rank.Comm) {
+				p := newPair(c, options{test: name, high: 70000, iters: 2, warmup: 1, repeat: 2, target: time.Millisecond, compute: time.Millisecond, validate: true})
+				for _, size := range []int{0, 8, 70000} {
+					if err := p.measure(t.Context(), size, f); err != nil {
+						t.Errorf("rank %d, %d bytes: %v", c.Rank(), size, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestWrongByteIsFound(t *testing.T) {
+	quiet(t)
+	spoil := func(ctx context.Context, p *pair, m mode, n int, out, in []byte) (int, error) {
+		_, err := pingPong(ctx, p, m, n, out, in)
+		in[5]++
+		return 0, err
+	}
+	err := rank.Local(2, func(ctx context.Context, c *rank.Comm) error {
+		p := newPair(c, options{test: "latency", high: 8, iters: 1, repeat: 1})
+		return p.measure(ctx, 8, spoil)
+	})
+	if err == nil || !strings.Contains(err.Error(), "byte 5 of 8") {
+		t.Errorf("got %v", err)
+	}
+}
