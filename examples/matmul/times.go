@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime"
 	"time"
 
 	"gonum.org/v1/gonum/blas/blas64"
@@ -13,10 +14,23 @@ type times struct {
 	Compute time.Duration // in local products
 }
 
+// stripRows is how many rows of C a rank computes, mostly in about a millisecond,
+// before it lets its other goroutines in.
+const stripRows = 64
+
 // multiply adds a·b to c and the time it took to t.
+//
+// A rank often has one thread for all its goroutines, those that send and receive
+// the next blocks included. The scheduler would give them a turn every 10 ms, too
+// few for a transfer that should be over when the product is. So the product is
+// made in strips, with a turn for the others before each.
 func (t *times) multiply(c, a, b blas64.General) {
 	start := time.Now()
-	multiplyAdd(c, a, b)
+	for lo := 0; lo < c.Rows; lo += stripRows {
+		runtime.Gosched()
+		rows := span{lo, min(lo+stripRows, c.Rows)}
+		multiplyAdd(block(c, rows, span{0, c.Cols}), block(a, rows, span{0, a.Cols}), b)
+	}
 	t.Compute += time.Since(start)
 }
 
