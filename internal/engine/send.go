@@ -65,6 +65,14 @@ func (e *Engine) spend(p *peer, env *Envelope) bool {
 		return true
 	}
 	p.credit.Add(cost)
+	if len(e.pollers) == 0 {
+		return false
+	}
+	e.drive() // a rank that only sends looks for returned credit here
+	if p.credit.Add(-cost) >= 0 {
+		return true
+	}
+	p.credit.Add(cost)
 	return false
 }
 
