@@ -118,7 +118,7 @@ func (e *Engine) watch(op *Op) {
 	var p pace
 	e.enter()
 	for {
-		e.progress()
+		worked := e.progress()
 		if op.phase == complete {
 			break
 		}
@@ -129,6 +129,9 @@ func (e *Engine) watch(op *Op) {
 			if op.phase == complete {
 				break
 			}
+			continue
+		}
+		if worked {
 			continue
 		}
 		e.mu.Unlock()

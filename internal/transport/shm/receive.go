@@ -8,47 +8,41 @@ import (
 	"github.com/muster-mpi/muster/internal/transport"
 )
 
-// batch is how many frames one Poll takes from one link.
-const batch = 32
-
-// receive delivers frames in place and reports whether there were any. Nothing that the
-// peer wrote is looked at twice: what was checked and what is used are the same.
+// receive delivers the next frame, in place, and reports whether there was one. It does
+// not look for a second: where there is none yet, the line that would say so has just
+// been written by the peer, and fetching it takes longer than all the rest. Nothing that
+// the peer wrote is looked at twice: what was checked and what is used are the same.
 func (l *link) receive(h transport.Handler) bool {
 	r := &l.in
 	pos := r.consumed
-	for range batch {
-		w := atomic.LoadUint64(r.ring.word(pos))
-		if w == 0 {
-			break
+	w := atomic.LoadUint64(r.ring.word(pos))
+	if w == 0 {
+		if l.theirs.want.Load() > r.published {
+			l.settle(pos)
 		}
-		at, length := pos&ringMask, w&lengthMask
-		size := (length + wordBytes + granule - 1) &^ (granule - 1)
-		if w&^lengthMask != validBit || length < frontBytes-wordBytes || at+size > ringBytes {
-			var err error
-			if size, err = l.receiveOther(h, w, at, size); err != nil {
-				l.fail(fmt.Errorf("rank %d wrote, at position %d of its ring, %w", l.peer, pos, err), false)
-				break
-			}
-		} else {
-			copy(r.front[:], r.ring[at+wordBytes:])
-			if err := r.header.Parse(r.front[:]); err != nil {
-				l.fail(fmt.Errorf("rank %d wrote, at position %d of its ring, %w", l.peer, pos, err), false)
-				break
-			}
+		return false
+	}
+	at, length := pos&ringMask, w&lengthMask
+	size := (length + wordBytes + granule - 1) &^ (granule - 1)
+	var err error
+	if w&^lengthMask != validBit || length < frontBytes-wordBytes || at+size > ringBytes {
+		size, err = l.receiveOther(h, w, at, size)
+	} else {
+		copy(r.front[:], r.ring[at+wordBytes:])
+		if err = r.header.Parse(r.front[:]); err == nil {
 			h.Deliver(l.peer, &r.header, layout.Of(r.ring[at+frontBytes:at+wordBytes+length:at+wordBytes+length]))
 		}
-		if pos += size; pos-r.published >= pieceBytes {
-			l.publish(pos)
-		}
 	}
-	worked := pos != r.consumed
-	if worked {
-		storeRelease(&r.consumed, pos)
+	if err != nil {
+		l.fail(fmt.Errorf("rank %d wrote, at position %d of its ring, %w", l.peer, pos, err), false)
+		return true
 	}
-	if l.theirs.want.Load() > r.published {
-		l.settle(pos)
+	pos += size
+	storeRelease(&r.consumed, pos)
+	if pos-r.published >= pieceBytes || l.theirs.want.Load()&^closedBit > r.published && l.theirs.want.Load()&^closedBit <= pos {
+		l.publish(pos)
 	}
-	return worked
+	return true
 }
 
 // receiveOther takes what is not a whole frame, and returns how much of the ring it is.

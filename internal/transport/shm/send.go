@@ -223,5 +223,5 @@ func (s *sender) put(kind uint64, h *wire.Header, payload layout.Buffer, rest ui
 	// The peer looks at this word only once it has seen the one below.
 	*s.ring.word(next) = 0
 	s.pos = next
-	storeRelease(word, validBit|kind|rest<<restShift|(front-wordBytes+uint64(n)))
+	publish(word, validBit|kind|rest<<restShift|(front-wordBytes+uint64(n)), s.ring.word(next+granule))
 }
