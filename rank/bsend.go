@@ -137,7 +137,8 @@ func Bsend[T any](ctx context.Context, c *Comm, dest int, tag Tag, buf []T) erro
 		}
 		return c.fail("Bsend", dest, tag, fmt.Errorf("%w: %w", ErrCancelled, err))
 	}
-	_, err := c.bsend(record.OpBsend, dest, tag, slice(buf))
+	p := slice(buf)
+	_, err := c.bsend(record.OpBsend, dest, tag, &p)
 	return err
 }
 
@@ -145,10 +146,11 @@ func Bsend[T any](ctx context.Context, c *Comm, dest int, tag Tag, buf []T) erro
 // which is at once, and must be waited for all the same (MPI_Ibsend). Errors, of
 // the Request: as Bsend.
 func Ibsend[T any](c *Comm, dest int, tag Tag, buf []T) Request {
-	return c.ibsend(dest, tag, slice(buf))
+	p := slice(buf)
+	return c.ibsend(dest, tag, &p)
 }
 
-func (c *Comm) ibsend(dest int, tag Tag, p payload) Request {
+func (c *Comm) ibsend(dest int, tag Tag, p *payload) Request {
 	r, err := c.bsend(record.OpIbsend, dest, tag, p)
 	if err != nil {
 		return Request{early: err}
@@ -157,8 +159,8 @@ func (c *Comm) ibsend(dest int, tag Tag, p payload) Request {
 }
 
 // bsend returns a complete Request.
-func (c *Comm) bsend(op record.Op, dest int, tag Tag, p payload) (Request, error) {
-	if err := c.checkSend(op, dest, tag, &p); err != nil {
+func (c *Comm) bsend(op record.Op, dest int, tag Tag, p *payload) (Request, error) {
+	if err := c.checkSend(op, dest, tag, p); err != nil {
 		return Request{}, err
 	}
 	done := Request{c: c, op: op, peer: dest, tag: tag}
@@ -167,14 +169,14 @@ func (c *Comm) bsend(op record.Op, dest int, tag Tag, p payload) (Request, error
 		if b == nil {
 			return Request{}, c.fail(op.String(), dest, tag, fmt.Errorf("%w: none is attached", ErrBuffer))
 		}
-		n := p.buf.Len()
+		n := p.env.Buf.Len()
 		copied, err := b.take(n)
 		if err != nil {
 			return Request{}, c.fail(op.String(), dest, tag, err)
 		}
-		p.buf.ReadAt(copied, 0)
-		p.buf = layout.Of(copied)
-		env := c.envelope(op, engine.Standard, dest, tag, &p)
+		p.env.Buf.ReadAt(copied, 0)
+		env := *c.envelope(op, engine.Standard, dest, tag, p)
+		env.Buf = layout.Of(copied)
 		ref, err := c.job.engine.Isend(&env)
 		if err == nil {
 			err = c.job.engine.Then(ref, func(engine.Status, error) { b.release(n) })

@@ -139,15 +139,15 @@ type sizes struct {
 func (s *sizes) Error() string { return s.text }
 func (s *sizes) Unwrap() error { return s.err }
 
-// describe words the engine's error for a receive of elements of elem bytes and
-// layout want, whose message came from source.
-func describe(err error, source int, want payload) error {
+// describe words the engine's error for a receive of elements of elem bytes
+// whose message came from source.
+func describe(err error, source int, elem int) error {
 	var short *engine.TruncatedError
 	var kind *engine.TypeError
 	switch {
 	case errors.As(err, &short):
 		return &sizes{fmt.Sprintf("%v: rank %d sent %d bytes%s, the buffer has room for %d%s", ErrTruncated,
-			source, short.Sent, elements(short.Sent, want.elem), short.Room, elements(short.Room, want.elem)), err}
+			source, short.Sent, elements(short.Sent, elem), short.Room, elements(short.Room, elem)), err}
 	case errors.As(err, &kind):
 		sent, wanted := kindOf(kind.Sent, kind.SentObject), kindOf(kind.Want, kind.WantObject)
 		return &sizes{fmt.Sprintf("%v: rank %d sent %s (%d bytes), this rank receives %s", ErrType,

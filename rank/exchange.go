@@ -67,7 +67,8 @@ func (c *Comm) exchange(ctx context.Context, members []int, me int, tag Tag, min
 	}
 	if me != 0 {
 		parent := members[me&^mask]
-		if err := lib.send(ctx, mine.op, engine.Standard, parent, tag, slice(table)); err != nil {
+		out := slice(table)
+		if err := lib.send(ctx, mine.op, engine.Standard, parent, tag, &out); err != nil {
 			return nil, err
 		}
 		var err error
@@ -77,7 +78,8 @@ func (c *Comm) exchange(ctx context.Context, members []int, me int, tag Tag, min
 	}
 	for mask >>= 1; mask > 0; mask >>= 1 {
 		if me+mask < p {
-			if err := lib.send(ctx, mine.op, engine.Standard, members[me+mask], tag, slice(table)); err != nil {
+			out := slice(table)
+			if err := lib.send(ctx, mine.op, engine.Standard, members[me+mask], tag, &out); err != nil {
 				return nil, err
 			}
 		}
@@ -103,11 +105,12 @@ func (c *Comm) exchange(ctx context.Context, members []int, me int, tag Tag, min
 func (c *Comm) take(ctx context.Context, op record.Op, source int, tag Tag, all bool) ([]byte, error) {
 	env := c.envelope(op, engine.Standard, source, tag, new(payload))
 	env.All = all
-	m, s, err := c.job.engine.Probe(ctx, &env, true)
+	m, s, err := c.job.engine.Probe(ctx, env, true)
 	if err != nil {
 		return nil, c.fail(op.String(), source, AnyTag, err)
 	}
 	b := make([]byte, s.Bytes)
-	_, err = (&Message{c, m, bytesOnly.status(s)}).recv(ctx, op, slice(b))
+	in := slice(b)
+	_, err = (&Message{c, m, statusOf(s, 1)}).recv(ctx, op, &in)
 	return b, err
 }

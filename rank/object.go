@@ -12,7 +12,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/muster-mpi/muster/internal/engine"
-	"github.com/muster-mpi/muster/internal/layout"
 	"github.com/muster-mpi/muster/internal/record"
 )
 
@@ -121,13 +120,15 @@ func choose[T any](codecs []Codec) (Codec, error) {
 // travels: gob and JSON leave out unexported fields. T must be a concrete type.
 // Blocking and errors: as Send, and ErrCodec; ErrArgument for more than one codec.
 func SendObject[T any](ctx context.Context, c *Comm, dest int, tag Tag, v T, codec ...Codec) error {
-	return c.send(ctx, record.OpSend, engine.Standard, dest, tag, object(&v, codec))
+	p := object(&v, codec)
+	return c.send(ctx, record.OpSend, engine.Standard, dest, tag, &p)
 }
 
 // IsendObject starts a SendObject; as Isend. v is encoded before it returns and
 // may be changed at once.
 func IsendObject[T any](c *Comm, dest int, tag Tag, v T, codec ...Codec) Request {
-	return c.isend(record.OpIsend, engine.Standard, dest, tag, object(&v, codec))
+	p := object(&v, codec)
+	return c.isend(record.OpIsend, engine.Standard, dest, tag, &p)
 }
 
 // object encodes *v.
@@ -140,7 +141,7 @@ func object[T any](v *T, codecs []Codec) payload {
 	if err != nil {
 		return payload{err: fmt.Errorf("%w: %s of %v: %w", ErrCodec, codec.Name, reflect.TypeFor[T](), err)}
 	}
-	return payload{buf: layout.Of(b), layout: codec.number(), elem: 1, object: true}
+	return packed(b, codec.number())
 }
 
 // RecvObject receives a value that SendObject sent, as Recv does; Status.Len counts
@@ -181,8 +182,8 @@ func MrecvObject[T any](ctx context.Context, m *Message, codec ...Codec) (T, Sta
 func decode[T any](ctx context.Context, m *Message, op record.Op, codec Codec) (T, Status, error) {
 	var v T
 	b := make([]byte, m.status.Bytes)
-	want := payload{buf: layout.Of(b), layout: codec.number(), elem: 1, object: true}
-	status, err := m.recv(ctx, op, want)
+	want := packed(b, codec.number())
+	status, err := m.recv(ctx, op, &want)
 	if err != nil || m.m == nil {
 		return v, status, err
 	}

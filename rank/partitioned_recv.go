@@ -52,8 +52,8 @@ func PrecvInit[T any](c *Comm, partitions int, buf []T, source int, tag Tag) *Pa
 	}
 	r.hello = make([]byte, setupBytes)
 	want := slice(r.hello)
-	want.layout = r.want.layout
-	r.found = c.in(wire.Partitioned).irecv(op, source, tag, want)
+	want.env.Layout = r.want.env.Layout
+	r.found = c.in(wire.Partitioned).irecv(op, source, tag, &want)
 	r.err = r.found.early
 	return r
 }
@@ -107,7 +107,7 @@ func (r *PartitionedRecv) meet(wait func(Request) (bool, error)) (bool, error) {
 			parts:   binary.LittleEndian.Uint64(r.hello[8:]),
 			bytes:   binary.LittleEndian.Uint64(r.hello[16:]),
 		}
-		if n := r.want.buf.Len(); r.setup.bytes != uint64(n) || r.setup.parts < 1 || r.setup.parts >= maxPartitions || r.setup.bytes%r.setup.parts != 0 {
+		if n := r.want.env.Buf.Len(); r.setup.bytes != uint64(n) || r.setup.parts < 1 || r.setup.parts >= maxPartitions || r.setup.bytes%r.setup.parts != 0 {
 			r.active = false
 			r.err = r.c.fail(record.OpPrecv.String(), r.source, r.tag, fmt.Errorf("%w: the sender sends %d bytes in %d partitions, the receiver has room for %d", ErrMismatch, r.setup.bytes, r.setup.parts, n))
 			return false, r.err
@@ -120,13 +120,13 @@ func (r *PartitionedRecv) meet(wait func(Request) (bool, error)) (bool, error) {
 // post posts a receive for each of the sender's partitions. r.mu is held.
 func (r *PartitionedRecv) post() error {
 	n := int(r.setup.parts)
-	size := r.want.buf.Len() / n
+	size := r.want.env.Buf.Len() / n
 	twin := r.c.in(wire.Partition)
 	r.reqs = make([]Request, n)
 	for i := range r.reqs {
 		part := r.want
-		part.buf = r.want.buf.Slice(i*size, (i+1)*size)
-		r.reqs[i] = twin.irecv(record.OpPrecv, r.source, partTag(r.setup.channel, r.round, i), part)
+		part.env.Buf = r.want.env.Buf.Slice(i*size, (i+1)*size)
+		r.reqs[i] = twin.irecv(record.OpPrecv, r.source, partTag(r.setup.channel, r.round, i), &part)
 		if err := r.reqs[i].early; err != nil {
 			return err
 		}
@@ -153,7 +153,7 @@ func (r *PartitionedRecv) Arrived(i int) (bool, error) {
 	if met, err := r.meet(func(q Request) (bool, error) { _, done, err := q.Test(); return done, err }); !met || err != nil {
 		return false, err
 	}
-	size, cut := r.want.buf.Len()/r.parts, r.want.buf.Len()/len(r.reqs)
+	size, cut := r.want.env.Buf.Len()/r.parts, r.want.env.Buf.Len()/len(r.reqs)
 	if size == 0 {
 		return true, nil
 	}
@@ -199,7 +199,7 @@ func (r *PartitionedRecv) Wait(ctx context.Context) (Status, error) {
 		}
 	}
 	r.active = false
-	status := r.want.status(engine.Status{Source: r.source, Tag: int64(r.tag), Bytes: r.want.buf.Len()})
+	status := statusOf(engine.Status{Source: r.source, Tag: int64(r.tag), Bytes: r.want.env.Buf.Len()}, r.want.elem)
 	return status, nil
 }
 

@@ -53,10 +53,10 @@ func PsendInit[T any](c *Comm, partitions int, buf []T, dest int, tag Tag) *Part
 	}
 	b := binary.LittleEndian.AppendUint64(nil, s.channel)
 	b = binary.LittleEndian.AppendUint64(b, uint64(partitions))
-	b = binary.LittleEndian.AppendUint64(b, uint64(s.want.buf.Len()))
+	b = binary.LittleEndian.AppendUint64(b, uint64(s.want.env.Buf.Len()))
 	hello := slice(b)
-	hello.layout = s.want.layout
-	r := c.in(wire.Partitioned).isend(op, engine.Standard, dest, tag, hello)
+	hello.env.Layout = s.want.env.Layout
+	r := c.in(wire.Partitioned).isend(op, engine.Standard, dest, tag, &hello)
 	if s.err = r.early; s.err == nil {
 		s.err = r.Free()
 	}
@@ -156,9 +156,9 @@ func (s *PartitionedSend) handOver(i int) error {
 		return nil
 	}
 	part := s.want
-	size := part.buf.Len() / s.parts
-	part.buf = part.buf.Slice(i*size, (i+1)*size)
-	r := s.c.in(wire.Partition).isend(record.OpPsend, engine.Standard, s.dest, partTag(s.channel, s.round, i), part)
+	size := part.env.Buf.Len() / s.parts
+	part.env.Buf = part.env.Buf.Slice(i*size, (i+1)*size)
+	r := s.c.in(wire.Partition).isend(record.OpPsend, engine.Standard, s.dest, partTag(s.channel, s.round, i), &part)
 	if r.early != nil {
 		return r.early
 	}

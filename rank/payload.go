@@ -5,37 +5,52 @@ import (
 	"unsafe"
 
 	"github.com/muster-mpi/muster/datatype"
+	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/internal/layout"
 	"github.com/muster-mpi/muster/internal/record"
 )
 
-// payload is what a call sends or receives into, without its type.
+// payload is what a call sends or receives into, without its type: the call's
+// envelope, in the making. The paths of every message pass it by pointer and fill
+// it in place, since a large struct that is copied right after it was written
+// makes the processor wait for its own stores.
 type payload struct {
-	buf    layout.Buffer
-	layout uint32
-	elem   int // bytes of one element
-	object bool
-	err    error
+	env  engine.Envelope // Buf, Layout and Object until the call is known
+	elem int             // bytes of one element
+	err  error
 }
 
-// slice sees buf as bytes.
-func slice[T any](buf []T) payload {
+// load sees buf as bytes.
+func load[T any](p *payload, buf []T) {
 	var zero T
-	print, err := datatype.Fingerprint[T]()
-	return payload{buf: layout.Of(layout.BytesOf(buf)), layout: print, elem: int(unsafe.Sizeof(zero)), err: err}
+	p.elem = int(unsafe.Sizeof(zero))
+	p.env.Buf.Point(layout.BytesOf(buf))
+	p.env.Layout, p.err = datatype.Fingerprint[T]()
+}
+
+// slice is load where it need not be quick.
+func slice[T any](buf []T) (p payload) {
+	load(&p, buf)
+	return p
 }
 
 // view sees v as bytes. A view to receive into must not name an element twice.
-func view[T any](v datatype.View[T], receive bool) payload {
+func view[T any](v datatype.View[T], receive bool) (p payload) {
 	var zero T
-	if err := v.Err(); err != nil {
-		return payload{err: err}
+	if p.err = v.Err(); p.err != nil {
+		return p
 	}
-	print, err := datatype.Fingerprint[T]()
-	if err == nil && receive && v.Overlaps() {
-		err = fmt.Errorf("%w: the view names an element twice: %w", ErrArgument, datatype.ErrOverlap)
+	p.env.Layout, p.err = datatype.Fingerprint[T]()
+	if p.err == nil && receive && v.Overlaps() {
+		p.err = fmt.Errorf("%w: the view names an element twice: %w", ErrArgument, datatype.ErrOverlap)
 	}
-	return payload{buf: v.Buffer(), layout: print, elem: int(unsafe.Sizeof(zero)), err: err}
+	p.env.Buf, p.elem = v.Buffer(), int(unsafe.Sizeof(zero))
+	return p
+}
+
+// packed is a payload of bytes that are no elements: an encoded object.
+func packed(b []byte, codec uint32) payload {
+	return payload{env: engine.Envelope{Buf: layout.Of(b), Layout: codec, Object: true}, elem: 1}
 }
 
 // Status tells what a receive or probe found (MPI_Status). That of a send is

@@ -44,7 +44,7 @@ func RsendInit[T any](c *Comm, dest int, tag Tag, buf []T) *Persistent {
 func BsendInit[T any](c *Comm, dest int, tag Tag, buf []T) *Persistent {
 	p := slice(buf)
 	return &Persistent{
-		start: func() Request { return c.ibsend(dest, tag, p) },
+		start: func() Request { return c.ibsend(dest, tag, &p) },
 		err:   c.checkSend(record.OpIbsend, dest, tag, &p),
 	}
 }
@@ -54,14 +54,14 @@ func BsendInit[T any](c *Comm, dest int, tag Tag, buf []T) *Persistent {
 func RecvInit[T any](c *Comm, source int, tag Tag, buf []T) *Persistent {
 	p := slice(buf)
 	return &Persistent{
-		start: func() Request { return c.irecv(record.OpIrecv, source, tag, p) },
+		start: func() Request { return c.irecv(record.OpIrecv, source, tag, &p) },
 		err:   c.checkRecv(record.OpIrecv, source, tag, &p),
 	}
 }
 
 func (c *Comm) sendInit(op record.Op, mode engine.Mode, dest int, tag Tag, p payload) *Persistent {
 	return &Persistent{
-		start: func() Request { return c.isend(op, mode, dest, tag, p) },
+		start: func() Request { return c.isend(op, mode, dest, tag, &p) },
 		err:   c.checkSend(op, dest, tag, &p),
 	}
 }

@@ -24,11 +24,11 @@ func Probe(ctx context.Context, c *Comm, source int, tag Tag) (Status, error) {
 		return nullStatus, nil
 	}
 	env := c.envelope(op, engine.Standard, source, tag, new(payload))
-	_, s, err := c.job.engine.Probe(ctx, &env, false)
+	_, s, err := c.job.engine.Probe(ctx, env, false)
 	if err != nil {
 		return Status{}, c.fail(op.String(), source, tag, err)
 	}
-	return bytesOnly.status(s), nil
+	return statusOf(s, 1), nil
 }
 
 // Iprobe is Probe without waiting; false if there is no such message now
@@ -46,11 +46,8 @@ func Iprobe(c *Comm, source int, tag Tag) (Status, bool, error) {
 	if err != nil || !ok {
 		return Status{}, false, c.fail(op.String(), source, tag, err)
 	}
-	return bytesOnly.status(s), true, nil
+	return statusOf(s, 1), true, nil
 }
-
-// bytesOnly is the payload whose status counts bytes.
-var bytesOnly = payload{elem: 1}
 
 // Message is a message that Mprobe took: no other receive or probe sees it, and
 // it must be received with Mrecv or Imrecv, once, also by another goroutine
@@ -98,7 +95,7 @@ func Improbe(c *Comm, source int, tag Tag) (*Message, error) {
 	if err != nil || m == nil {
 		return nil, c.fail(op.String(), source, tag, err)
 	}
-	return &Message{c, m, bytesOnly.status(m.Status)}, nil
+	return &Message{c, m, statusOf(m.Status, 1)}, nil
 }
 
 // Mrecv receives m, which must not be nil, into buf (MPI_Mrecv). m has matched, so
@@ -110,7 +107,7 @@ func Mrecv[T any](ctx context.Context, m *Message, buf []T) (Status, error) {
 	if err := m.check(record.OpMrecv, &p); err != nil {
 		return Status{}, err
 	}
-	return m.recv(ctx, record.OpMrecv, p)
+	return m.recv(ctx, record.OpMrecv, &p)
 }
 
 // MrecvView is Mrecv into the elements of v, as RecvView.
@@ -119,7 +116,7 @@ func MrecvView[T any](ctx context.Context, m *Message, v datatype.View[T]) (Stat
 	if err := m.check(record.OpMrecv, &p); err != nil {
 		return Status{}, err
 	}
-	return m.recv(ctx, record.OpMrecv, p)
+	return m.recv(ctx, record.OpMrecv, &p)
 }
 
 // MrecvAlloc is Mrecv into a new slice, as RecvAlloc.
@@ -139,13 +136,12 @@ func Imrecv[T any](m *Message, buf []T) Request {
 		return Request{early: err}
 	}
 	source, tag := m.status.Source, m.status.Tag
-	r := Request{c: m.c, op: op, peer: source, tag: tag, want: payload{elem: p.elem, layout: p.layout}}
+	r := Request{c: m.c, op: op, peer: source, tag: tag, elem: p.elem}
 	if m.m == nil {
 		r.ref = m.c.job.engine.Completed(nil, engine.Status{Source: Null, Tag: int64(AnyTag)})
 		return r
 	}
-	env := m.c.envelope(op, engine.Standard, source, tag, &p)
-	ref, err := m.c.job.engine.Imrecv(m.m, &env)
+	ref, err := m.c.job.engine.Imrecv(m.m, m.c.envelope(op, engine.Standard, source, tag, &p))
 	if err != nil {
 		return Request{early: m.c.fail(op.String(), source, tag, err)}
 	}
@@ -155,23 +151,22 @@ func Imrecv[T any](m *Message, buf []T) Request {
 
 func (c *Comm) mprobe(ctx context.Context, op record.Op, source int, tag Tag) (*Message, error) {
 	env := c.envelope(op, engine.Standard, source, tag, new(payload))
-	m, s, err := c.job.engine.Probe(ctx, &env, true)
+	m, s, err := c.job.engine.Probe(ctx, env, true)
 	if err != nil {
 		return nil, c.fail(op.String(), source, tag, err)
 	}
-	return &Message{c, m, bytesOnly.status(s)}, nil
+	return &Message{c, m, statusOf(s, 1)}, nil
 }
 
-func (m *Message) recv(ctx context.Context, op record.Op, p payload) (Status, error) {
+func (m *Message) recv(ctx context.Context, op record.Op, p *payload) (Status, error) {
 	if m.m == nil {
 		return nullStatus, nil
 	}
-	env := m.c.envelope(op, engine.Standard, m.status.Source, m.status.Tag, &p)
-	s, err := m.c.job.engine.Mrecv(ctx, m.m, &env)
+	s, err := m.c.job.engine.Mrecv(ctx, m.m, m.c.envelope(op, engine.Standard, m.status.Source, m.status.Tag, p))
 	if err != nil {
-		return p.status(s), m.c.failRecv(op, m.status.Source, m.status.Tag, s, p, err)
+		return statusOf(s, p.elem), m.c.failRecv(op, m.status.Source, m.status.Tag, s, p.elem, err)
 	}
-	return p.status(s), nil
+	return statusOf(s, p.elem), nil
 }
 
 // check returns an error if m cannot be received into p: also for the nil

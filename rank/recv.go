@@ -23,7 +23,9 @@ import (
 // ErrTag, ErrElement, ErrComm, ErrFreed, ErrFailed, ErrCancelled, ErrAborted,
 // ErrLeft.
 func Recv[T any](ctx context.Context, c *Comm, source int, tag Tag, buf []T) (Status, error) {
-	return c.recv(ctx, record.OpRecv, source, tag, slice(buf))
+	var p payload
+	load(&p, buf)
+	return c.recv(ctx, record.OpRecv, source, tag, &p)
 }
 
 // RecvView is Recv into the elements of v, which are written where they lie;
@@ -31,7 +33,8 @@ func Recv[T any](ctx context.Context, c *Comm, source int, tag Tag, buf []T) (St
 // of SendView. Errors: as Recv, those of v (datatype.ErrView), and ErrArgument
 // and datatype.ErrOverlap if v names an element twice.
 func RecvView[T any](ctx context.Context, c *Comm, source int, tag Tag, v datatype.View[T]) (Status, error) {
-	return c.recv(ctx, record.OpRecv, source, tag, view(v, true))
+	p := view(v, true)
+	return c.recv(ctx, record.OpRecv, source, tag, &p)
 }
 
 // Irecv starts a Recv and returns at once (MPI_Irecv, MPI 4.1 §3.7). buf belongs
@@ -39,12 +42,15 @@ func RecvView[T any](ctx context.Context, c *Comm, source int, tag Tag, v dataty
 // nor given to another receive. The order of the calls is the order in which
 // receives get messages that both match. Errors, of the Request: as Recv.
 func Irecv[T any](c *Comm, source int, tag Tag, buf []T) Request {
-	return c.irecv(record.OpIrecv, source, tag, slice(buf))
+	var p payload
+	load(&p, buf)
+	return c.irecv(record.OpIrecv, source, tag, &p)
 }
 
 // IrecvView starts a RecvView; as Irecv.
 func IrecvView[T any](c *Comm, source int, tag Tag, v datatype.View[T]) Request {
-	return c.irecv(record.OpIrecv, source, tag, view(v, true))
+	p := view(v, true)
+	return c.irecv(record.OpIrecv, source, tag, &p)
 }
 
 // RecvAlloc receives the earliest message from source with tag, whatever its
@@ -71,43 +77,43 @@ func RecvAlloc[T any](ctx context.Context, c *Comm, source int, tag Tag) ([]T, S
 func alloc[T any](ctx context.Context, m *Message, op record.Op) ([]T, Status, error) {
 	var buf []T
 	// A message of another type gets no room, and the receive says why.
-	if n, whole := Count[T](m.status); m.m != nil && whole && m.m.Status.Layout == slice[T](nil).layout {
+	if n, whole := Count[T](m.status); m.m != nil && whole && m.m.Status.Layout == slice[T](nil).env.Layout {
 		buf = make([]T, n)
 	}
-	status, err := m.recv(ctx, op, slice(buf))
+	p := slice(buf)
+	status, err := m.recv(ctx, op, &p)
 	if err != nil {
 		return nil, status, err
 	}
 	return buf, status, nil
 }
 
-func (c *Comm) recv(ctx context.Context, op record.Op, source int, tag Tag, p payload) (Status, error) {
-	if err := c.checkRecv(op, source, tag, &p); err != nil {
+func (c *Comm) recv(ctx context.Context, op record.Op, source int, tag Tag, p *payload) (Status, error) {
+	if err := c.checkRecv(op, source, tag, p); err != nil {
 		return Status{}, err
 	}
 	if source == Null {
 		return nullStatus, nil
 	}
-	env := c.envelope(op, engine.Standard, source, tag, &p)
-	s, err := c.job.engine.Recv(ctx, &env)
-	status := p.status(s)
+	s, err := c.job.engine.Recv(ctx, c.envelope(op, engine.Standard, source, tag, p))
+	status := statusOf(s, p.elem)
 	if err != nil {
-		return status, c.failRecv(op, source, tag, s, p, err)
+		return status, c.failRecv(op, source, tag, s, p.elem, err)
 	}
 	return status, nil
 }
 
-func (c *Comm) irecv(op record.Op, source int, tag Tag, p payload) Request {
-	if err := c.checkRecv(op, source, tag, &p); err != nil {
-		return Request{early: err}
+func (c *Comm) irecv(op record.Op, source int, tag Tag, p *payload) (r Request) {
+	if err := c.checkRecv(op, source, tag, p); err != nil {
+		r.early = err
+		return r
 	}
-	r := Request{c: c, op: op, peer: source, tag: tag, want: payload{elem: p.elem, layout: p.layout, object: p.object}}
+	r.c, r.op, r.peer, r.tag, r.elem = c, op, source, tag, p.elem
 	if source == Null {
 		r.ref = c.job.engine.Completed(nil, engine.Status{Source: Null, Tag: int64(AnyTag)})
 		return r
 	}
-	env := c.envelope(op, engine.Standard, source, tag, &p)
-	ref, err := c.job.engine.Irecv(&env)
+	ref, err := c.job.engine.Irecv(c.envelope(op, engine.Standard, source, tag, p))
 	if err != nil {
 		return Request{early: c.fail(op.String(), source, tag, err)}
 	}
@@ -115,19 +121,23 @@ func (c *Comm) irecv(op record.Op, source int, tag Tag, p payload) Request {
 	return r
 }
 
-// failRecv makes the error of a receive whose status was s.
-func (c *Comm) failRecv(op record.Op, source int, tag Tag, s engine.Status, p payload, err error) error {
+// failRecv makes the error of a receive of elements of elem bytes whose status
+// was s.
+func (c *Comm) failRecv(op record.Op, source int, tag Tag, s engine.Status, elem int, err error) error {
 	if errors.Is(err, ErrTruncated) || errors.Is(err, ErrType) {
-		source, tag, err = s.Source, Tag(s.Tag), describe(err, s.Source, p)
+		source, tag, err = s.Source, Tag(s.Tag), describe(err, s.Source, elem)
 	}
 	return c.fail(op.String(), source, tag, err)
 }
 
-// status tells the engine's status in elements of p.
-func (p payload) status(s engine.Status) Status {
+// statusOf tells the engine's status in elements of elem bytes.
+func statusOf(s engine.Status, elem int) Status {
 	t := Status{Source: s.Source, Tag: Tag(s.Tag), Bytes: s.Bytes, Cancelled: s.Cancelled}
-	if p.elem > 0 {
-		t.Len = s.Bytes / p.elem
+	switch {
+	case elem == 8:
+		t.Len = s.Bytes >> 3
+	case elem > 0:
+		t.Len = s.Bytes / elem
 	}
 	return t
 }

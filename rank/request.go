@@ -22,8 +22,8 @@ type Request struct {
 	op    record.Op
 	peer  int
 	tag   Tag
-	want  payload // elem, layout and object only
-	early error   // the operation could not be started
+	elem  int   // bytes of one element
+	early error // the operation could not be started
 }
 
 // IsNull reports whether r is the null request.
@@ -145,7 +145,7 @@ func (r Request) live() bool {
 
 // finish tells the engine's outcome in this package's terms.
 func (r Request) finish(s engine.Status, err error) (Status, error) {
-	status := r.want.status(s)
+	status := statusOf(s, r.elem)
 	switch {
 	case err == nil:
 		return status, nil
@@ -153,7 +153,7 @@ func (r Request) finish(s engine.Status, err error) (Status, error) {
 		// Nothing has failed, so the error policy has no say.
 		return status, r.c.newError(r.op.String(), r.peer, r.tag, err)
 	}
-	return status, r.c.failRecv(r.op, r.peer, r.tag, s, r.want, err)
+	return status, r.c.failRecv(r.op, r.peer, r.tag, s, r.elem, err)
 }
 
 // NewRequest returns a Request that the caller completes by calling the
@@ -163,7 +163,7 @@ func (r Request) finish(s engine.Status, err error) (Status, error) {
 // Request belongs to c's job: when that ends, so does it.
 func NewRequest(c *Comm) (Request, func(Status, error)) {
 	ref, done := c.job.engine.External(record.OpWait)
-	r := Request{ref: ref, c: c, op: record.OpWait, peer: Null, tag: AnyTag, want: payload{elem: 1}}
+	r := Request{ref: ref, c: c, op: record.OpWait, peer: Null, tag: AnyTag, elem: 1}
 	return r, func(s Status, err error) {
 		done(engine.Status{Source: s.Source, Tag: int64(s.Tag), Bytes: s.Bytes, Cancelled: s.Cancelled}, err)
 	}

@@ -20,32 +20,40 @@ import (
 // ErrAborted, ErrLeft. A receiver whose buffer is too short or of another type
 // gets the error of that, not the sender.
 func Send[T any](ctx context.Context, c *Comm, dest int, tag Tag, buf []T) error {
-	return c.send(ctx, record.OpSend, engine.Standard, dest, tag, slice(buf))
+	var p payload
+	load(&p, buf)
+	return c.send(ctx, record.OpSend, engine.Standard, dest, tag, &p)
 }
 
 // Ssend is Send that returns no sooner than the matching receive has started,
 // however short the message (MPI_Ssend).
 func Ssend[T any](ctx context.Context, c *Comm, dest int, tag Tag, buf []T) error {
-	return c.send(ctx, record.OpSsend, engine.Synchronous, dest, tag, slice(buf))
+	var p payload
+	load(&p, buf)
+	return c.send(ctx, record.OpSsend, engine.Synchronous, dest, tag, &p)
 }
 
 // Rsend is Ssend for programs that know the matching receive to be posted
 // (MPI_Rsend). If it is not, the message is not delivered and the error is
 // ErrNotReady, where the standard leaves it undefined what happens.
 func Rsend[T any](ctx context.Context, c *Comm, dest int, tag Tag, buf []T) error {
-	return c.send(ctx, record.OpRsend, engine.Ready, dest, tag, slice(buf))
+	var p payload
+	load(&p, buf)
+	return c.send(ctx, record.OpRsend, engine.Ready, dest, tag, &p)
 }
 
 // SendView is Send of the elements of v, which are read from where they lie. It
 // matches a Recv as well as a RecvView. Errors: as Send, and those of v
 // (datatype.ErrView).
 func SendView[T any](ctx context.Context, c *Comm, dest int, tag Tag, v datatype.View[T]) error {
-	return c.send(ctx, record.OpSend, engine.Standard, dest, tag, view(v, false))
+	p := view(v, false)
+	return c.send(ctx, record.OpSend, engine.Standard, dest, tag, &p)
 }
 
 // SsendView is Ssend of the elements of v; as SendView.
 func SsendView[T any](ctx context.Context, c *Comm, dest int, tag Tag, v datatype.View[T]) error {
-	return c.send(ctx, record.OpSsend, engine.Synchronous, dest, tag, view(v, false))
+	p := view(v, false)
+	return c.send(ctx, record.OpSsend, engine.Synchronous, dest, tag, &p)
 }
 
 // Isend starts a Send and returns at once (MPI_Isend, MPI 4.1 §3.7). buf
@@ -53,51 +61,57 @@ func SsendView[T any](ctx context.Context, c *Comm, dest int, tag Tag, v datatyp
 // sends, and not written. The order of the calls is the order of the messages,
 // whenever they are waited for. Errors, of the Request: as Send.
 func Isend[T any](c *Comm, dest int, tag Tag, buf []T) Request {
-	return c.isend(record.OpIsend, engine.Standard, dest, tag, slice(buf))
+	var p payload
+	load(&p, buf)
+	return c.isend(record.OpIsend, engine.Standard, dest, tag, &p)
 }
 
 // Issend starts an Ssend; as Isend (MPI_Issend). The Request is complete no
 // sooner than the matching receive has started.
 func Issend[T any](c *Comm, dest int, tag Tag, buf []T) Request {
-	return c.isend(record.OpIssend, engine.Synchronous, dest, tag, slice(buf))
+	var p payload
+	load(&p, buf)
+	return c.isend(record.OpIssend, engine.Synchronous, dest, tag, &p)
 }
 
 // Irsend starts an Rsend; as Isend (MPI_Irsend).
 func Irsend[T any](c *Comm, dest int, tag Tag, buf []T) Request {
-	return c.isend(record.OpIrsend, engine.Ready, dest, tag, slice(buf))
+	var p payload
+	load(&p, buf)
+	return c.isend(record.OpIrsend, engine.Ready, dest, tag, &p)
 }
 
 // IsendView starts a SendView; as Isend. The elements of v belong to the send
 // until the Request completes; the others of its slice do not.
 func IsendView[T any](c *Comm, dest int, tag Tag, v datatype.View[T]) Request {
-	return c.isend(record.OpIsend, engine.Standard, dest, tag, view(v, false))
+	p := view(v, false)
+	return c.isend(record.OpIsend, engine.Standard, dest, tag, &p)
 }
 
-func (c *Comm) send(ctx context.Context, op record.Op, mode engine.Mode, dest int, tag Tag, p payload) error {
-	if err := c.checkSend(op, dest, tag, &p); err != nil {
+func (c *Comm) send(ctx context.Context, op record.Op, mode engine.Mode, dest int, tag Tag, p *payload) error {
+	if err := c.checkSend(op, dest, tag, p); err != nil {
 		return err
 	}
 	if dest == Null {
 		return nil
 	}
-	env := c.envelope(op, mode, dest, tag, &p)
-	if err := c.job.engine.Send(ctx, &env); err != nil {
+	if err := c.job.engine.Send(ctx, c.envelope(op, mode, dest, tag, p)); err != nil {
 		return c.fail(op.String(), dest, tag, err)
 	}
 	return nil
 }
 
-func (c *Comm) isend(op record.Op, mode engine.Mode, dest int, tag Tag, p payload) Request {
-	if err := c.checkSend(op, dest, tag, &p); err != nil {
-		return Request{early: err}
+func (c *Comm) isend(op record.Op, mode engine.Mode, dest int, tag Tag, p *payload) (r Request) {
+	if err := c.checkSend(op, dest, tag, p); err != nil {
+		r.early = err
+		return r
 	}
-	r := Request{c: c, op: op, peer: dest, tag: tag, want: payload{elem: p.elem}}
+	r.c, r.op, r.peer, r.tag, r.elem = c, op, dest, tag, p.elem
 	if dest == Null {
 		r.ref = c.job.engine.Completed(nil, engine.EmptyStatus)
 		return r
 	}
-	env := c.envelope(op, mode, dest, tag, &p)
-	ref, err := c.job.engine.Isend(&env)
+	ref, err := c.job.engine.Isend(c.envelope(op, mode, dest, tag, p))
 	if err != nil {
 		return Request{early: c.fail(op.String(), dest, tag, err)}
 	}
@@ -105,10 +119,10 @@ func (c *Comm) isend(op record.Op, mode engine.Mode, dest int, tag Tag, p payloa
 	return r
 }
 
-// envelope is what the engine sees of a call.
-func (c *Comm) envelope(op record.Op, mode engine.Mode, peer int, tag Tag, p *payload) engine.Envelope {
-	return engine.Envelope{
-		Context: c.ctx, Space: c.space, Mode: mode, Object: p.object,
-		Peer: peer, Tag: int64(tag), Layout: p.layout, Buf: p.buf, What: op,
-	}
+// envelope completes what the engine sees of a call, in p.
+func (c *Comm) envelope(op record.Op, mode engine.Mode, peer int, tag Tag, p *payload) *engine.Envelope {
+	env := &p.env
+	env.Context, env.Space, env.Mode, env.What = c.ctx, c.space, mode, op
+	env.Peer, env.Tag = peer, int64(tag)
+	return env
 }

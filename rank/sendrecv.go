@@ -19,30 +19,35 @@ import (
 // the send fails, also because ctx ended, that is the error, and the receive is
 // cancelled unless it has matched: see Status.Cancelled.
 func SendRecv[S, R any](ctx context.Context, c *Comm, dest int, stag Tag, sbuf []S, source int, rtag Tag, rbuf []R) (Status, error) {
-	return c.sendRecv(ctx, dest, stag, slice(sbuf), source, rtag, slice(rbuf))
+	var out, in payload
+	load(&out, sbuf)
+	load(&in, rbuf)
+	return c.sendRecv(ctx, dest, stag, &out, source, rtag, &in)
 }
 
 // SendRecvReplace is SendRecv from and into buf (MPI_Sendrecv_replace). It
 // sends from a copy, which it allocates.
 func SendRecvReplace[T any](ctx context.Context, c *Comm, dest int, stag Tag, source int, rtag Tag, buf []T) (Status, error) {
-	return c.sendRecv(ctx, dest, stag, slice(slices.Clone(buf)), source, rtag, slice(buf))
+	var out, in payload
+	load(&out, slices.Clone(buf))
+	load(&in, buf)
+	return c.sendRecv(ctx, dest, stag, &out, source, rtag, &in)
 }
 
-func (c *Comm) sendRecv(ctx context.Context, dest int, stag Tag, out payload, source int, rtag Tag, in payload) (Status, error) {
+func (c *Comm) sendRecv(ctx context.Context, dest int, stag Tag, out *payload, source int, rtag Tag, in *payload) (Status, error) {
 	const op = record.OpSendRecv
-	if err := c.checkSend(op, dest, stag, &out); err != nil {
+	if err := c.checkSend(op, dest, stag, out); err != nil {
 		return Status{}, err
 	}
-	if err := c.checkRecv(op, source, rtag, &in); err != nil {
+	if err := c.checkRecv(op, source, rtag, in); err != nil {
 		return Status{}, err
 	}
-	if source != Null && dest != Null && overlap(out.buf, in.buf) {
+	if source != Null && dest != Null && overlap(out.env.Buf, in.env.Buf) {
 		return Status{}, c.fail(op.String(), dest, stag, fmt.Errorf("%w: the buffers to send and to receive overlap; SendRecvReplace copies", ErrArgument))
 	}
 	r := c.irecv(op, source, rtag, in)
 	if dest != Null {
-		env := c.envelope(op, engine.Standard, dest, stag, &out)
-		if err := c.job.engine.Send(ctx, &env); err != nil {
+		if err := c.job.engine.Send(ctx, c.envelope(op, engine.Standard, dest, stag, out)); err != nil {
 			_ = r.Cancel()
 			status, _ := r.Wait(context.Background())
 			return status, c.fail(op.String(), dest, stag, err)

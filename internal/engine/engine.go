@@ -170,7 +170,7 @@ func New(cfg Config) *Engine {
 	if cfg.Records == nil {
 		cfg.Records = record.New()
 	}
-	return &Engine{
+	e := &Engine{
 		cfg:      cfg,
 		window:   min(cfg.UnexpectedBytes/int64(max(cfg.Size, 1)), maxWindow),
 		peers:    make([]atomic.Pointer[peer], cfg.Size),
@@ -181,6 +181,8 @@ func New(cfg Config) *Engine {
 		retired:  make(map[maker]spans),
 		handlers: make(map[wire.Kind]func(int, *wire.Header, layout.Buffer)),
 	}
+	e.stamper.f, e.ticker.f, e.checker.f = e.stampParked, e.tick, e.recheck
+	return e
 }
 
 // Start gives the Engine its links: route names the Conn that leads to a peer.
@@ -195,7 +197,7 @@ func (e *Engine) Start(route func(peer int) transport.Conn, conns ...transport.C
 	}
 	e.mu.Lock()
 	if !e.doze() { // it may be long until somebody polls: a program may wait for Done alone
-		e.arm(&e.ticker, tickEvery, e.tick)
+		e.arm(&e.ticker, tickEvery)
 	}
 	e.mu.Unlock()
 	e.started.Store(true)

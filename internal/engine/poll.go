@@ -200,7 +200,7 @@ func (e *Engine) rouse() {
 	for _, p := range e.pollers {
 		p.Rouse()
 	}
-	e.arm(&e.ticker, tickEvery, e.tick)
+	e.arm(&e.ticker, tickEvery)
 }
 
 // doze has the links ring from now on, unless somebody watches them or something
@@ -233,7 +233,7 @@ func (e *Engine) tick() {
 	}
 	e.ticked = e.polls
 	if !e.dozing && e.over() == nil {
-		e.arm(&e.ticker, tickEvery, e.tick)
+		e.arm(&e.ticker, tickEvery)
 	}
 	e.mu.Unlock()
 	e.work()

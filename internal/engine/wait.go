@@ -103,11 +103,11 @@ func (e *Engine) park(ctx context.Context, w *waiter, slot record.Slot, op *Op) 
 			e.tend()
 			return nil
 		}
-		e.arm(&e.checker, recheckEvery, e.recheck)
+		e.arm(&e.checker, recheckEvery)
 	}
 	e.parked.add(w)
 	if w.stamp != stamped {
-		e.arm(&e.stamper, stampAfter, e.stampParked)
+		e.arm(&e.stamper, stampAfter)
 	}
 	e.mu.Unlock()
 	var err error
@@ -137,17 +137,18 @@ func (e *Engine) park(ctx context.Context, w *waiter, slot record.Slot, op *Op) 
 // alarm is a timer that is made at its first use. Engine.mu guards it; its
 // function takes the lock and clears armed.
 type alarm struct {
+	f     func() // kept, since a method value is made anew each time
 	timer Timer
 	armed bool
 }
 
 // arm sets an alarm that is not set. Engine.mu is held.
-func (e *Engine) arm(a *alarm, d time.Duration, f func()) {
+func (e *Engine) arm(a *alarm, d time.Duration) {
 	switch {
 	case a.armed:
 		return
 	case a.timer == nil:
-		a.timer = e.cfg.Clock.AfterFunc(d, f)
+		a.timer = e.cfg.Clock.AfterFunc(d, a.f)
 	default:
 		a.timer.Reset(d)
 	}
@@ -160,7 +161,7 @@ func (e *Engine) recheck() {
 	e.mu.Lock()
 	e.checker.armed = false
 	if e.parked.head != nil && e.over() == nil {
-		e.arm(&e.checker, recheckEvery, e.recheck)
+		e.arm(&e.checker, recheckEvery)
 		if e.watchers == 0 {
 			e.tend()
 		}
@@ -179,7 +180,7 @@ func (e *Engine) stampParked() {
 		switch w.stamp {
 		case unstamped:
 			w.stamp = noticed
-			e.arm(&e.stamper, stampAfter, e.stampParked)
+			e.arm(&e.stamper, stampAfter)
 		case noticed:
 			w.stamp = asked
 			w.wake()

@@ -25,6 +25,10 @@ type Buffer struct {
 // Of returns the Buffer of one run.
 func Of(b []byte) Buffer { return Buffer{mem: b} }
 
+// Point makes b the Buffer of one run, which spares the copy that Of makes of it. b
+// was the zero Buffer.
+func (b *Buffer) Point(to []byte) { b.mem = to }
+
 // WithPlan returns the Buffer of the runs of plan in mem. It is contiguous if
 // plan is one run. The error says which byte of plan lies outside mem.
 func WithPlan(mem []byte, plan *Plan) (Buffer, error) {
