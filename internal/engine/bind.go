@@ -70,6 +70,12 @@ func (p *peer) boundTo(number uint32) bool {
 	return int(number) < len(p.bound) && p.bound[number]
 }
 
+// boundNow is boundTo for who holds Engine.mu while p is unowned: nobody changes
+// it then.
+func (p *peer) boundNow(number uint32) bool {
+	return number == 0 || int(number) < len(p.bound) && p.bound[number]
+}
+
 func (p *peer) setBound(number uint32, v bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -61,7 +61,7 @@ func (e *Engine) sendBulk(p *peer, op *Op) (full bool) {
 	n := min(op.want-op.sent, e.chunk)
 	p.head = wire.Header{Kind: wire.Bulk, ID: op.remote, Arg: uint64(op.sent), Bytes: uint64(n)}
 	op.held.Add(1) // before Send, during which the link may say Sent
-	r, err := p.conn.Send(p.rank, &p.head, op.env.Buf.Slice(op.sent, op.sent+n), op.id)
+	r, err := (*p.conn.Load()).Send(p.rank, &p.head, op.env.Buf.Slice(op.sent, op.sent+n), op.id)
 	if err != nil || r != transport.Held {
 		op.held.Add(-1)
 	}

@@ -106,8 +106,8 @@ func TestFreeDuringASend(t *testing.T) {
 			if !released(freed) || len(s.spare) != 1 {
 				t.Errorf("released %v, free numbers %v", released(freed), s.spare)
 			}
-			if c.err != nil && s.peer(1).credit.Load() != s.window {
-				t.Errorf("credit %d of %d", s.peer(1).credit.Load(), s.window)
+			if c.err != nil && s.peer(1).credit != s.window {
+				t.Errorf("credit %d of %d", s.peer(1).credit, s.window)
 			}
 		})
 	}

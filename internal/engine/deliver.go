@@ -65,9 +65,10 @@ func (e *Engine) arrived(p *peer, h *wire.Header, payload layout.Buffer) error {
 		}
 		return fmt.Errorf("%w: Ack of operation %#x, which waits for none", ErrProtocol, h.ID)
 	case wire.Credit:
-		if h.Bytes > uint64(e.window) || p.credit.Add(int64(h.Bytes)) > e.window {
+		if h.Bytes > uint64(e.window-p.credit) {
 			return fmt.Errorf("%w: Credit of %d bytes beyond the window of %d", ErrProtocol, h.Bytes, e.window)
 		}
+		p.credit += int64(h.Bytes)
 		return nil
 	case wire.Withdraw:
 		return e.withdraw(p, h)

@@ -62,11 +62,12 @@ const (
 // still is the operation one knew.
 type Op struct {
 	e    *Engine
-	id   uint64        // generation and slot, as peers see it; guarded by Engine.mu
-	gen  atomic.Uint32 // part of id; changes when the Op goes back to the pool
-	done atomic.Bool   // set last when the Op completes
+	done atomic.Bool // tells a thread that spins without the lock; see spun
 
 	// Guarded by Engine.mu from here on.
+	id          uint64 // generation and slot, as peers see it
+	gen         uint32 // part of id; changes when the Op goes back to the pool
+	spun        bool   // a thread spins on done
 	phase       phase
 	send        bool
 	eager       bool // send: the payload went or waits with the first frame
@@ -106,6 +107,19 @@ func (r Ref) IsNull() bool { return r.op == nil }
 // EmptyStatus is that of a null request (MPI 4.1 §3.7.3).
 var EmptyStatus = Status{Source: int(match.AnySource), Tag: match.AnyTag}
 
+// take copies env, field by field: it was written just now, and wider loads than
+// its stores were would have to wait for them.
+func (op *Op) take(env *Envelope) {
+	to := &op.env
+	to.Context, to.Space, to.Mode, to.Object, to.What = env.Context, env.Space, env.Mode, env.Object, env.What
+	to.Peer, to.Tag, to.Layout = env.Peer, env.Tag, env.Layout
+	if run, ok := env.Buf.Plain(); ok {
+		to.Buf.Point(run)
+	} else {
+		to.Buf = env.Buf
+	}
+}
+
 // newOp takes an operation from the pool. Engine.mu is held.
 func (e *Engine) newOp() *Op {
 	if n := len(e.free); n > 0 {
@@ -116,7 +130,7 @@ func (e *Engine) newOp() *Op {
 	op := &Op{e: e}
 	op.recv.Ref = op
 	e.ops = append(e.ops, op)
-	op.gen.Store(1)
+	op.gen = 1
 	op.id = 1<<32 | uint64(len(e.ops))
 	return op
 }
@@ -136,18 +150,19 @@ func (e *Engine) op(id uint64) *Op {
 // recycle ends op's life: every Ref to it is stale from now on. Engine.mu is
 // held.
 func (e *Engine) recycle(op *Op) {
-	gen := op.gen.Add(1)
-	if gen == 0 {
-		gen = op.gen.Add(1)
+	if op.gen++; op.gen == 0 {
+		op.gen = 1
 	}
-	op.id = uint64(gen)<<32 | op.id&(1<<32-1)
-	op.done.Store(false)
+	op.id = uint64(op.gen)<<32 | op.id&(1<<32-1)
 	op.phase = idle
 	op.send, op.eager, op.copying, op.lost, op.claimed = false, false, false, false, false
-	op.env = Envelope{}
+	op.env.Context, op.env.Buf = nil, layout.Buffer{} // the rest is set anew each time
 	op.inBulk, op.withdrawing = false, false
 	op.remote, op.want, op.got, op.sent = 0, 0, op.got[:0], 0
-	if op.held.Load() != 0 { // only after Lost or Close; a store costs more
+	if op.done.Load() { // a store costs more
+		op.done.Store(false)
+	}
+	if op.held.Load() != 0 { // only after Lost or Close
 		op.held.Store(0)
 	}
 	if op.move.link != nil {
@@ -155,7 +170,6 @@ func (e *Engine) recycle(op *Op) {
 	}
 	op.status, op.err = Status{}, nil
 	op.waiter, op.doneCh, op.then = nil, nil, nil
-	op.slot = record.Slot{}
 	e.free = append(e.free, op)
 }
 
@@ -172,7 +186,9 @@ func (e *Engine) finish(op *Op, err error) {
 		c.pending--
 		e.releaseIdle(c)
 	}
-	op.done.Store(true)
+	if op.spun {
+		op.done.Store(true)
+	}
 	e.wakeLeaving()
 	if op.doneCh != nil {
 		close(op.doneCh)
@@ -200,7 +216,7 @@ func (e *Engine) External(what record.Op) (Ref, func(Status, error)) {
 	op.phase = external
 	op.peer = -1
 	op.slot = e.records.BeginLocked(what, 0, record.NoPeer, record.NoTag, -1)
-	r := Ref{op, op.gen.Load()}
+	r := Ref{op, op.gen}
 	var once atomic.Bool
 	return r, func(s Status, err error) {
 		if once.Swap(true) {
@@ -218,14 +234,18 @@ func (e *Engine) External(what record.Op) (Ref, func(Status, error)) {
 func (e *Engine) Completed(env *Envelope, s Status) Ref {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	op := e.completed(env, s)
+	return Ref{op, op.gen}
+}
+
+// completed is Completed under Engine.mu.
+func (e *Engine) completed(env *Envelope, s Status) *Op {
 	op := e.newOp()
-	op.phase = external
-	op.peer = -1
+	op.peer, op.phase = -1, complete
 	op.status = s
 	if env != nil {
-		op.env, op.send = *env, true
-		env.Context.pending++
+		op.take(env)
+		op.send = true
 	}
-	e.finish(op, nil)
-	return Ref{op, op.gen.Load()}
+	return op
 }

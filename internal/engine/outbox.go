@@ -61,7 +61,11 @@ func (e *Engine) kick(p *peer) {
 	for {
 		switch p.state.Load() {
 		case unowned:
-			if p.state.CompareAndSwap(unowned, owned) {
+			// Under the lock, so that sendNow can rely on what it found.
+			e.mu.Lock()
+			mine := p.state.CompareAndSwap(unowned, owned)
+			e.mu.Unlock()
+			if mine {
 				e.pump(p)
 				e.disown(p)
 				return
@@ -153,7 +157,7 @@ func (e *Engine) sendFrame(p *peer, f frame, gone error) (full bool) {
 	case gone != nil:
 	case f.h.Kind == wire.Unbind && !p.boundTo(f.h.Context):
 		// Free was not sure whether a send had just told the peer.
-	case e.transmit(p, f.ctx, f.h, f.buf):
+	case e.transmit(p, f.ctx, &f.h, f.buf):
 		return true
 	case f.h.Kind == wire.Unbind:
 		p.setBound(f.h.Context, false)
@@ -191,24 +195,51 @@ func (e *Engine) sentFirst(p *peer, f frame, err error) {
 // transmit hands one frame to the link, after a Bind if the peer does not know
 // its context yet, and reports whether the link was full. A link that breaks
 // counts as full until Fail decides about the peer. The caller owns p.
-func (e *Engine) transmit(p *peer, ctx *Context, h wire.Header, buf layout.Buffer) (full bool) {
-	if p.conn == nil {
-		p.conn = e.route(p.rank)
-		p.used.Store(true)
+func (e *Engine) transmit(p *peer, ctx *Context, h *wire.Header, buf layout.Buffer) (full bool) {
+	if p.conn.Load() == nil {
+		e.mu.Lock()
+		e.resolve(p)
+		e.mu.Unlock()
 	}
+	conn := *p.conn.Load()
 	if ctx != nil && ctx.number != 0 && !p.boundTo(ctx.number) {
+		keep := *h
 		var b [ContextIDBytes]byte
 		p.head = wire.Header{Kind: wire.Bind, Context: ctx.number, Bytes: ContextIDBytes}
-		if r, err := p.conn.Send(p.rank, &p.head, layout.Of(ctx.id.Append(b[:0])), 0); err != nil || r == transport.Full {
+		if r, err := conn.Send(p.rank, &p.head, layout.Of(ctx.id.Append(b[:0])), 0); err != nil || r == transport.Full {
 			e.broken(p, err)
 			return true
 		}
 		p.setBound(ctx.number, true)
+		p.head = keep
+	} else if h != &p.head {
+		p.head = *h
 	}
-	p.head = h
-	r, err := p.conn.Send(p.rank, &p.head, buf, 0)
+	r, err := conn.Send(p.rank, &p.head, buf, 0)
 	e.broken(p, err)
 	return r == transport.Full || err != nil
+}
+
+// resolve finds the link to p. Engine.mu is held.
+func (e *Engine) resolve(p *peer) {
+	if p.conn.Load() != nil {
+		return
+	}
+	conn := e.route(p.rank)
+	_, p.mild = conn.(transport.Poller)
+	if s, ok := conn.(transport.Sizer); ok {
+		p.eager = min(s.EagerBytes(), e.cfg.EagerBytes)
+	}
+	p.conn.Store(&conn)
+	p.used.Store(true)
+}
+
+// eagerBytes returns the size of the largest message that goes to p eagerly.
+func (e *Engine) eagerBytes(p *peer) int {
+	if p.eager > 0 {
+		return p.eager
+	}
+	return e.cfg.EagerBytes
 }
 
 // broken reports the link to p as lost if err says so.

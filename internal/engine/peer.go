@@ -23,7 +23,11 @@ type peer struct {
 	// state; on a stack it would escape through the Conn interface.
 	head wire.Header
 
-	credit atomic.Int64 // eager bytes we may still send
+	// conn leads to the peer; it is set once, under Engine.mu. mild says that its
+	// Send calls no Handler, so that it may be called with the lock held.
+	conn atomic.Pointer[transport.Conn]
+	mild bool
+
 	nframe atomic.Int32 // frames in the queue
 
 	mu       sync.Mutex
@@ -33,13 +37,14 @@ type peer struct {
 	first    bool       // the frame at the head is being sent
 	blocked  bool       // the link was Full; Writable clears it
 	writable uint32     // counts Writable calls
-	conn     transport.Conn
 
 	// bound[n]: the peer has been told what we call n. Written by the owner of
 	// state, read by Context.Free; mu guards it.
 	bound []bool
 
 	// Guarded by Engine.mu.
+	credit  int64     // eager bytes we may still send
+	eager   int       // size from which on messages are offered, once the link is known and cares
 	numbers numbering // what the peer calls its contexts
 	spent   int64     // eager credit the peer has spent and not got back
 	owed    int64     // the part of it that is ours to give back
@@ -69,7 +74,7 @@ func (e *Engine) peer(rank int) *peer {
 		return p
 	}
 	p := &peer{rank: rank}
-	p.credit.Store(e.window)
+	p.credit = e.window
 	if !e.peers[rank].CompareAndSwap(nil, p) {
 		p = e.peers[rank].Load()
 	}

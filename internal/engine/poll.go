@@ -134,9 +134,11 @@ func (e *Engine) watch(op *Op) {
 		if worked {
 			continue
 		}
+		op.spun = true
 		e.mu.Unlock()
 		more := e.spin(&p, op, nil)
 		e.mu.Lock()
+		op.spun = false
 		if !more || op.phase == complete {
 			break
 		}

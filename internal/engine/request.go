@@ -7,7 +7,7 @@ import (
 
 // live returns r's operation if r is not stale. Engine.mu is held.
 func (r Ref) live() *Op {
-	if r.op.gen.Load() != r.gen {
+	if r.op.gen != r.gen {
 		return nil
 	}
 	return r.op
@@ -83,11 +83,16 @@ func (e *Engine) conclude(ctx context.Context, r Ref, watch bool) (Status, error
 	ctx = orForever(ctx)
 	status, err := e.wait(ctx, r, watch)
 	cause := context.Cause(ctx)
-	if err == nil || cause == nil || r.op.gen.Load() != r.gen {
+	if err == nil || cause == nil {
 		return status, err
 	}
 	e.mu.Lock()
-	if op := r.live(); op != nil && op.phase != complete {
+	op := r.live()
+	if op == nil { // it was over, with an error of its own
+		e.mu.Unlock()
+		return status, err
+	}
+	if op.phase != complete {
 		e.cancel(op)
 	}
 	e.mu.Unlock()
@@ -131,10 +136,12 @@ func (e *Engine) Test(r Ref) (Status, bool, error) {
 	if r.IsNull() {
 		return EmptyStatus, true, nil
 	}
-	if !r.op.done.Load() {
-		e.drive()
-	}
 	e.mu.Lock()
+	if op := r.live(); op != nil && op.phase != complete && len(e.pollers) > 0 {
+		e.mu.Unlock()
+		e.drive()
+		e.mu.Lock()
+	}
 	op := r.live()
 	switch {
 	case op == nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/muster-mpi/muster/internal/record"
+	"github.com/muster-mpi/muster/internal/transport"
 	"github.com/muster-mpi/muster/internal/wire"
 )
 
@@ -13,13 +14,16 @@ import (
 // matched, and Send succeeds.
 func (e *Engine) Send(ctx context.Context, env *Envelope) error {
 	p := e.peer(env.Context.group.World(env.Peer))
+	e.mu.Lock()
 	if err := e.refusal(p, env.Context); err != nil {
+		e.mu.Unlock()
 		return err
 	}
-	slot := e.records.Begin(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
+	slot := e.records.BeginLocked(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
 	eager := e.spend(p, env)
 	if eager && env.Mode == Standard && e.sendNow(p, env) {
 		slot.End(e.records)
+		e.leave()
 		return nil
 	}
 	ref, err := e.queue(p, env, slot, eager)
@@ -34,16 +38,30 @@ func (e *Engine) Send(ctx context.Context, env *Envelope) error {
 // until it completes.
 func (e *Engine) Isend(env *Envelope) (Ref, error) {
 	p := e.peer(env.Context.group.World(env.Peer))
+	e.mu.Lock()
 	if err := e.refusal(p, env.Context); err != nil {
+		e.mu.Unlock()
 		return Ref{}, err
 	}
-	slot := e.records.Begin(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
+	slot := e.records.BeginLocked(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
 	eager := e.spend(p, env)
 	if eager && env.Mode == Standard && e.sendNow(p, env) {
 		slot.End(e.records)
-		return e.Completed(env, EmptyStatus), nil
+		op := e.completed(env, EmptyStatus)
+		ref := Ref{op, op.gen}
+		e.leave()
+		return ref, nil
 	}
 	return e.queue(p, env, slot, eager)
+}
+
+// leave releases Engine.mu, and does what has become due without it.
+func (e *Engine) leave() {
+	chores := e.chores()
+	e.mu.Unlock()
+	if chores {
+		e.work()
+	}
 }
 
 // refusal returns why nothing can be sent to p on c, if so.
@@ -54,64 +72,83 @@ func (e *Engine) refusal(p *peer, c *Context) error {
 	return e.gone(p)
 }
 
-// spend reports whether env goes eagerly, and takes its credit if so.
+// spend reports whether env goes eagerly, and takes its credit if so. Engine.mu
+// is held.
 func (e *Engine) spend(p *peer, env *Envelope) bool {
 	n := env.Buf.Len()
-	if n > e.cfg.EagerBytes {
+	if n > e.eagerBytes(p) {
 		return false
 	}
 	cost := eagerCost(n)
-	if p.credit.Add(-cost) >= 0 {
-		return true
+	if p.credit < cost && len(e.pollers) > 0 {
+		// A rank that only sends looks for returned credit here.
+		e.enter()
+		for e.progress() {
+		}
+		e.watchers--
 	}
-	p.credit.Add(cost)
-	if len(e.pollers) == 0 {
+	if p.credit < cost {
 		return false
 	}
-	e.drive() // a rank that only sends looks for returned credit here
-	if p.credit.Add(-cost) >= 0 {
-		return true
-	}
-	p.credit.Add(cost)
-	return false
+	p.credit -= cost
+	return true
 }
 
 // sendNow sends an eager message at once, if the link takes it and nothing is
-// queued before it.
-func (e *Engine) sendNow(p *peer, env *Envelope) bool {
-	if p.nframe.Load() != 0 || !p.state.CompareAndSwap(unowned, owned) {
+// queued before it. Engine.mu is held; it is released meanwhile unless the link
+// to p is mild.
+func (e *Engine) sendNow(p *peer, env *Envelope) (sent bool) {
+	if p.nframe.Load() != 0 || p.state.Load() != unowned {
 		return false
 	}
-	// Whoever owned p before may have queued a frame since we looked, and
-	// release looks for owners once the context is being freed.
-	sent := p.nframe.Load() == 0 && !env.Context.freeing.Load() &&
-		!e.transmit(p, env.Context, env.header(wire.Eager), env.Buf)
+	if p.conn.Load() == nil {
+		e.resolve(p)
+	}
+	// Only who holds the lock becomes the owner of an unowned peer.
+	if p.mild && p.boundNow(env.Context.number) {
+		env.header(&p.head, wire.Eager)
+		r, err := (*p.conn.Load()).Send(p.rank, &p.head, env.Buf, 0)
+		if err != nil {
+			e.news(p.rank, err, true)
+		}
+		return r == transport.Taken && err == nil
+	}
+	p.state.Store(owned)
+	e.mu.Unlock()
+	// Who owned p before may have queued a frame since we looked, and release
+	// looks for owners once the context is being freed.
+	if p.nframe.Load() == 0 && !env.Context.freeing.Load() {
+		env.header(&p.head, wire.Eager)
+		sent = !e.transmit(p, env.Context, &p.head, env.Buf)
+	}
 	e.disown(p)
 	e.Idle()
+	e.mu.Lock()
 	return sent
 }
 
-// queue starts a send through the outbox.
+// queue starts a send through the outbox. Engine.mu is held, and released.
 func (e *Engine) queue(p *peer, env *Envelope, slot record.Slot, eager bool) (Ref, error) {
-	e.mu.Lock()
 	if err := e.refusal(p, env.Context); err != nil {
-		e.mu.Unlock()
 		if eager {
-			p.credit.Add(eagerCost(env.Buf.Len()))
+			p.credit += eagerCost(env.Buf.Len())
 		}
 		slot.End(e.records)
+		e.leave()
 		return Ref{}, err
 	}
 	op := e.newOp()
-	op.env, op.peer, op.slot = *env, p.rank, slot
+	op.take(env)
+	op.peer, op.slot = p.rank, slot
 	op.phase, op.send, op.eager = offered, true, eager
 	env.Context.pending++
-	ref := Ref{op, op.gen.Load()}
+	ref := Ref{op, op.gen}
 	kind := wire.Offer
 	if eager {
 		kind = wire.Eager
 	}
-	f := frame{h: env.header(kind), ctx: env.Context, op: op.id}
+	f := frame{ctx: env.Context, op: op.id}
+	env.header(&f.h, kind)
 	if !eager {
 		if d := e.direct(p); d != nil {
 			f.h.Arg = d.Reach(p.rank, env.Buf)
@@ -128,21 +165,19 @@ func (e *Engine) queue(p *peer, env *Envelope, slot record.Slot, eager bool) (Re
 	p.push(f)
 	e.mu.Unlock()
 	e.kick(p)
-	e.Idle()
+	e.work()
 	return ref, nil
 }
 
-// header returns the header of env's first frame.
-func (env *Envelope) header(kind wire.Kind) wire.Header {
-	h := wire.Header{
-		Kind:    kind,
-		Space:   env.Space,
-		Context: env.Context.number,
-		Source:  uint32(env.Context.self),
-		Layout:  env.Layout,
-		Tag:     env.Tag,
-		Bytes:   uint64(env.Buf.Len()),
-	}
+// header fills h in as that of env's first frame.
+func (env *Envelope) header(h *wire.Header, kind wire.Kind) {
+	h.Kind, h.Flags, h.Space = kind, 0, env.Space
+	h.Context = env.Context.number
+	h.Source = uint32(env.Context.self)
+	h.Layout = env.Layout
+	h.Tag = env.Tag
+	h.Bytes = uint64(env.Buf.Len())
+	h.ID, h.Arg = 0, 0
 	switch env.Mode {
 	case Synchronous:
 		h.Flags |= wire.FlagSync
@@ -152,7 +187,6 @@ func (env *Envelope) header(kind wire.Kind) wire.Header {
 	if env.Object {
 		h.Flags |= wire.FlagObject
 	}
-	return h
 }
 
 // cancelSend takes back a send that no receive has matched, if it can. The
@@ -170,7 +204,7 @@ func (e *Engine) cancelSend(op *Op) {
 	p.mu.Unlock()
 	if gone {
 		if op.eager {
-			p.credit.Add(eagerCost(op.env.Buf.Len()))
+			p.credit += eagerCost(op.env.Buf.Len())
 		}
 		e.finish(op, ErrCancelled)
 		return

@@ -289,8 +289,8 @@ func (s *simNet) checkAtRest() error {
 			if e.gone(out) != nil || o.gone(in) != nil {
 				continue
 			}
-			if got := out.credit.Load() + in.spent; got != e.window {
-				return fmt.Errorf("credit of rank %d towards %d: %d left and %d spent, want %d together", i, j, out.credit.Load(), in.spent, e.window)
+			if got := out.credit + in.spent; got != e.window {
+				return fmt.Errorf("credit of rank %d towards %d: %d left and %d spent, want %d together", i, j, out.credit, in.spent, e.window)
 			}
 			if in.road.pulls != 0 || in.road.taken != 0 {
 				return fmt.Errorf("rank %d pulls %d messages from %d by words %b", j, in.road.pulls, i, in.road.taken)
