@@ -24,7 +24,7 @@ type payload struct {
 func load[T any](p *payload, buf []T) {
 	var zero T
 	p.elem = int(unsafe.Sizeof(zero))
-	p.env.Buf.Point(layout.BytesOf(buf))
+	p.env.Buf = layout.Of(layout.BytesOf(buf))
 	p.env.Layout, p.err = datatype.Fingerprint[T]()
 }
 

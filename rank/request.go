@@ -165,6 +165,6 @@ func NewRequest(c *Comm) (Request, func(Status, error)) {
 	ref, done := c.job.engine.External(record.OpWait)
 	r := Request{ref: ref, c: c, op: record.OpWait, peer: Null, tag: AnyTag, elem: 1}
 	return r, func(s Status, err error) {
-		done(engine.Status{Source: s.Source, Tag: int64(s.Tag), Bytes: s.Bytes, Cancelled: s.Cancelled}, err)
+		done(engine.Status{Source: s.Source, Tag: int64(s.Tag), Bytes: s.Bytes, Kind: engine.Kind{Cancelled: s.Cancelled}}, err)
 	}
 }

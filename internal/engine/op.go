@@ -34,9 +34,14 @@ type Envelope struct {
 
 // Status is what a completed receive found.
 type Status struct {
-	Source    int // rank in the context's group
-	Tag       int64
-	Bytes     int
+	Source int // rank in the context's group
+	Tag    int64
+	Bytes  int
+	Kind       // apart, since a struct of up to four fields is passed in registers
+}
+
+// Kind is what a Status tells beside numbers.
+type Kind struct {
 	Layout    uint32
 	Object    bool
 	Cancelled bool
@@ -112,12 +117,7 @@ var EmptyStatus = Status{Source: int(match.AnySource), Tag: match.AnyTag}
 func (op *Op) take(env *Envelope) {
 	to := &op.env
 	to.Context, to.Space, to.Mode, to.Object, to.What = env.Context, env.Space, env.Mode, env.Object, env.What
-	to.Peer, to.Tag, to.Layout = env.Peer, env.Tag, env.Layout
-	if run, ok := env.Buf.Plain(); ok {
-		to.Buf.Point(run)
-	} else {
-		to.Buf = env.Buf
-	}
+	to.Peer, to.Tag, to.Layout, to.Buf = env.Peer, env.Tag, env.Layout, env.Buf
 }
 
 // newOp takes an operation from the pool. Engine.mu is held.

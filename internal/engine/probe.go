@@ -171,6 +171,6 @@ func (m *message) status() Status { return statusOf(&m.head) }
 func statusOf(h *wire.Header) Status {
 	return Status{
 		Source: int(h.Source), Tag: h.Tag, Bytes: int(h.Bytes),
-		Layout: h.Layout, Object: h.Flags&wire.FlagObject != 0,
+		Kind: Kind{Layout: h.Layout, Object: h.Flags&wire.FlagObject != 0},
 	}
 }

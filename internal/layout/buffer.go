@@ -15,19 +15,25 @@ import (
 //
 // An offset past the end is an empty range, as in io.ReaderAt; a negative one
 // panics, as an index does.
+//
+// Four words are what the compiler keeps in registers. A larger struct goes
+// through memory at every call, and is read there in wider pieces than it was just
+// written, for which the processor waits: half of what a short message cost.
 type Buffer struct {
-	mem  []byte
-	plan *Plan // not empty; nil: mem is one run, and the fields below are unused
+	mem  *byte // with a plan, where its offsets count from
+	size int   // packed bytes; with a plan more than 0
+	plan *Plan // not empty; nil: one run
 	from int   // packed offset in plan of this Buffer's first byte
-	size int   // packed bytes, more than 0
 }
 
 // Of returns the Buffer of one run.
-func Of(b []byte) Buffer { return Buffer{mem: b} }
+func Of(b []byte) Buffer { return Buffer{mem: unsafe.SliceData(b), size: len(b)} }
 
-// Point makes b the Buffer of one run, which spares the copy that Of makes of it. b
-// was the zero Buffer.
-func (b *Buffer) Point(to []byte) { b.mem = to }
+// run returns the bytes of a Buffer without a plan.
+func (b Buffer) run() []byte { return unsafe.Slice(b.mem, b.size) }
+
+// span returns the memory that the plan's offsets are of.
+func (b Buffer) span() []byte { return unsafe.Slice(b.mem, b.plan.hi) }
 
 // WithPlan returns the Buffer of the runs of plan in mem. It is contiguous if
 // plan is one run. The error says which byte of plan lies outside mem.
@@ -39,9 +45,9 @@ func WithPlan(mem []byte, plan *Plan) (Buffer, error) {
 		return Buffer{}, fmt.Errorf("layout: the plan needs bytes [%d, %d), the memory has [0, %d)", plan.lo, plan.hi, len(mem))
 	}
 	if plan.count() == 1 {
-		return Buffer{mem: mem[plan.lo:plan.hi]}, nil
+		return Of(mem[plan.lo:plan.hi]), nil
 	}
-	return Buffer{mem: mem, plan: plan, size: plan.size}, nil
+	return Buffer{mem: unsafe.SliceData(mem), plan: plan, size: plan.size}, nil
 }
 
 // BytesOf returns the memory of s. The bytes alias s and keep it alive. T must
@@ -53,12 +59,7 @@ func BytesOf[T any](s []T) []byte {
 }
 
 // Len returns the number of packed bytes.
-func (b Buffer) Len() int {
-	if b.plan != nil {
-		return b.size
-	}
-	return len(b.mem)
-}
+func (b Buffer) Len() int { return b.size }
 
 // Slice returns the part of b from packed offset off to end. Like a slice
 // expression it panics unless 0 ≤ off ≤ end ≤ Len.
@@ -66,11 +67,11 @@ func (b Buffer) Slice(off, end int) Buffer {
 	if off < 0 || end < off || end > b.Len() {
 		panicSlice(off, end, b.Len())
 	}
-	if b.plan == nil {
-		return Buffer{mem: b.mem[off:end]}
-	}
 	if off == end {
 		return Buffer{}
+	}
+	if b.plan == nil {
+		return Of(b.run()[off:end])
 	}
 	b.from, b.size = b.from+off, end-off
 	return b
@@ -82,12 +83,17 @@ func panicSlice(off, end, size int) {
 
 // Plain returns the bytes of b if they were given as one run, which is quicker to
 // tell than whether they are one.
-func (b *Buffer) Plain() ([]byte, bool) { return b.mem, b.plan == nil }
+func (b Buffer) Plain() ([]byte, bool) {
+	if b.plan != nil {
+		return nil, false
+	}
+	return b.run(), true
+}
 
 // Contiguous returns the bytes of b if they lie in one run.
 func (b Buffer) Contiguous() ([]byte, bool) {
 	if b.plan == nil {
-		return b.mem, true
+		return b.run(), true
 	}
 	if b.size > b.plan.longest {
 		return nil, false
@@ -108,25 +114,25 @@ func (b Buffer) Run(off int) []byte {
 		return nil
 	}
 	if b.plan == nil {
-		return b.mem[off:]
+		return b.run()[off:]
 	}
 	c := b.cursor(off)
-	return b.mem[c.at : c.at+min(c.left, b.size-off)]
+	return b.span()[c.at : c.at+min(c.left, b.size-off)]
 }
 
 // Runs yields the runs of b in packed order, each a window into b's memory.
 func (b Buffer) Runs() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		if b.plan == nil {
-			if len(b.mem) > 0 {
-				yield(b.mem)
+			if b.size > 0 {
+				yield(b.run())
 			}
 			return
 		}
-		c := b.cursor(0)
+		c, mem := b.cursor(0), b.span()
 		for left := b.size; left > 0; {
 			n := min(c.left, left)
-			if !yield(b.mem[c.at : c.at+n]) {
+			if !yield(mem[c.at : c.at+n]) {
 				return
 			}
 			left -= n
@@ -143,9 +149,9 @@ func (b Buffer) ReadAt(dst []byte, off int) int {
 		return 0
 	}
 	if b.plan == nil {
-		return copy(dst, b.mem[off:])
+		return copy(dst, b.run()[off:])
 	}
-	b.plan.pack(dst[:n], b.mem, b.at(off))
+	b.plan.pack(dst[:n], b.span(), b.at(off))
 	return n
 }
 
@@ -156,9 +162,9 @@ func (b Buffer) WriteAt(src []byte, off int) int {
 		return 0
 	}
 	if b.plan == nil {
-		return copy(b.mem[off:], src)
+		return copy(b.run()[off:], src)
 	}
-	b.plan.unpack(b.mem, src[:n], b.at(off))
+	b.plan.unpack(b.span(), src[:n], b.at(off))
 	return n
 }
 
@@ -188,9 +194,9 @@ func Copy(dst Buffer, to int, src Buffer, from int) int {
 	case n <= 0:
 		return 0
 	case src.plan == nil:
-		return dst.WriteAt(src.mem[from:from+n], to)
+		return dst.WriteAt(src.run()[from:from+n], to)
 	case dst.plan == nil:
-		return src.ReadAt(dst.mem[to:to+n], from)
+		return src.ReadAt(dst.run()[to:to+n], from)
 	case src.plan.mean() < bounceRun || dst.plan.mean() < bounceRun:
 		copySmall(dst, to, src, from, n)
 	default:
@@ -212,9 +218,10 @@ func copySmall(dst Buffer, to int, src Buffer, from, n int) {
 
 func copyRuns(dst Buffer, to int, src Buffer, from, n int) {
 	d, s := dst.cursor(to), src.cursor(from)
+	into, out := dst.span(), src.span()
 	for n > 0 {
 		k := min(d.left, s.left, n)
-		copy(dst.mem[d.at:d.at+k], src.mem[s.at:])
+		copy(into[d.at:d.at+k], out[s.at:])
 		d.take(k)
 		s.take(k)
 		n -= k
