@@ -37,7 +37,7 @@ type Status struct {
 	Source int // rank in the context's group
 	Tag    int64
 	Bytes  int
-	Kind       // apart, since a struct of up to four fields is passed in registers
+	Kind   // apart, since a struct of up to four fields is passed in registers
 }
 
 // Kind is what a Status tells beside numbers.
