@@ -188,7 +188,8 @@ func (l *link) reserve(size uint64) (need uint64, err error) {
 	}
 	if end-s.tail > ringBytes {
 		need = end - ringBytes
-		if l.mine.want.Load() != need {
+		if l.want.Load() != need {
+			l.want.Store(need)
 			l.mine.want.Store(need)
 			l.tell()
 		}

@@ -1,0 +1,250 @@
+package shm
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muster-mpi/muster/internal/layout"
+	"github.com/muster-mpi/muster/internal/transport"
+	"github.com/muster-mpi/muster/internal/wire"
+)
+
+// sink is a Handler that does with a payload what an engine does: copy it to where it is
+// wanted.
+type sink struct {
+	mem    []byte
+	frames int
+	bytes  int
+	answer bool // the frame wants one
+	lost   error
+}
+
+func (s *sink) Deliver(_ int, h *wire.Header, payload layout.Buffer) {
+	at := 0
+	if h.Kind == wire.Bulk {
+		at = int(h.Arg)
+	}
+	payload.ReadAt(s.mem[at:], 0)
+	s.frames++
+	s.bytes += payload.Len()
+	if h.Flags&wire.FlagSync != 0 {
+		s.answer = true
+	}
+}
+func (s *sink) Sent(int, uint64)      {}
+func (s *sink) Writable(int)          {}
+func (s *sink) Lost(_ int, err error) { s.lost = err }
+func (s *sink) Idle()                 {}
+
+// send sends a frame, polling while the link is full.
+func (s *sink) send(c *Conn, peer int, h *wire.Header, payload layout.Buffer) transport.Result {
+	for {
+		res, err := c.Send(peer, h, payload, 1)
+		must(err)
+		if res != transport.Full {
+			return res
+		}
+		c.Poll(s)
+	}
+}
+
+// pin keeps the calling goroutine on one core, as the peers' launchers do with a rank: two
+// ranks that spin on the same core measure the kernel's time slice. The thread ends with
+// the goroutine.
+func pin(core int) {
+	runtime.LockOSThread()
+	if runtime.NumCPU() > core {
+		var set unix.CPUSet
+		set.Set(core)
+		unix.SchedSetaffinity(0, &set) // where it is forbidden, so be it
+	}
+}
+
+// echoRole answers every frame that asks for it with one of the same size.
+func echoRole() {
+	pin(1)
+	e, self := inherited()
+	c, err := e.open(self, os.Getppid(), nil)
+	must(err)
+	s := &sink{mem: make([]byte, 64<<20)}
+	for s.lost == nil {
+		c.Poll(s)
+		if s.answer {
+			s.answer = false
+			s.send(c, 1-self, &wire.Header{Kind: wire.Eager, Tag: 1}, layout.Of(s.mem[:s.bytes/s.frames]))
+			s.bytes, s.frames = 0, 0
+		}
+	}
+	c.Close()
+}
+
+// pair starts the echo in a second process and returns this process's end.
+func pair(b *testing.B) (*Conn, *sink) {
+	e := newEnds(b)
+	cmd := e.command("echo", 1)
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	c, err := e.open(0, cmd.Process.Pid, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		c.Close()
+		cmd.Wait()
+	})
+	pin(0)
+	return c, &sink{mem: make([]byte, 64<<20)}
+}
+
+// exchange sends one frame that asks for an answer and polls until it is there.
+func exchange(c *Conn, s *sink, h *wire.Header, payload layout.Buffer) {
+	s.frames = 0
+	s.send(c, 1, h, payload)
+	for s.frames == 0 {
+		c.Poll(s)
+	}
+}
+
+func BenchmarkPingPong(b *testing.B) {
+	for _, size := range []int{0, 8, 64, 1 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 256 << 10, 1 << 20} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			c, s := pair(b)
+			h := wire.Header{Kind: wire.Eager, Flags: wire.FlagSync, Bytes: uint64(size)}
+			payload := layout.Of(make([]byte, size))
+			if size > pieceBytes-granule {
+				h.Kind = wire.Bulk
+			}
+			once := func() { exchange(c, s, &h, payload) }
+			if h.Kind == wire.Bulk {
+				once = func() { bulkExchange(c, s, &h, payload) }
+			}
+			for range 100 {
+				once()
+			}
+			b.ResetTimer()
+			for range b.N {
+				once()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(2*b.N), "ns/one-way")
+		})
+	}
+}
+
+// bulkExchange sends Bulk and then asks for an answer of one byte for each piece, so that
+// one way is nearly the whole.
+func bulkExchange(c *Conn, s *sink, h *wire.Header, payload layout.Buffer) {
+	b := *h
+	b.Flags = 0
+	s.send(c, 1, &b, payload)
+	exchange(c, s, &wire.Header{Kind: wire.Eager, Flags: wire.FlagSync}, layout.Buffer{})
+}
+
+func BenchmarkRate(b *testing.B) {
+	for _, size := range []int{8, 64, 1 << 10, 4 << 10} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			c, s := pair(b)
+			h := wire.Header{Kind: wire.Eager, Bytes: uint64(size)}
+			last := wire.Header{Kind: wire.Eager, Flags: wire.FlagSync}
+			payload := layout.Of(make([]byte, size))
+			exchange(c, s, &last, layout.Buffer{})
+			b.ResetTimer()
+			for range b.N {
+				s.send(c, 1, &h, payload)
+			}
+			exchange(c, s, &last, layout.Buffer{})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e6, "M/s")
+		})
+	}
+}
+
+func BenchmarkBulk(b *testing.B) {
+	for _, size := range []int{64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			c, s := pair(b)
+			h := wire.Header{Kind: wire.Bulk, Bytes: uint64(size)}
+			last := wire.Header{Kind: wire.Eager, Flags: wire.FlagSync}
+			payload := layout.Of(make([]byte, size))
+			exchange(c, s, &last, layout.Buffer{})
+			b.SetBytes(int64(size))
+			b.ResetTimer()
+			for range b.N {
+				s.send(c, 1, &h, payload)
+			}
+			exchange(c, s, &last, layout.Buffer{})
+		})
+	}
+}
+
+// loop is a link whose ends are polled in turns by one goroutine.
+func loop(b testing.TB) (tx, rx *Conn) {
+	e := newEnds(b)
+	var conns [2]*Conn
+	for i := range conns {
+		c, err := e.open(i, 0, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { c.Close() })
+		conns[i] = c
+	}
+	return conns[0], conns[1]
+}
+
+// BenchmarkSend is Send and Poll on one core: what is left when no line has to travel.
+func BenchmarkSend(b *testing.B) {
+	for _, size := range []int{8, 64, 1 << 10} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			tx, rx := loop(b)
+			h := wire.Header{Kind: wire.Eager, Bytes: uint64(size)}
+			payload := layout.Of(make([]byte, size))
+			s := &sink{mem: make([]byte, size)}
+			group := ringBytes / 2 / int(frameBytes(size))
+			var sending, polling time.Duration
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N {
+				start := time.Now()
+				for range group {
+					if res, err := tx.Send(1, &h, payload, 0); res != transport.Taken || err != nil {
+						b.Fatal(res, err)
+					}
+				}
+				middle := time.Now()
+				for rx.Poll(s) {
+				}
+				sending, polling = sending+middle.Sub(start), polling+time.Since(middle)
+			}
+			b.ReportMetric(float64(sending)/float64(b.N*group), "ns/send")
+			b.ReportMetric(float64(polling)/float64(b.N*group), "ns/poll")
+		})
+	}
+}
+
+func BenchmarkPollOfNothing(b *testing.B) {
+	_, rx := loop(b)
+	s := &sink{}
+	for b.Loop() {
+		rx.Poll(s)
+	}
+}
+
+func BenchmarkReadyOfNothing(b *testing.B) {
+	_, rx := loop(b)
+	for b.Loop() {
+		rx.Ready()
+	}
+}
+
+func BenchmarkDoze(b *testing.B) {
+	_, rx := loop(b)
+	for b.Loop() {
+		rx.Doze()
+		rx.Rouse()
+	}
+}
