@@ -88,6 +88,11 @@ func (b Buffer) Contiguous() ([]byte, bool) {
 	return run, len(run) == b.size
 }
 
+// One returns the bytes of b if it was made of one run. It is Contiguous for the
+// shortest paths: b is not copied, which the compiler would do through memory, in units
+// that its own stores cannot be forwarded to.
+func (b *Buffer) One() ([]byte, bool) { return b.mem, b.plan == nil }
+
 // Overlaps reports whether two runs of the memory that b was made of share a
 // byte: see Plan.Overlaps.
 func (b Buffer) Overlaps() bool { return b.plan != nil && b.plan.overlap }

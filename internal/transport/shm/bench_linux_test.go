@@ -29,9 +29,10 @@ func (s *sink) Deliver(_ int, h *wire.Header, payload layout.Buffer) {
 	if h.Kind == wire.Bulk {
 		at = int(h.Arg)
 	}
-	payload.ReadAt(s.mem[at:], 0)
+	run, _ := payload.One()
+	copy(s.mem[at:], run)
 	s.frames++
-	s.bytes += payload.Len()
+	s.bytes += len(run)
 	if h.Flags&wire.FlagSync != 0 {
 		s.answer = true
 	}
@@ -58,11 +59,9 @@ func (s *sink) send(c *Conn, peer int, h *wire.Header, payload layout.Buffer) tr
 // the goroutine.
 func pin(core int) {
 	runtime.LockOSThread()
-	if runtime.NumCPU() > core {
-		var set unix.CPUSet
-		set.Set(core)
-		unix.SchedSetaffinity(0, &set) // where it is forbidden, so be it
-	}
+	var set unix.CPUSet
+	set.Set(core)
+	unix.SchedSetaffinity(0, &set) // where there is no such core or no right to it, so be it
 }
 
 // echoRole answers every frame that asks for it with one of the same size.
