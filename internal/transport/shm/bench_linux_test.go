@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -82,10 +83,10 @@ func echoRole() {
 	c.Close()
 }
 
-// pair starts the echo in a second process and returns this process's end.
-func pair(b *testing.B) (*Conn, *sink) {
+// pair starts the role in a second process and returns this process's end.
+func pair(b *testing.B, role string) (*Conn, *sink) {
 	e := newEnds(b)
-	cmd := e.command("echo", 1)
+	cmd := e.command(role, 1)
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
@@ -110,10 +111,47 @@ func exchange(c *Conn, s *sink, h *wire.Header, payload layout.Buffer) {
 	}
 }
 
+func init() { roles["flag"] = flagRole }
+
+// flagRole answers each change of a word with one of another word.
+func flagRole() {
+	pin(1)
+	e, self := inherited()
+	c, err := e.open(self, 0, nil)
+	must(err)
+	l := c.peers[1-self].link.Load()
+	for seen := uint64(0); seen < closedBit; {
+		if v := l.claimsIn[0].Load(); v != seen {
+			seen = v
+			storeRelease((*uint64)(unsafe.Pointer(&l.claimsOut[0])), v)
+		}
+	}
+}
+
+// BenchmarkFlag is the machine's limit: one word each way.
+func BenchmarkFlag(b *testing.B) {
+	c, _ := pair(b, "flag")
+	l := c.peers[1].link.Load()
+	turn := uint64(0)
+	once := func(v uint64) {
+		storeRelease((*uint64)(unsafe.Pointer(&l.claimsOut[0])), v)
+		for l.claimsIn[0].Load() != v {
+		}
+	}
+	once(1)
+	b.ResetTimer()
+	for turn = 2; turn < uint64(b.N)+2; turn++ {
+		once(turn)
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(2*b.N), "ns/one-way")
+	once(closedBit)
+}
+
 func BenchmarkPingPong(b *testing.B) {
 	for _, size := range []int{0, 8, 64, 1 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 256 << 10, 1 << 20} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			c, s := pair(b)
+			c, s := pair(b, "echo")
 			h := wire.Header{Kind: wire.Eager, Flags: wire.FlagSync, Bytes: uint64(size)}
 			payload := layout.Of(make([]byte, size))
 			if size > pieceBytes-granule {
@@ -147,7 +185,7 @@ func bulkExchange(c *Conn, s *sink, h *wire.Header, payload layout.Buffer) {
 func BenchmarkRate(b *testing.B) {
 	for _, size := range []int{8, 64, 1 << 10, 4 << 10} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			c, s := pair(b)
+			c, s := pair(b, "echo")
 			h := wire.Header{Kind: wire.Eager, Bytes: uint64(size)}
 			last := wire.Header{Kind: wire.Eager, Flags: wire.FlagSync}
 			payload := layout.Of(make([]byte, size))
@@ -165,7 +203,7 @@ func BenchmarkRate(b *testing.B) {
 func BenchmarkBulk(b *testing.B) {
 	for _, size := range []int{64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			c, s := pair(b)
+			c, s := pair(b, "echo")
 			h := wire.Header{Kind: wire.Bulk, Bytes: uint64(size)}
 			last := wire.Header{Kind: wire.Eager, Flags: wire.FlagSync}
 			payload := layout.Of(make([]byte, size))
@@ -176,6 +214,27 @@ func BenchmarkBulk(b *testing.B) {
 				s.send(c, 1, &h, payload)
 			}
 			exchange(c, s, &last, layout.Buffer{})
+		})
+	}
+}
+
+// BenchmarkPull copies from the other process's memory, which only lies there.
+func BenchmarkPull(b *testing.B) {
+	for _, size := range []int{4 << 10, 64 << 10, 1 << 20, 16 << 20} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			mayCopy(b)
+			c, addr, _ := remote(b, host)
+			dst := make([]byte, size)
+			b.SetBytes(int64(size))
+			b.ResetTimer()
+			for range b.N {
+				for at := 0; at < size; at += vmPieceBytes {
+					part := dst[at:min(size, at+vmPieceBytes)]
+					if err := c.Pull(1, part, addr+uint64(at%(memoryBytes-vmPieceBytes))); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
 		})
 	}
 }

@@ -56,7 +56,7 @@ func memoryRole() {
 
 // remote starts the memory role and returns this process's end, the address, and the
 // process.
-func remote(t *testing.T, sys system) (*Conn, uint64, chatterProcess) {
+func remote(t testing.TB, sys system) (*Conn, uint64, chatterProcess) {
 	t.Helper()
 	e := newEnds(t)
 	cmd := e.command("memory", 1)
@@ -104,7 +104,7 @@ func remote(t *testing.T, sys system) (*Conn, uint64, chatterProcess) {
 }
 
 // mayCopy skips where the host forbids copies between processes.
-func mayCopy(t *testing.T) {
+func mayCopy(t testing.TB) {
 	t.Helper()
 	b := make([]byte, 1)
 	if _, err := readv(os.Getpid(), b, address(b)); err != nil {

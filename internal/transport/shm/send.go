@@ -230,5 +230,5 @@ func (s *sender) publish(size, word uint64) {
 	s.pos += size
 	// The peer looks at this word only once it has seen the one of the frame.
 	*s.ring.word(s.pos) = 0
-	publish(at, validBit|word, s.ring.word(s.pos+granule))
+	storeRelease(at, validBit|word)
 }

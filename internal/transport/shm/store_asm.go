@@ -11,10 +11,3 @@ package shm
 //
 //go:noescape
 func storeRelease(p *uint64, v uint64)
-
-// publish is storeRelease, and then starts to make the line of soon this core's own, which
-// the next frame will clear: the peer has it from the ring's last round, and the frame
-// would wait for it.
-//
-//go:noescape
-func publish(p *uint64, v uint64, soon *uint64)
