@@ -29,7 +29,7 @@ func (c *Conn) Close() error {
 			continue
 		}
 		if l.gate.Swap(gateDead); l.failure.Load() == nil {
-			l.mine.want.Store(l.mine.want.Load() | closedBit)
+			l.mine.want.Store(l.want.Load() | closedBit)
 			l.tell()
 		}
 		err = errors.Join(err, l.bell.Close())

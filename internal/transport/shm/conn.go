@@ -69,6 +69,12 @@ type Conn struct {
 	early  []loss // to be reported for peers without a link
 }
 
+var (
+	_ transport.Poller = (*Conn)(nil)
+	_ transport.Direct = (*Conn)(nil)
+	_ transport.Sizer  = (*Conn)(nil)
+)
+
 type peerState struct {
 	link atomic.Pointer[link]
 

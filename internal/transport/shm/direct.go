@@ -33,6 +33,7 @@ func (c *Conn) offerProof(l *link, pid int) {
 		l.proc, _ = c.sys.watch(pid)
 	}
 	if l.proc == nil {
+		l.verdict.Store(beyond)
 		l.mine.verdict.Store(beyond)
 		return
 	}
@@ -46,7 +47,7 @@ func (c *Conn) offerProof(l *link, pid int) {
 
 // provable reports whether the proof is due and can be made.
 func (l *link) provable() bool {
-	return l.mine.verdict.Load() == unproven && l.failure.Load() == nil &&
+	return l.verdict.Load() == unproven && l.failure.Load() == nil &&
 		(l.theirs.secret.Load() != 0 || l.theirs.verdict.Load() == beyond)
 }
 
@@ -62,7 +63,8 @@ func (l *link) prove() {
 }
 
 func (l *link) settleProof(verdict uint64) {
-	if l.mine.verdict.CompareAndSwap(unproven, verdict) {
+	if l.verdict.CompareAndSwap(unproven, verdict) {
+		l.mine.verdict.Store(verdict)
 		l.conn.busy.Add(-1)
 	}
 }
@@ -71,15 +73,19 @@ func (l *link) settleProof(verdict uint64) {
 // memory, or the address is 0.
 func (c *Conn) Reach(peer int, b layout.Buffer) uint64 {
 	l := c.peers[peer].link.Load()
-	if l == nil || l.theirs.verdict.Load() != reachable || l.mine.verdict.Load() != reachable {
+	if l == nil || l.theirs.verdict.Load() != reachable || l.verdict.Load() != reachable {
 		return 0
 	}
 	run, ok := b.Contiguous()
 	if !ok || len(run) == 0 {
 		return 0
 	}
-	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(run))))
+	return address(run)
 }
+
+// address returns where b lies. The collector does not move what is on the heap, and who
+// offers b keeps it alive.
+func address(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
 
 // Claims implements transport.Direct. The words stay valid until Close.
 func (c *Conn) Claims(peer int) (in, out *[transport.ClaimWords]atomic.Uint64) {

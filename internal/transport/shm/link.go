@@ -24,6 +24,10 @@ type link struct {
 
 	failure atomic.Pointer[failure] // set once: the link is to be lost
 
+	// What this side has written into the segment, where the peer could change it.
+	want    atomic.Uint64
+	verdict atomic.Uint64
+
 	_ [granule]byte
 	// out belongs to Send while the gate is open, and to Poll while it is busy. A Send
 	// to one peer never meets another, so no lock is needed: the gate hands out on.

@@ -129,7 +129,7 @@ func (l *link) writable() bool {
 
 // pumpable reports whether there is room for more of the job.
 func (l *link) pumpable() bool {
-	return l.gate.Load() == gateBusy && l.theirs.tail.Load() >= l.mine.want.Load()
+	return l.gate.Load() == gateBusy && l.theirs.tail.Load() >= l.want.Load()
 }
 
 // resume goes on with the job, and reports whether that changed anything.

@@ -102,7 +102,7 @@ func (l *link) settle(pos uint64) {
 	switch {
 	case tail > l.in.published && tail <= pos:
 		l.publish(pos)
-	case tail > pos && last || tail%granule != 0:
+	case tail > pos && last:
 		l.fail(fmt.Errorf("rank %d wants position %d of its ring consumed, and has published only %d", l.peer, tail, pos), false)
 		return
 	}

@@ -15,11 +15,16 @@ func (c *Conn) Send(peer int, h *wire.Header, payload layout.Buffer, token uint6
 	if l == nil {
 		return c.connect(peer)
 	}
-	size := frameBytes(payload.Len())
-	if size > pieceBytes || l.gate.Load() != gateOpen || !l.out.fits(size) {
+	run, one := payload.Plain()
+	size := frameBytes(len(run))
+	if !one || size > pieceBytes || l.gate.Load() != gateOpen || !l.out.fits(size) {
 		return l.sendSlowly(h, payload, token)
 	}
-	l.out.put(kindWhole, h, payload, 0)
+	s := &l.out
+	front := s.ring[s.pos&ringMask:][:size]
+	h.Put(front[wordBytes:frontBytes])
+	copy(front[frontBytes:], run)
+	s.publish(size, kindWhole|wire.HeaderBytes+uint64(len(run)))
 	l.tell()
 	return transport.Taken, nil
 }
@@ -188,7 +193,8 @@ func (l *link) reserve(size uint64) (need uint64, err error) {
 	}
 	if end-s.tail > ringBytes {
 		need = end - ringBytes
-		if l.mine.want.Load() != need {
+		if l.want.Load() != need {
+			l.want.Store(need)
 			l.mine.want.Store(need)
 			l.tell()
 		}
@@ -207,21 +213,22 @@ func (l *link) seen(need uint64) bool { return l.theirs.tail.Load() >= need }
 
 // put writes a frame and publishes it. There is room for it.
 func (s *sender) put(kind uint64, h *wire.Header, payload layout.Buffer, rest uint64) {
-	n := payload.Len()
-	word, at, front := s.ring.word(s.pos), s.pos&ringMask, uint64(wordBytes)
+	front := s.ring[s.pos&ringMask:]
+	length := uint64(payload.Len())
+	at := uint64(wordBytes)
 	if h != nil {
-		h.Put(s.ring[at+wordBytes : at+frontBytes])
-		front = frontBytes
+		h.Put(front[wordBytes:frontBytes])
+		at, length = frontBytes, length+wire.HeaderBytes
 	}
-	to := s.ring[at+front : at+front+uint64(n)]
-	if b, ok := payload.Contiguous(); ok {
-		copy(to, b)
-	} else {
-		payload.ReadAt(to, 0)
-	}
-	next := s.pos + (front+uint64(n)+granule-1)&^(granule-1)
-	// The peer looks at this word only once it has seen the one below.
-	*s.ring.word(next) = 0
-	s.pos = next
-	publish(word, validBit|kind|rest<<restShift|(front-wordBytes+uint64(n)), s.ring.word(next+granule))
+	payload.ReadAt(front[at:wordBytes+length], 0)
+	s.publish((wordBytes+length+granule-1)&^(granule-1), kind|rest<<restShift|length)
+}
+
+// publish makes the frame of size bytes at pos visible.
+func (s *sender) publish(size, word uint64) {
+	at := s.ring.word(s.pos)
+	s.pos += size
+	// The peer looks at this word only once it has seen the one of the frame.
+	*s.ring.word(s.pos) = 0
+	publish(at, validBit|word, s.ring.word(s.pos+granule))
 }
