@@ -169,9 +169,12 @@ func (p *polled) missed() {
 
 // look polls for as long as spin allows.
 func (p *polled) look(fd uintptr) bool {
-	begun := time.Now()
+	var begun time.Time // read late: most of the time something comes before
 	for i := 1; ; i++ {
 		if i%looks == 0 {
+			if begun.IsZero() {
+				begun = time.Now()
+			}
 			before := time.Since(begun)
 			if before >= p.spin {
 				return p.in.read(fd)

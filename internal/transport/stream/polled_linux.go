@@ -1,4 +1,4 @@
-//go:build linux && !race
+//go:build linux && (amd64 || arm64) && !race
 
 package stream
 
@@ -9,16 +9,20 @@ import (
 
 const canPoll = true
 
+// The flags say that no call blocks, whatever the descriptor's own say: those are
+// shared with whoever handed the connection in. A raw call that blocked would
+// take the processor along.
+
 func sysRead(fd uintptr, b []byte) (int, error) {
-	n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), nil
+	return transferRaw(syscall.SYS_RECVFROM, fd, b, syscall.MSG_DONTWAIT)
 }
 
 func sysWrite(fd uintptr, b []byte) (int, error) {
-	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	return transferRaw(syscall.SYS_SENDTO, fd, b, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
+}
+
+func transferRaw(call, fd uintptr, b []byte, flags uintptr) (int, error) {
+	n, _, errno := syscall.RawSyscall6(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), flags, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}

@@ -113,8 +113,18 @@ func servePeer(way, name string) error {
 	return nil
 }
 
-// startPeer starts the far end of way and returns the near one.
-func startPeer(b *testing.B, pair func() (net.Conn, net.Conn, error), way string, p pattern) end {
+// processors is GOMAXPROCS at both ends of way: one for each rank, as muster run
+// has it, and for gRPC as it comes what the runtime finds.
+func processors(way string) int {
+	if way == "grpc" {
+		return runtime.NumCPU()
+	}
+	return 1
+}
+
+// startPeer starts the far end of way and returns the near one, and the far one's
+// process: it is stopped while others are measured, since some ways never sleep.
+func startPeer(b *testing.B, pair func() (net.Conn, net.Conn, error), way string, p pattern) (end, *os.Process) {
 	near, far, err := pair()
 	if err != nil {
 		b.Fatal(err)
@@ -128,7 +138,7 @@ func startPeer(b *testing.B, pair func() (net.Conn, net.Conn, error), way string
 		b.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envPeer+"="+way+" "+p.name, "GOMAXPROCS=1")
+	cmd.Env = append(os.Environ(), envPeer+"="+way+" "+p.name, "GOMAXPROCS="+strconv.Itoa(processors(way)))
 	cmd.ExtraFiles = []*os.File{f}
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -144,7 +154,7 @@ func startPeer(b *testing.B, pair func() (net.Conn, net.Conn, error), way string
 	if err != nil {
 		b.Fatalf("%s: %v", way, err)
 	}
-	return e
+	return e, cmd.Process
 }
 
 // bind moves this process to one core, if that is asked for.
@@ -186,19 +196,22 @@ func BenchmarkProcesses(b *testing.B) {
 }
 
 func compare(b *testing.B, pair func() (net.Conn, net.Conn, error), ways []string, p pattern) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	bind(0)
-	ends := make([]end, len(ways))
+	ends, peers := make([]end, len(ways)), make([]*os.Process, len(ways))
 	for i, way := range ways {
-		ends[i] = startPeer(b, pair, way, p)
+		ends[i], peers[i] = startPeer(b, pair, way, p)
 		if err := ends[i].batch(); err != nil { // connects, and warms up
 			b.Fatalf("%s: %v", way, err)
 		}
+		peers[i].Signal(syscall.SIGSTOP)
 	}
 	figures := make([][]float64, len(ways)) // of slices of a millisecond: what disturbs the machine hits few
 	var unit string
 	for range b.N {
 		for i, e := range ends {
+			runtime.GOMAXPROCS(processors(ways[i]))
+			peers[i].Signal(syscall.SIGCONT)
 			for round := time.Now(); time.Since(round) < 150*time.Millisecond; {
 				n, start := 0, time.Now()
 				for ; n == 0 || time.Since(start) < time.Millisecond; n++ {
@@ -210,6 +223,7 @@ func compare(b *testing.B, pair func() (net.Conn, net.Conn, error), ways []strin
 				f, unit = p.figure(time.Since(start) / time.Duration(n))
 				figures[i] = append(figures[i], f)
 			}
+			peers[i].Signal(syscall.SIGSTOP)
 		}
 	}
 	for i, way := range ways {
