@@ -30,7 +30,7 @@ func (s *sink) Deliver(_ int, h *wire.Header, payload layout.Buffer) {
 	if h.Kind == wire.Bulk {
 		at = int(h.Arg)
 	}
-	run, _ := payload.One()
+	run, _ := payload.Plain()
 	copy(s.mem[at:], run)
 	s.frames++
 	s.bytes += len(run)

@@ -92,7 +92,7 @@ func (l *link) drop() {
 	r := &l.in
 	for range ringBytes / granule {
 		w := atomic.LoadUint64(r.ring.word(r.consumed))
-		if w == 0 {
+		if w&markMask != mark(r.consumed) {
 			break
 		}
 		at := r.consumed & ringMask

@@ -3,11 +3,10 @@
 // Each pair of ranks that talk has one segment (package segment), handed out by whoever
 // started both; memory grows with the peers that one really talks to. In it lies a ring for
 // each direction, which one side fills and the other empties. A frame lies in the ring in
-// one piece, in lines of 64 bytes, behind a control word that is zero until the frame is
-// whole: so to receive is to look at one word that stays in the cache until it changes, an
-// 8-byte message with its header is one line that moves once, and what a sender that died
-// had not finished does not exist. The next frame's word is cleared before a frame is
-// published, so it never shows what an earlier round of the ring left there.
+// one piece, in lines of 64 bytes, behind a control word that is written last and carries
+// the number of its round of the ring: so to receive is to look at one word that stays in
+// the cache until it changes, an 8-byte message with its header is one line that moves
+// once, and what a sender that died had not finished does not exist.
 //
 // Who waits polls (transport.Poller). Who does not says so in the segment and is rung. That
 // costs a sender nothing: what orders "published, then looked whether to ring" against

@@ -100,9 +100,14 @@ const (
 	beyond    = 2
 )
 
-// A frame is a control word, a header and the payload, in one piece. The word is 0
-// until all of the rest is written. It holds the number of bytes behind it, the number of
-// payload bytes that follow in later frames, and what the frame is.
+// A frame is a control word, a header and the payload, in one piece. The word is
+// written last. It holds the number of bytes behind it, the number of payload bytes that
+// follow in later frames, what the frame is, and a mark by which the receiver knows that
+// it is there: what lies in its place before has another. A word of the ring's last round
+// has, for it is of another round; a payload that lay there may not have, and only then
+// the sender clears the place before it publishes the frame in front of it. Clearing it
+// each time would be simpler. But the line was the receiver's last, stores become visible
+// in their order, and so each frame would wait for two lines instead of one.
 const (
 	wordBytes  = 8
 	frontBytes = wordBytes + wire.HeaderBytes
@@ -111,7 +116,9 @@ const (
 	restShift  = 24
 	restMask   = 1<<32 - 1
 	kindMask   = 3 << 56
-	validBit   = 1 << 63
+	validBit   = 1 << 63 // of the mark of the ring's first round
+	markMask   = 63 << 58
+	markShift  = 58
 
 	kindWhole = 0 << 56 // header and payload
 	kindPad   = 1 << 56 // nothing up to the end of the ring
@@ -129,9 +136,18 @@ const pieceBytes = ringBytes / 4
 // frameBytes returns what a frame with a payload of n bytes takes of a ring.
 func frameBytes(n int) uint64 { return (uint64(n) + frontBytes + granule - 1) &^ (granule - 1) }
 
+// mark returns what a control word at pos has in markMask: that it is one, and in
+// which round of the ring, modulo 32, it was written.
+func mark(pos uint64) uint64 { return validBit | pos>>ringShift<<markShift&markMask }
+
 // word returns the control word of the frame at pos.
 func (r *ring) word(pos uint64) *uint64 {
 	return (*uint64)(unsafe.Pointer(&r[pos&ringMask&^(granule-1)]))
+}
+
+// holds reports whether there is a frame at pos.
+func (r *ring) holds(pos uint64) bool {
+	return atomic.LoadUint64(r.word(pos))&markMask == mark(pos)
 }
 
 // Everything has the size and the place that it is said to have.

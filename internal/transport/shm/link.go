@@ -58,7 +58,7 @@ type failure struct {
 // sender fills a ring.
 type sender struct {
 	ring *ring
-	pos  uint64 // of the next frame; its control word is 0
+	pos  uint64 // of the next frame
 	tail uint64 // as last seen: up to here the peer has consumed
 	job  job
 }

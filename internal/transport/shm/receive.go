@@ -15,8 +15,8 @@ import (
 func (l *link) receive(h transport.Handler) bool {
 	r := &l.in
 	pos := r.consumed
-	w := atomic.LoadUint64(r.ring.word(pos))
-	if w == 0 {
+	w := atomic.LoadUint64(r.ring.word(pos)) ^ mark(pos)
+	if w&markMask != 0 {
 		if l.theirs.want.Load() > r.published {
 			l.settle(pos)
 		}
@@ -25,7 +25,7 @@ func (l *link) receive(h transport.Handler) bool {
 	at, length := pos&ringMask, w&lengthMask
 	size := (length + wordBytes + granule - 1) &^ (granule - 1)
 	var err error
-	if w&^lengthMask != validBit || length < frontBytes-wordBytes || at+size > ringBytes {
+	if w&^lengthMask != 0 || length < frontBytes-wordBytes || at+size > ringBytes {
 		size, err = l.receiveOther(h, w, at, size)
 	} else {
 		copy(r.front[:], r.ring[at+wordBytes:])
@@ -49,9 +49,6 @@ func (l *link) receive(h transport.Handler) bool {
 func (l *link) receiveOther(h transport.Handler, w, at, size uint64) (uint64, error) {
 	r := &l.in
 	kind, length, rest := w&kindMask, int(w&lengthMask), int(w>>restShift&restMask)
-	if w&validBit == 0 || w&^(validBit|kindMask|restMask<<restShift|lengthMask) != 0 {
-		return 0, fmt.Errorf("the control word %#x", w)
-	}
 	if kind == kindPad {
 		if length != 0 || rest != 0 {
 			return 0, fmt.Errorf("the control word %#x: padding of %d bytes with %d to follow", w, length, rest)
@@ -97,7 +94,7 @@ func (l *link) publish(pos uint64) {
 // settle sees to what the peer wants beyond its frames.
 func (l *link) settle(pos uint64) {
 	want := l.theirs.want.Load()
-	last := atomic.LoadUint64(l.in.ring.word(pos)) == 0 // and the peer published nothing before it wanted this
+	last := !l.in.ring.holds(pos) // and the peer published nothing before it wanted this
 	tail := want &^ closedBit
 	switch {
 	case tail > l.in.published && tail <= pos:
@@ -119,5 +116,5 @@ func (r *receiver) ready(theirs *side) bool {
 
 // empty reports whether no frame is there. Any goroutine may call it.
 func (r *receiver) empty() bool {
-	return atomic.LoadUint64(r.ring.word(atomic.LoadUint64(&r.consumed))) == 0
+	return !r.ring.holds(atomic.LoadUint64(&r.consumed))
 }

@@ -201,9 +201,10 @@ func (l *link) reserve(size uint64) (need uint64, err error) {
 		return need, nil
 	}
 	if pad > 0 {
-		*s.ring.word(0) = 0
-		storeRelease(s.ring.word(s.pos), validBit|kindPad)
+		at := s.pos
 		s.pos += pad
+		s.clear()
+		storeRelease(s.ring.word(at), mark(at)|kindPad)
 	}
 	return 0, nil
 }
@@ -226,9 +227,16 @@ func (s *sender) put(kind uint64, h *wire.Header, payload layout.Buffer, rest ui
 
 // publish makes the frame of size bytes at pos visible.
 func (s *sender) publish(size, word uint64) {
-	at := s.ring.word(s.pos)
+	at := s.pos
 	s.pos += size
-	// The peer looks at this word only once it has seen the one of the frame.
-	*s.ring.word(s.pos) = 0
-	publish(at, validBit|word, s.ring.word(s.pos+granule))
+	s.clear()
+	storeRelease(s.ring.word(at), mark(at)|word)
+}
+
+// clear makes sure that the word at pos, which the peer looks at next, does not look like
+// that of the frame that is to come there.
+func (s *sender) clear() {
+	if w := s.ring.word(s.pos); *w&markMask == mark(s.pos) {
+		*w = 0
+	}
 }

@@ -8,12 +8,3 @@ TEXT ·storeRelease(SB), NOSPLIT, $0-16
 	MOVQ v+8(FP), BX
 	MOVQ BX, (AX)
 	RET
-
-// func publish(p *uint64, v uint64, ahead *uint64)
-TEXT ·publish(SB), NOSPLIT, $0-24
-	MOVQ p+0(FP), AX
-	MOVQ v+8(FP), BX
-	MOVQ ahead+16(FP), DI
-	MOVQ BX, (AX)
-	BYTE $0x0F; BYTE $0x0D; BYTE $0x0F // PREFETCHW (DI), which the assembler lacks; older processors ignore it
-	RET

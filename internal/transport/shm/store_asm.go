@@ -11,10 +11,3 @@ package shm
 //
 //go:noescape
 func storeRelease(p *uint64, v uint64)
-
-// publish is storeRelease, and fetches the line of ahead for writing. Stores become
-// visible in their order, so a store to a line that the peer had last holds up all that
-// follow: by the time that line is written it shall be here.
-//
-//go:noescape
-func publish(p *uint64, v uint64, ahead *uint64)
