@@ -452,7 +452,10 @@ func newLinkTLSEnd(conn net.Conn, near bool, p pattern) (end, error) {
 // grpcEnd is a gRPC stream of protobuf messages with default options.
 type grpcEnd struct {
 	p      pattern
-	stream grpc.Stream
+	stream interface {
+		SendMsg(m any) error
+		RecvMsg(m any) error
+	}
 	out    *wrapperspb.BytesValue
 	failed chan error
 }
