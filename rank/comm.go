@@ -218,6 +218,11 @@ func (c *Comm) context() *engine.Context {
 	return c.ctx
 }
 
+// isOpen reports whether calls can be made on c.
+func (c *Comm) isOpen() bool {
+	return c != nil && c.job != nil && !c.pending.Load() && !c.freed.Load()
+}
+
 // usable returns an error if no call can be made on c.
 func (c *Comm) usable(op string) error {
 	switch {

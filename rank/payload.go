@@ -81,13 +81,19 @@ func Count[T any](s Status) (int, bool) {
 // emptyStatus is that of a null request.
 var emptyStatus = Status{Source: AnySource, Tag: AnyTag}
 
-// nullStatus is that of a receive from Null.
-var nullStatus = Status{Source: Null, Tag: AnyTag}
+// nullStatus is that of a receive from Null, fromNull what the engine would call
+// it.
+var (
+	nullStatus = Status{Source: Null, Tag: AnyTag}
+	fromNull   = engine.Status{Source: Null, Tag: int64(AnyTag)}
+)
 
 // checkSend returns an error if dest or tag are not of c.
 func (c *Comm) checkSend(op record.Op, dest int, tag Tag, p *payload) error {
-	if err := c.usable(op.String()); err != nil {
-		return err
+	if !c.isOpen() {
+		if err := c.usable(op.String()); err != nil {
+			return err
+		}
 	}
 	switch {
 	case p.err != nil:
@@ -104,8 +110,10 @@ func (c *Comm) checkSend(op record.Op, dest int, tag Tag, p *payload) error {
 
 // checkRecv returns an error if source or tag are not of c.
 func (c *Comm) checkRecv(op record.Op, source int, tag Tag, p *payload) error {
-	if err := c.usable(op.String()); err != nil {
-		return err
+	if !c.isOpen() {
+		if err := c.usable(op.String()); err != nil {
+			return err
+		}
 	}
 	switch {
 	case p.err != nil:

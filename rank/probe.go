@@ -138,7 +138,7 @@ func Imrecv[T any](m *Message, buf []T) Request {
 	source, tag := m.status.Source, m.status.Tag
 	r := Request{c: m.c, op: op, peer: source, tag: tag, elem: p.elem}
 	if m.m == nil {
-		r.ref = m.c.job.engine.Completed(nil, engine.Status{Source: Null, Tag: int64(AnyTag)})
+		r.ref = m.c.job.engine.Completed(nil, fromNull)
 		return r
 	}
 	ref, err := m.c.job.engine.Imrecv(m.m, m.c.envelope(op, engine.Standard, source, tag, &p))

@@ -25,7 +25,8 @@ import (
 func Recv[T any](ctx context.Context, c *Comm, source int, tag Tag, buf []T) (Status, error) {
 	var p payload
 	load(&p, buf)
-	return c.recv(ctx, record.OpRecv, source, tag, &p)
+	s, err := c.recv(ctx, record.OpRecv, source, tag, &p)
+	return statusOf(s, p.elem), err
 }
 
 // RecvView is Recv into the elements of v, which are written where they lie;
@@ -34,7 +35,8 @@ func Recv[T any](ctx context.Context, c *Comm, source int, tag Tag, buf []T) (St
 // and datatype.ErrOverlap if v names an element twice.
 func RecvView[T any](ctx context.Context, c *Comm, source int, tag Tag, v datatype.View[T]) (Status, error) {
 	p := view(v, true)
-	return c.recv(ctx, record.OpRecv, source, tag, &p)
+	s, err := c.recv(ctx, record.OpRecv, source, tag, &p)
+	return statusOf(s, p.elem), err
 }
 
 // Irecv starts a Recv and returns at once (MPI_Irecv, MPI 4.1 §3.7). buf belongs
@@ -88,19 +90,18 @@ func alloc[T any](ctx context.Context, m *Message, op record.Op) ([]T, Status, e
 	return buf, status, nil
 }
 
-func (c *Comm) recv(ctx context.Context, op record.Op, source int, tag Tag, p *payload) (Status, error) {
+func (c *Comm) recv(ctx context.Context, op record.Op, source int, tag Tag, p *payload) (engine.Status, error) {
 	if err := c.checkRecv(op, source, tag, p); err != nil {
-		return Status{}, err
+		return engine.Status{}, err
 	}
 	if source == Null {
-		return nullStatus, nil
+		return fromNull, nil
 	}
 	s, err := c.job.engine.Recv(ctx, c.envelope(op, engine.Standard, source, tag, p))
-	status := statusOf(s, p.elem)
 	if err != nil {
-		return status, c.failRecv(op, source, tag, s, p.elem, err)
+		err = c.failRecv(op, source, tag, s, p.elem, err)
 	}
-	return status, nil
+	return s, err
 }
 
 func (c *Comm) irecv(op record.Op, source int, tag Tag, p *payload) (r Request) {
@@ -110,7 +111,7 @@ func (c *Comm) irecv(op record.Op, source int, tag Tag, p *payload) (r Request) 
 	}
 	r.c, r.op, r.peer, r.tag, r.elem = c, op, source, tag, p.elem
 	if source == Null {
-		r.ref = c.job.engine.Completed(nil, engine.Status{Source: Null, Tag: int64(AnyTag)})
+		r.ref = c.job.engine.Completed(nil, fromNull)
 		return r
 	}
 	ref, err := c.job.engine.Irecv(c.envelope(op, engine.Standard, source, tag, p))

@@ -50,6 +50,7 @@ type Context struct {
 	id     ContextID
 	number uint32 // what this rank's frames call it
 	group  Group  // nil until this rank has created it
+	flat   bool   // group is the world, in its order
 	self   int
 
 	// Guarded by Engine.mu.
@@ -111,6 +112,7 @@ func (e *Engine) newContext(id ContextID, group Group, self int) (*Context, map[
 		return nil, nil, fmt.Errorf("%w: context %v exists already", ErrProtocol, id)
 	}
 	c.group, c.self = group, self
+	c.flat = isFlat(group)
 	switch n := len(e.spare); {
 	case id == WorldID:
 		e.world = c
@@ -122,6 +124,24 @@ func (e *Engine) newContext(id ContextID, group Group, self int) (*Context, map[
 		c.number = e.numbers
 	}
 	return c, e.checkEarly(c), nil
+}
+
+// isFlat reports whether a group numbers its ranks as the world does.
+func isFlat(g Group) bool {
+	for r := range g.Size() {
+		if g.World(r) != r {
+			return false
+		}
+	}
+	return true
+}
+
+// world returns the world rank of a rank of c's group.
+func (c *Context) world(rank int) int {
+	if c.flat {
+		return rank
+	}
+	return c.group.World(rank)
 }
 
 // checkEarly drops what came for c before its group was known from ranks that

@@ -146,6 +146,8 @@ func (e *Engine) arrive(p *peer, h *wire.Header, payload layout.Buffer) error {
 // NewContext checks what came until then.
 func (c *Context) speaker(world, source int) error {
 	switch {
+	case c.flat && source == world:
+		return nil
 	case c.group == nil && source < c.e.cfg.Size:
 		return nil
 	case c.group != nil && source < c.group.Size() && c.group.World(source) == world:

@@ -13,7 +13,7 @@ import (
 // either taken back, and the error is ErrCancelled with ctx's cause, or already
 // matched, and Send succeeds.
 func (e *Engine) Send(ctx context.Context, env *Envelope) error {
-	p := e.peer(env.Context.group.World(env.Peer))
+	p := e.peer(env.Context.world(env.Peer))
 	e.mu.Lock()
 	if err := e.refusal(p, env.Context); err != nil {
 		e.mu.Unlock()
@@ -37,7 +37,7 @@ func (e *Engine) Send(ctx context.Context, env *Envelope) error {
 // Isend starts a send and returns at once. env.Buf belongs to the operation
 // until it completes.
 func (e *Engine) Isend(env *Envelope) (Ref, error) {
-	p := e.peer(env.Context.group.World(env.Peer))
+	p := e.peer(env.Context.world(env.Peer))
 	e.mu.Lock()
 	if err := e.refusal(p, env.Context); err != nil {
 		e.mu.Unlock()

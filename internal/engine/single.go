@@ -26,7 +26,9 @@ import (
 // up the whole.
 
 // A part is large enough that the system call to copy it does not show, and
-// small enough that the two ends finish together.
+// small enough that the two ends finish together: for messages of up to 512 KiB one
+// for each end is best. 256 KiB one way in parts of a half, a quarter and an eighth:
+// 13, 17 and 22 µs.
 const (
 	minPart = 32 << 10
 	maxPart = 256 << 10
@@ -35,7 +37,7 @@ const (
 // partOf is how many bytes a part of a message of n bytes has; least is minPart
 // but in tests. Both ends compute it, so it is part of the protocol.
 func partOf(n, least int) int {
-	part := min(max(n/8, least), maxPart)
+	part := min(max(n/2, least), maxPart)
 	for (n-1)/part >= maxParts {
 		part *= 2
 	}

@@ -149,7 +149,7 @@ func (b Buffer) ReadAt(dst []byte, off int) int {
 		return 0
 	}
 	if b.plan == nil {
-		return copy(dst, b.run()[off:])
+		return move(dst, b.run()[off:])
 	}
 	b.plan.pack(dst[:n], b.span(), b.at(off))
 	return n
