@@ -190,7 +190,6 @@ type FromAgent struct {
 	//
 	//	*FromAgent_Started
 	//	*FromAgent_Output
-	//	*FromAgent_Joined
 	//	*FromAgent_Exited
 	//	*FromAgent_Stopped
 	//	*FromAgent_Continued
@@ -255,15 +254,6 @@ func (x *FromAgent) GetOutput() *Output {
 	if x != nil {
 		if x, ok := x.Kind.(*FromAgent_Output); ok {
 			return x.Output
-		}
-	}
-	return nil
-}
-
-func (x *FromAgent) GetJoined() *Joined {
-	if x != nil {
-		if x, ok := x.Kind.(*FromAgent_Joined); ok {
-			return x.Joined
 		}
 	}
 	return nil
@@ -362,10 +352,6 @@ type FromAgent_Output struct {
 	Output *Output `protobuf:"bytes,2,opt,name=output,proto3,oneof"`
 }
 
-type FromAgent_Joined struct {
-	Joined *Joined `protobuf:"bytes,3,opt,name=joined,proto3,oneof"`
-}
-
 type FromAgent_Exited struct {
 	Exited *Exited `protobuf:"bytes,4,opt,name=exited,proto3,oneof"`
 }
@@ -405,8 +391,6 @@ type FromAgent_Done struct {
 func (*FromAgent_Started) isFromAgent_Kind() {}
 
 func (*FromAgent_Output) isFromAgent_Kind() {}
-
-func (*FromAgent_Joined) isFromAgent_Kind() {}
 
 func (*FromAgent_Exited) isFromAgent_Kind() {}
 
@@ -1186,58 +1170,6 @@ func (*Continue) Descriptor() ([]byte, []int) {
 	return file_agent_proto_rawDescGZIP(), []int{14}
 }
 
-type Joined struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Rank          int32                  `protobuf:"varint,1,opt,name=rank,proto3" json:"rank,omitempty"`
-	Pid           int64                  `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"` // the process that joined; a descendant of the rank's process under a wrapper
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Joined) Reset() {
-	*x = Joined{}
-	mi := &file_agent_proto_msgTypes[15]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Joined) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Joined) ProtoMessage() {}
-
-func (x *Joined) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[15]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Joined.ProtoReflect.Descriptor instead.
-func (*Joined) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{15}
-}
-
-func (x *Joined) GetRank() int32 {
-	if x != nil {
-		return x.Rank
-	}
-	return 0
-}
-
-func (x *Joined) GetPid() int64 {
-	if x != nil {
-		return x.Pid
-	}
-	return 0
-}
-
 type Stopped struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rank          int32                  `protobuf:"varint,1,opt,name=rank,proto3" json:"rank,omitempty"`
@@ -1249,7 +1181,7 @@ type Stopped struct {
 
 func (x *Stopped) Reset() {
 	*x = Stopped{}
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1261,7 +1193,7 @@ func (x *Stopped) String() string {
 func (*Stopped) ProtoMessage() {}
 
 func (x *Stopped) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1274,7 +1206,7 @@ func (x *Stopped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stopped.ProtoReflect.Descriptor instead.
 func (*Stopped) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{16}
+	return file_agent_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Stopped) GetRank() int32 {
@@ -1308,7 +1240,7 @@ type Continued struct {
 
 func (x *Continued) Reset() {
 	*x = Continued{}
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1320,7 +1252,7 @@ func (x *Continued) String() string {
 func (*Continued) ProtoMessage() {}
 
 func (x *Continued) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1333,7 +1265,7 @@ func (x *Continued) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continued.ProtoReflect.Descriptor instead.
 func (*Continued) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{17}
+	return file_agent_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Continued) GetRank() int32 {
@@ -1368,7 +1300,7 @@ type Exited struct {
 
 func (x *Exited) Reset() {
 	*x = Exited{}
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1380,7 +1312,7 @@ func (x *Exited) String() string {
 func (*Exited) ProtoMessage() {}
 
 func (x *Exited) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1393,7 +1325,7 @@ func (x *Exited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exited.ProtoReflect.Descriptor instead.
 func (*Exited) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{18}
+	return file_agent_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Exited) GetRank() int32 {
@@ -1468,7 +1400,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_agent_proto_msgTypes[19]
+	mi := &file_agent_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1480,7 +1412,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[19]
+	mi := &file_agent_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1493,7 +1425,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{19}
+	return file_agent_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Note) GetText() string {
@@ -1522,7 +1454,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_agent_proto_msgTypes[20]
+	mi := &file_agent_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1534,7 +1466,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[20]
+	mi := &file_agent_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1547,7 +1479,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{20}
+	return file_agent_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Failure) GetRank() int32 {
@@ -1634,7 +1566,7 @@ type RankState struct {
 
 func (x *RankState) Reset() {
 	*x = RankState{}
-	mi := &file_agent_proto_msgTypes[21]
+	mi := &file_agent_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1646,7 +1578,7 @@ func (x *RankState) String() string {
 func (*RankState) ProtoMessage() {}
 
 func (x *RankState) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[21]
+	mi := &file_agent_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1659,7 +1591,7 @@ func (x *RankState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankState.ProtoReflect.Descriptor instead.
 func (*RankState) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{21}
+	return file_agent_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RankState) GetRank() int32 {
@@ -1708,7 +1640,7 @@ type RankLeft struct {
 
 func (x *RankLeft) Reset() {
 	*x = RankLeft{}
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1720,7 +1652,7 @@ func (x *RankLeft) String() string {
 func (*RankLeft) ProtoMessage() {}
 
 func (x *RankLeft) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1733,7 +1665,7 @@ func (x *RankLeft) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankLeft.ProtoReflect.Descriptor instead.
 func (*RankLeft) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{22}
+	return file_agent_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RankLeft) GetRank() int32 {
@@ -1762,7 +1694,7 @@ type Done struct {
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1774,7 +1706,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1787,7 +1719,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{23}
+	return file_agent_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Done) GetKilled() int32 {
@@ -1824,11 +1756,10 @@ const file_agent_proto_rawDesc = "" +
 	"\x03end\x18\x05 \x01(\v2\x0e.muster.EndJobH\x00R\x03end\x12+\n" +
 	"\asuspend\x18\x06 \x01(\v2\x0f.muster.SuspendH\x00R\asuspend\x12.\n" +
 	"\bcontinue\x18\a \x01(\v2\x10.muster.ContinueH\x00R\bcontinueB\x06\n" +
-	"\x04kind\"\xa5\x04\n" +
+	"\x04kind\"\xfb\x03\n" +
 	"\tFromAgent\x12+\n" +
 	"\astarted\x18\x01 \x01(\v2\x0f.muster.StartedH\x00R\astarted\x12(\n" +
 	"\x06output\x18\x02 \x01(\v2\x0e.muster.OutputH\x00R\x06output\x12(\n" +
-	"\x06joined\x18\x03 \x01(\v2\x0e.muster.JoinedH\x00R\x06joined\x12(\n" +
 	"\x06exited\x18\x04 \x01(\v2\x0e.muster.ExitedH\x00R\x06exited\x12+\n" +
 	"\astopped\x18\x05 \x01(\v2\x0f.muster.StoppedH\x00R\astopped\x121\n" +
 	"\tcontinued\x18\x06 \x01(\v2\x11.muster.ContinuedH\x00R\tcontinued\x125\n" +
@@ -1894,10 +1825,7 @@ const file_agent_proto_rawDesc = "" +
 	"\aSuspend\"\v\n" +
 	"\tSuspended\"\n" +
 	"\n" +
-	"\bContinue\".\n" +
-	"\x06Joined\x12\x12\n" +
-	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x10\n" +
-	"\x03pid\x18\x02 \x01(\x03R\x03pid\"G\n" +
+	"\bContinue\"G\n" +
 	"\aStopped\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x03R\x03pid\x12\x16\n" +
@@ -1961,7 +1889,7 @@ func file_agent_proto_rawDescGZIP() []byte {
 	return file_agent_proto_rawDescData
 }
 
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_agent_proto_goTypes = []any{
 	(*ToAgent)(nil),      // 0: muster.ToAgent
 	(*FromAgent)(nil),    // 1: muster.FromAgent
@@ -1978,19 +1906,18 @@ var file_agent_proto_goTypes = []any{
 	(*Suspend)(nil),      // 12: muster.Suspend
 	(*Suspended)(nil),    // 13: muster.Suspended
 	(*Continue)(nil),     // 14: muster.Continue
-	(*Joined)(nil),       // 15: muster.Joined
-	(*Stopped)(nil),      // 16: muster.Stopped
-	(*Continued)(nil),    // 17: muster.Continued
-	(*Exited)(nil),       // 18: muster.Exited
-	(*Note)(nil),         // 19: muster.Note
-	(*Failure)(nil),      // 20: muster.Failure
-	(*RankState)(nil),    // 21: muster.RankState
-	(*RankLeft)(nil),     // 22: muster.RankLeft
-	(*Done)(nil),         // 23: muster.Done
-	(*HostRun)(nil),      // 24: muster.HostRun
-	(*Settings)(nil),     // 25: muster.Settings
-	(*Credentials)(nil),  // 26: muster.Credentials
-	(*Left)(nil),         // 27: muster.Left
+	(*Stopped)(nil),      // 15: muster.Stopped
+	(*Continued)(nil),    // 16: muster.Continued
+	(*Exited)(nil),       // 17: muster.Exited
+	(*Note)(nil),         // 18: muster.Note
+	(*Failure)(nil),      // 19: muster.Failure
+	(*RankState)(nil),    // 20: muster.RankState
+	(*RankLeft)(nil),     // 21: muster.RankLeft
+	(*Done)(nil),         // 22: muster.Done
+	(*HostRun)(nil),      // 23: muster.HostRun
+	(*Settings)(nil),     // 24: muster.Settings
+	(*Credentials)(nil),  // 25: muster.Credentials
+	(*Left)(nil),         // 26: muster.Left
 }
 var file_agent_proto_depIdxs = []int32{
 	2,  // 0: muster.ToAgent.start:type_name -> muster.Start
@@ -2002,31 +1929,30 @@ var file_agent_proto_depIdxs = []int32{
 	14, // 6: muster.ToAgent.continue:type_name -> muster.Continue
 	4,  // 7: muster.FromAgent.started:type_name -> muster.Started
 	6,  // 8: muster.FromAgent.output:type_name -> muster.Output
-	15, // 9: muster.FromAgent.joined:type_name -> muster.Joined
-	18, // 10: muster.FromAgent.exited:type_name -> muster.Exited
-	16, // 11: muster.FromAgent.stopped:type_name -> muster.Stopped
-	17, // 12: muster.FromAgent.continued:type_name -> muster.Continued
-	9,  // 13: muster.FromAgent.stdin_taken:type_name -> muster.StdinTaken
-	19, // 14: muster.FromAgent.note:type_name -> muster.Note
-	20, // 15: muster.FromAgent.failure:type_name -> muster.Failure
-	22, // 16: muster.FromAgent.left:type_name -> muster.RankLeft
-	13, // 17: muster.FromAgent.suspended:type_name -> muster.Suspended
-	23, // 18: muster.FromAgent.done:type_name -> muster.Done
-	24, // 19: muster.Start.hosts:type_name -> muster.HostRun
-	3,  // 20: muster.Start.apps:type_name -> muster.AppRun
-	25, // 21: muster.Start.settings:type_name -> muster.Settings
-	26, // 22: muster.Start.credentials:type_name -> muster.Credentials
-	5,  // 23: muster.Started.ranks:type_name -> muster.RankProcess
-	18, // 24: muster.Failure.exited:type_name -> muster.Exited
-	21, // 25: muster.Failure.others:type_name -> muster.RankState
-	27, // 26: muster.RankLeft.left:type_name -> muster.Left
-	0,  // 27: muster.Agent.Run:input_type -> muster.ToAgent
-	1,  // 28: muster.Agent.Run:output_type -> muster.FromAgent
-	28, // [28:29] is the sub-list for method output_type
-	27, // [27:28] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	17, // 9: muster.FromAgent.exited:type_name -> muster.Exited
+	15, // 10: muster.FromAgent.stopped:type_name -> muster.Stopped
+	16, // 11: muster.FromAgent.continued:type_name -> muster.Continued
+	9,  // 12: muster.FromAgent.stdin_taken:type_name -> muster.StdinTaken
+	18, // 13: muster.FromAgent.note:type_name -> muster.Note
+	19, // 14: muster.FromAgent.failure:type_name -> muster.Failure
+	21, // 15: muster.FromAgent.left:type_name -> muster.RankLeft
+	13, // 16: muster.FromAgent.suspended:type_name -> muster.Suspended
+	22, // 17: muster.FromAgent.done:type_name -> muster.Done
+	23, // 18: muster.Start.hosts:type_name -> muster.HostRun
+	3,  // 19: muster.Start.apps:type_name -> muster.AppRun
+	24, // 20: muster.Start.settings:type_name -> muster.Settings
+	25, // 21: muster.Start.credentials:type_name -> muster.Credentials
+	5,  // 22: muster.Started.ranks:type_name -> muster.RankProcess
+	17, // 23: muster.Failure.exited:type_name -> muster.Exited
+	20, // 24: muster.Failure.others:type_name -> muster.RankState
+	26, // 25: muster.RankLeft.left:type_name -> muster.Left
+	0,  // 26: muster.Agent.Run:input_type -> muster.ToAgent
+	1,  // 27: muster.Agent.Run:output_type -> muster.FromAgent
+	27, // [27:28] is the sub-list for method output_type
+	26, // [26:27] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -2047,7 +1973,6 @@ func file_agent_proto_init() {
 	file_agent_proto_msgTypes[1].OneofWrappers = []any{
 		(*FromAgent_Started)(nil),
 		(*FromAgent_Output)(nil),
-		(*FromAgent_Joined)(nil),
 		(*FromAgent_Exited)(nil),
 		(*FromAgent_Stopped)(nil),
 		(*FromAgent_Continued)(nil),
@@ -2064,7 +1989,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

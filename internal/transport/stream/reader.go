@@ -84,7 +84,7 @@ func intact(head []byte, frames cursor) bool {
 	var bare [packetHead]byte
 	copy(bare[:], head)
 	clear(bare[16:20])
-	return crc32.Update(frames.checksum(), castagnoli, bare[:]) == h.crc
+	return crc32.Update(frames.checksum(), castagnoli(), bare[:]) == h.crc
 }
 
 // arrived takes the acknowledgement of a packet and reports whether its frames

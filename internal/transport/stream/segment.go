@@ -46,7 +46,7 @@ func (p *packet) encode(ack uint64, flags uint8, checks bool) *outgoing {
 	h := packetHeader{seq: p.seq, ack: ack, flags: flags}
 	if checks {
 		if !p.summed {
-			p.crc = crc32.Update(crc32.Checksum(b[packetHead:], castagnoli), castagnoli, p.user)
+			p.crc = crc32.Update(crc32.Checksum(b[packetHead:], castagnoli()), castagnoli(), p.user)
 			p.summed = true
 		}
 		h.seal(b, p.crc)

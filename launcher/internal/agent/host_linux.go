@@ -170,7 +170,7 @@ func (h *host) run() {
 		h.spawned = true
 		h.fail(failure{rank: -1, code: ExitResource, what: err.Error()})
 	} else {
-		h.memory.seen(readMemoryState(memoryGroup(os.Getpid())))
+		h.memory.seen(memoryGroup(os.Getpid()), readMemoryState)
 		go h.table.reap()
 		go (&spawner{h: h}).run()
 	}

@@ -138,12 +138,11 @@ func (h *host) onHello(r *rankState, c *boot.Conn, m *pb.Hello) {
 		}
 	}
 	r.group = memoryGroup(pid)
-	h.memory.seen(readMemoryState(r.group))
+	h.memory.seen(r.group, readMemoryState)
 	h.joined++
 	if h.joined == 1 {
 		h.firstIn = h.awake.total
 	}
-	h.send(&pb.FromAgent{Kind: &pb.FromAgent_Joined{Joined: &pb.Joined{Rank: int32(r.rank), Pid: int64(pid)}}})
 	h.linkWanted(r)
 	if h.absent != nil {
 		h.failAbsent(h.absent)

@@ -54,10 +54,14 @@ func parseBytes(s string) int64 {
 // a rank was seen.
 type memoryLog map[string]int64
 
-// seen notes the state of a cgroup before anything happened there.
-func (l memoryLog) seen(s memoryState) {
-	if _, ok := l[s.group]; !ok && s.kills >= 0 {
-		l[s.group] = s.kills
+// seen notes the state of a cgroup before anything happened there. It is read
+// once: the ranks of a host are mostly in one.
+func (l memoryLog) seen(group string, read func(group string) memoryState) {
+	if _, ok := l[group]; ok {
+		return
+	}
+	if s := read(group); s.kills >= 0 {
+		l[group] = s.kills
 	}
 }
 

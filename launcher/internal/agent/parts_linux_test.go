@@ -176,8 +176,16 @@ func TestOneLinkANumberWhoeverAsks(t *testing.T) {
 
 func TestOOMVerdictNeedsACount(t *testing.T) {
 	l := make(memoryLog)
-	l.seen(memoryState{group: "/a", kills: 2})
-	l.seen(memoryState{group: "/a", kills: 5}) // only the first look counts
+	reads := 0
+	for _, kills := range []int64{2, 5} { // only the first look counts
+		l.seen("/a", func(group string) memoryState {
+			reads++
+			return memoryState{group: group, kills: kills}
+		})
+	}
+	if reads != 1 {
+		t.Errorf("the group was read %d times, want once", reads)
+	}
 	for _, c := range []struct {
 		s    memoryState
 		want string
