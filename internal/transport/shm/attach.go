@@ -159,6 +159,7 @@ func (c *Conn) Fail(peer int, cause error) {
 	}
 	p.lost = cause
 	c.early = append(c.early, loss{peer, cause})
+	c.hasEarly.Store(true)
 	c.busy.Add(1)
 	c.poke()
 }

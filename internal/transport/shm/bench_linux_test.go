@@ -43,6 +43,15 @@ func (s *sink) Writable(int)          {}
 func (s *sink) Lost(_ int, err error) { s.lost = err }
 func (s *sink) Idle()                 {}
 
+// touched returns memory whose pages are there.
+func touched(size int) []byte {
+	b := make([]byte, size)
+	for i := 0; i < len(b); i += 4096 {
+		b[i] = 1
+	}
+	return b
+}
+
 // send sends a frame, polling while the link is full.
 func (s *sink) send(c *Conn, peer int, h *wire.Header, payload layout.Buffer) transport.Result {
 	for {
@@ -71,7 +80,7 @@ func echoRole() {
 	e, self := inherited()
 	c, err := e.open(self, os.Getppid(), nil)
 	must(err)
-	s := &sink{mem: make([]byte, 64<<20)}
+	s := &sink{mem: touched(64 << 20)}
 	for s.lost == nil {
 		c.Poll(s)
 		if s.answer {
@@ -99,7 +108,7 @@ func pair(b *testing.B, role string) (*Conn, *sink) {
 		cmd.Wait()
 	})
 	pin(0)
-	return c, &sink{mem: make([]byte, 64<<20)}
+	return c, &sink{mem: touched(64 << 20)}
 }
 
 // exchange sends one frame that asks for an answer and polls until it is there.
@@ -206,7 +215,7 @@ func BenchmarkBulk(b *testing.B) {
 			c, s := pair(b, "echo")
 			h := wire.Header{Kind: wire.Bulk, Bytes: uint64(size)}
 			last := wire.Header{Kind: wire.Eager, Flags: wire.FlagSync}
-			payload := layout.Of(make([]byte, size))
+			payload := layout.Of(touched(size))
 			exchange(c, s, &last, layout.Buffer{})
 			b.SetBytes(int64(size))
 			b.ResetTimer()
@@ -224,7 +233,7 @@ func BenchmarkPull(b *testing.B) {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			mayCopy(b)
 			c, addr, _ := remote(b, host)
-			dst := make([]byte, size)
+			dst := touched(size)
 			b.SetBytes(int64(size))
 			b.ResetTimer()
 			for range b.N {

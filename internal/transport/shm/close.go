@@ -20,6 +20,7 @@ func (c *Conn) Close() error {
 	links := *c.attached.Load()
 	c.attached.Store(new([]*link))
 	c.dozing.Store(false)
+	c.hasEarly.Store(false)
 	c.mu.Unlock()
 
 	err := c.flush(links)

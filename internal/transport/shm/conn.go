@@ -61,6 +61,7 @@ type Conn struct {
 	attached atomic.Pointer[[]*link] // the links that are up and not lost
 	busy     atomic.Int64            // reasons for Poll to tend links, beyond frames that arrive
 	dozing   atomic.Bool
+	hasEarly atomic.Bool // early is not empty
 
 	registered sync.Once
 

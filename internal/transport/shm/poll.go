@@ -75,9 +75,7 @@ func (c *Conn) due(links []*link) bool {
 			return true
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.early) > 0
+	return c.hasEarly.Load()
 }
 
 // tend does what there is to do beyond frames that arrive, and reports whether there was
@@ -102,9 +100,11 @@ func (c *Conn) tend(h transport.Handler) bool {
 			worked = true
 		}
 	}
-	for _, e := range c.takeEarly() {
-		h.Lost(e.peer, e.cause)
-		worked = true
+	if c.hasEarly.Load() {
+		for _, e := range c.takeEarly() {
+			h.Lost(e.peer, e.cause)
+			worked = true
+		}
 	}
 	return worked
 }
@@ -117,6 +117,7 @@ func (c *Conn) takeEarly() []loss {
 	}
 	early := c.early
 	c.early = nil
+	c.hasEarly.Store(false)
 	c.busy.Add(int64(-len(early)))
 	return early
 }
