@@ -21,6 +21,11 @@ const (
 	// program's other goroutines have the processor too.
 	looks = 256
 
+	// quickLooks is how often a thread that waits for one operation polls without
+	// letting go of the lock in between: less than a microsecond, in which an answer
+	// often comes.
+	quickLooks = 64
+
 	// yieldsPerReading is how many yields there are for one reading of the clock.
 	yieldsPerReading = 8
 )

@@ -117,7 +117,7 @@ func (e *Engine) work() {
 func (e *Engine) watch(op *Op) {
 	var p pace
 	e.enter()
-	for {
+	for quick := quickLooks; ; quick-- {
 		worked := e.progress()
 		if op.phase == complete {
 			break
@@ -131,7 +131,7 @@ func (e *Engine) watch(op *Op) {
 			}
 			continue
 		}
-		if worked {
+		if worked || quick > 0 && !e.cfg.Crowded {
 			continue
 		}
 		op.spun = true
