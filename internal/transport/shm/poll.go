@@ -26,7 +26,11 @@ func (c *Conn) Ready() bool {
 // Poll implements transport.Poller.
 func (c *Conn) Poll(h transport.Handler) bool {
 	worked := false
-	for _, l := range *c.attached.Load() {
+	links := *c.attached.Load()
+	if len(links) == 1 {
+		links[0].linger()
+	}
+	for _, l := range links {
 		if l.receive(h) {
 			worked = true
 		}
