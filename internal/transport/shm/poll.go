@@ -26,11 +26,7 @@ func (c *Conn) Ready() bool {
 // Poll implements transport.Poller.
 func (c *Conn) Poll(h transport.Handler) bool {
 	worked := false
-	links := *c.attached.Load()
-	if len(links) == 1 {
-		links[0].linger()
-	}
-	for _, l := range links {
+	for _, l := range *c.attached.Load() {
 		if l.receive(h) {
 			worked = true
 		}

@@ -45,18 +45,6 @@ func (l *link) receive(h transport.Handler) bool {
 	return true
 }
 
-// linger looks for a frame for some nanoseconds. Whoever waits for an answer comes back
-// at once when there was none, by way of two packages; what comes meanwhile is seen
-// sooner from here.
-func (l *link) linger() {
-	word, there := l.in.ring.word(l.in.consumed), mark(l.in.consumed)
-	for range 8 {
-		if atomic.LoadUint64(word)&markMask == there {
-			return
-		}
-	}
-}
-
 // receiveOther takes what is not a whole frame, and returns how much of the ring it is.
 func (l *link) receiveOther(h transport.Handler, w, at, size uint64) (uint64, error) {
 	r := &l.in
