@@ -61,6 +61,8 @@ type sender struct {
 	pos  uint64 // of the next frame
 	tail uint64 // as last seen: up to here the peer has consumed
 	job  job
+
+	heard uint64 // position in the peer's ring at the last Send
 }
 
 // job is a payload too large for one frame.

@@ -25,6 +25,8 @@ func (l *link) receive(h transport.Handler) bool {
 	at, length := pos&ringMask, w&lengthMask
 	size := (length + wordBytes + granule - 1) &^ (granule - 1)
 	var err error
+	// The next frame's lines, if the peer is ahead.
+	fetch(r.ring.word(pos+size), r.ring.word(pos+size+granule))
 	if w&^lengthMask != 0 || length < frontBytes-wordBytes || at+size > ringBytes {
 		size, err = l.receiveOther(h, w, at, size)
 	} else {

@@ -2,6 +2,7 @@ package shm
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/muster-mpi/muster/internal/layout"
 	"github.com/muster-mpi/muster/internal/transport"
@@ -25,6 +26,14 @@ func (c *Conn) Send(peer int, h *wire.Header, payload layout.Buffer, token uint6
 	h.Put(front[wordBytes:frontBytes])
 	copy(front[frontBytes:], run)
 	s.publish(size, kindWhole|wire.HeaderBytes+uint64(len(run)))
+	if in := atomic.LoadUint64(&l.in.consumed); in != s.heard {
+		s.heard = in
+	} else {
+		// Several in a row: the next lines were the peer's last, and each would hold
+		// up all stores behind it. In a dialogue the peer looks at them meanwhile, and
+		// fetching them early is fetching them twice.
+		own(s.ring.word(s.pos+2*granule), s.ring.word(s.pos+3*granule))
+	}
 	l.tell()
 	return transport.Taken, nil
 }

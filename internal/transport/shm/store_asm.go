@@ -11,3 +11,14 @@ package shm
 //
 //go:noescape
 func storeRelease(p *uint64, v uint64)
+
+// fetch has the lines of p and q on their way to this core while something else is done,
+// to be read. p and q may be anywhere.
+//
+//go:noescape
+func fetch(p, q *uint64)
+
+// own is fetch to be written.
+//
+//go:noescape
+func own(p, q *uint64)
