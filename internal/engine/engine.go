@@ -139,7 +139,6 @@ type Engine struct {
 	ticker   alarm
 	checker  alarm // bounds what a lost ring can do
 	breaches []breach
-	moved    uint  // whose turn it is of moves
 	moves    []*Op // large messages of which this rank copies parts; see single.go
 
 	ndirty  atomic.Int32

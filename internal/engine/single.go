@@ -25,19 +25,22 @@ import (
 // Each end completes when what it copied and what the other says it copied make
 // up the whole.
 
-// A part is large enough that the system call to copy it does not show, and
-// small enough that the two ends finish together: for messages of up to 512 KiB one
-// for each end is best. 256 KiB one way in parts of a half, a quarter and an eighth:
-// 13, 17 and 22 µs.
+// A part is large enough that the system call to copy it does not show. Of a
+// message alone there are two at least, so that the two ends finish together: 256 KiB
+// one way in parts of a half, a quarter and an eighth take 13, 17 and 22 µs. Where
+// several wait, an end that takes a whole one leaves the next to the other.
 const (
 	minPart = 32 << 10
 	maxPart = 256 << 10
 )
 
 // partOf is how many bytes a part of a message of n bytes has; least is minPart
-// but in tests. Both ends compute it, so it is part of the protocol.
-func partOf(n, least int) int {
-	part := min(max(n/2, least), maxPart)
+// but in tests.
+func partOf(n, least int, alone bool) int {
+	part := min(n, maxPart)
+	if alone {
+		part = min(max(n/2, least), maxPart)
+	}
 	for (n-1)/part >= maxParts {
 		part *= 2
 	}
@@ -53,10 +56,12 @@ const maxParts = 1<<16 - 1
 type move struct {
 	link  transport.Direct
 	addr  uint64 // of the peer's buffer
+	part  int    // bytes of a part
 	word  *atomic.Uint64
 	round uint32
 	slot  int  // of a receive: 1 + number of word; 0: none
 	next  int  // without a word: the first part not claimed
+	turn  int  // bytes copied in this turn, about
 	busy  int  // parts that goroutines of this rank copy now
 	done  int  // bytes copied here
 	other int  // bytes copied by the peer, as it says; -1: it has not said
@@ -97,11 +102,9 @@ func (e *Engine) pull(op *Op, p *peer, h *wire.Header, want int, err error) bool
 		return false
 	}
 	op.phase, op.want, op.remote, op.err = pulling, want, h.ID, err
-	op.move = move{link: link, addr: h.Arg}
+	op.move = move{link: link, addr: h.Arg, part: partOf(want, e.part, len(e.moves) == 0)}
 	p.road.pulls++
-	if want > e.part && !e.cfg.Crowded {
-		e.share(op, p)
-	}
+	e.share(op, p)
 	e.begin(op)
 	return true
 }
@@ -116,9 +119,12 @@ func (e *Engine) begin(op *Op) {
 	}
 }
 
-// share invites the sender to copy as well, if a word is free by which to share
-// the work. Engine.mu is held.
+// share invites the sender to copy as well, if that can pay and a word is free by
+// which to share the work. Engine.mu is held.
 func (e *Engine) share(op *Op, p *peer) {
+	if e.cfg.Crowded || op.want <= e.part {
+		return
+	}
 	in, _ := op.move.link.Claims(p.rank)
 	addr := op.move.link.Reach(p.rank, op.env.Buf)
 	slot := bits.TrailingZeros16(^p.road.taken)
@@ -132,7 +138,7 @@ func (e *Engine) share(op *Op, p *peer) {
 	v.word.Store(uint64(v.round) << 32)
 	e.reply(p, frame{h: wire.Header{
 		Kind: wire.Grant, ID: op.remote, Arg: op.id, Bytes: uint64(op.want),
-		Tag: int64(addr), Context: uint32(v.slot), Layout: v.round,
+		Tag: int64(addr), Context: uint32(v.slot), Layout: v.round, Source: uint32(v.part),
 	}})
 }
 
@@ -140,25 +146,29 @@ func (e *Engine) share(op *Op, p *peer) {
 // this rank to help. Engine.mu is held.
 func (e *Engine) push(op *Op, p *peer, h *wire.Header) error {
 	link := e.direct(p)
-	if link == nil || h.Context < 1 || h.Context > transport.ClaimWords || uint64(h.Tag)+h.Bytes < h.Bytes {
-		return fmt.Errorf("%w: Grant to push to address %#x by word %d", ErrProtocol, h.Tag, h.Context)
+	if link == nil || h.Context < 1 || h.Context > transport.ClaimWords || uint64(h.Tag)+h.Bytes < h.Bytes ||
+		h.Source < 1 || (h.Bytes-1)/uint64(h.Source) >= maxParts {
+		return fmt.Errorf("%w: Grant to push to address %#x by word %d in parts of %d bytes", ErrProtocol, h.Tag, h.Context, h.Source)
 	}
 	_, out := link.Claims(p.rank)
 	if out == nil || e.cfg.Crowded {
 		return nil // the receiver does it all
 	}
 	op.phase, op.remote, op.want = pushing, h.Arg, int(h.Bytes)
-	op.move = move{link: link, addr: uint64(h.Tag), word: &out[h.Context-1], round: h.Layout, other: -1}
+	op.move = move{
+		link: link, addr: uint64(h.Tag), part: int(h.Source),
+		word: &out[h.Context-1], round: h.Layout, other: -1,
+	}
 	e.begin(op)
 	return nil
 }
 
 // claim takes the next part of op's message for this end; false if none is left.
 // Engine.mu is held.
-func (e *Engine) claim(op *Op) (off, end int, ok bool) {
-	part := partOf(op.want, e.part)
-	parts := (op.want + part - 1) / part
+func (op *Op) claim() (off, end int, ok bool) {
 	v, i := &op.move, 0
+	part := v.part
+	parts := (op.want + part - 1) / part
 	if v.word == nil {
 		if i = v.next; i == parts {
 			return 0, 0, false
@@ -191,9 +201,8 @@ func (e *Engine) move() bool {
 		e.mu.Unlock()
 		return false
 	}
-	e.moved++
-	op := e.moves[e.moved%uint(len(e.moves))]
-	off, end, ok := e.claim(op)
+	op := e.next()
+	off, end, ok := op.claim()
 	if !ok {
 		e.claimed(op)
 		e.mu.Unlock()
@@ -225,6 +234,23 @@ func (e *Engine) move() bool {
 	}
 	e.mu.Unlock()
 	return true
+}
+
+// turnBytes is how much of a message is copied before another one has its turn.
+const turnBytes = 2 << 20
+
+// next returns the message to copy a part of: the oldest, so that each is complete
+// as soon as can be, but a large one lets the others in now and then. Engine.mu is
+// held.
+func (e *Engine) next() *Op {
+	op := e.moves[0]
+	if op.move.turn += op.move.part; op.move.turn > turnBytes && len(e.moves) > 1 {
+		op.move.turn = 0
+		copy(e.moves, e.moves[1:])
+		e.moves[len(e.moves)-1] = op
+		op = e.moves[0]
+	}
+	return op
 }
 
 // claimed notes that no part of op's message is left for this end. Engine.mu is
@@ -278,6 +304,7 @@ func (e *Engine) endMove(op *Op, err error) {
 		p := e.peer(op.peer)
 		if op.move.slot > 0 {
 			p.road.taken &^= 1 << (op.move.slot - 1)
+			e.shareNext(p)
 		}
 		if p.road.pulls--; p.road.pulls == 0 && p.byeDue {
 			p.byeDue = false
@@ -285,6 +312,20 @@ func (e *Engine) endMove(op *Op, err error) {
 		}
 	}
 	e.finish(op, err)
+}
+
+// shareNext invites p to the first message that could not be shared before for
+// want of a word, and that nobody has begun. Engine.mu is held.
+func (e *Engine) shareNext(p *peer) {
+	if e.gone(p) != nil {
+		return
+	}
+	for _, op := range e.moves {
+		if v := &op.move; op.phase == pulling && op.peer == p.rank && v.word == nil && v.next == 0 {
+			e.share(op, p)
+			return
+		}
+	}
 }
 
 // abandonMove ends op for want of its peer, or of the job, as soon as no
