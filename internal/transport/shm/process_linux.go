@@ -32,13 +32,15 @@ func (p *process) alive() error {
 	if p.fd < 0 {
 		return os.ErrClosed
 	}
-	ask := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}
+	ask := unix.PollFd{Fd: int32(p.fd), Events: unix.POLLIN}
+	var now unix.Timespec
 	for {
-		n, err := unix.Poll(ask, 0)
+		// Raw as in vm: it does not wait.
+		n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&ask)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
 		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return fmt.Errorf("poll of process %d: %w", p.pid, err)
+		case errno == unix.EINTR:
+		case errno != 0:
+			return fmt.Errorf("poll of process %d: %w", p.pid, errno)
 		case n > 0:
 			return fmt.Errorf("process %d: %w", p.pid, os.ErrProcessDone)
 		default:
