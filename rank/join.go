@@ -125,7 +125,7 @@ func newJob(conn *boot.Conn, w *pb.Welcome, files []*os.File) (*job, error) {
 		EagerBytes:      int(w.Settings.GetEagerBytes()),
 		UnexpectedBytes: w.Settings.GetUnexpectedBytes(),
 		Records:         records,
-		Crowded:         w.Settings.GetRanksPerCoreHundredths() > 100,
+		Crowded:         crowded(w),
 		Lost:            ctl.lost,
 	})
 	ctl.engine = j.engine

@@ -69,6 +69,7 @@ func (x *broker) open(r int, e *engine.Engine) ([]transport.Conn, func(int) tran
 	links := stream.New(stream.Config{
 		Self: r, Size: len(x.ends),
 		Connect: func(peer int) error { return x.connect(r, peer) },
+		Spin:    -1, // its peers are goroutines of this process, which need the processor
 	}, e)
 	x.mu.Lock()
 	x.ends[r] = links
