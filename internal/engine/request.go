@@ -137,12 +137,7 @@ func (e *Engine) Test(r Ref) (Status, bool, error) {
 		return EmptyStatus, true, nil
 	}
 	e.mu.Lock()
-	if op := r.live(); op != nil && op.phase != complete && len(e.pollers) > 0 {
-		e.mu.Unlock()
-		e.drive()
-		e.mu.Lock()
-	}
-	op := r.live()
+	op := e.current(r)
 	switch {
 	case op == nil:
 		e.mu.Unlock()
@@ -158,6 +153,19 @@ func (e *Engine) Test(r Ref) (Status, bool, error) {
 	return status, true, err
 }
 
+// current returns r's operation as it is after a look at the links; nil if r is
+// stale. Engine.mu is held, and given up meanwhile.
+func (e *Engine) current(r Ref) *Op {
+	op := r.live()
+	if op == nil || op.phase == complete || len(e.pollers) == 0 {
+		return op
+	}
+	e.mu.Unlock()
+	e.drive()
+	e.mu.Lock()
+	return r.live()
+}
+
 // Peek reports whether r is complete, and how, without ending it
 // (MPI_Request_get_status).
 func (e *Engine) Peek(r Ref) (Status, bool, error) {
@@ -166,7 +174,7 @@ func (e *Engine) Peek(r Ref) (Status, bool, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	op := r.live()
+	op := e.current(r)
 	switch {
 	case op == nil:
 		return Status{}, false, ErrStale

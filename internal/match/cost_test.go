@@ -52,6 +52,7 @@ func fill(m *Matcher, messages []Message) {
 	for i := range messages {
 		m.Arrive(&messages[i])
 	}
+	m.Find(1<<20, 0) // finds nothing, and builds the index
 }
 
 func empty(m *Matcher, messages []Message) {
@@ -87,6 +88,7 @@ func TestBurstsThatRepeatKeepTheirTable(t *testing.T) {
 			few[i] = Recv{Source: 1, Tag: int64(i)}
 			m.Post(&few[i])
 		}
+		m.Claim(1<<20, 0) // finds nothing, and builds the index
 		for i := range few {
 			m.Withdraw(&few[i])
 		}

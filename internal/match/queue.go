@@ -52,9 +52,10 @@ const (
 	asReceives role = true
 )
 
-// A queue no longer than scanLimit is searched from its head, which is cheaper than
-// keeping an index. The index goes when the queue has shrunk to dropLimit; the gap
-// between the two pays for building it.
+// A queue is searched from its head, and a search that has passed scanLimit entries
+// without a match builds an index. So a queue whose entries are taken in their order,
+// however long, never pays for one. The index goes when the queue has shrunk to
+// dropLimit; the gap between the two pays for building it.
 const (
 	scanLimit = 8
 	dropLimit = 2
@@ -82,11 +83,8 @@ func (q *queue) push(e *entry, as role) {
 	}
 	q.tail = e
 	q.n++
-	switch {
-	case q.indexed:
+	if q.indexed {
 		q.list(e, as)
-	case q.n > scanLimit:
-		q.build(as)
 	}
 }
 
@@ -148,35 +146,49 @@ func (q *queue) unlist(e *entry, as role) {
 
 // find returns the first message that a receive with this source and tag matches.
 func (q *queue) find(source int32, tag int64) *entry {
-	if q.indexed {
-		p := patternOf(source, tag)
-		if p == wild {
-			return q.head
+	if !q.indexed {
+		passed := 0
+		for e := q.head; e != nil; e = e.links.order.next {
+			if (e.Source == source || source == AnySource) && (e.Tag == tag || tag == AnyTag) {
+				return e
+			}
+			if passed++; passed > scanLimit {
+				q.build(asMessages)
+				break
+			}
 		}
-		return q.index.first(source, tag, p)
-	}
-	for e := q.head; e != nil; e = e.links.order.next {
-		if (e.Source == source || source == AnySource) && (e.Tag == tag || tag == AnyTag) {
-			return e
+		if !q.indexed {
+			return nil
 		}
 	}
-	return nil
+	p := patternOf(source, tag)
+	if p == wild {
+		return q.head
+	}
+	return q.index.first(source, tag, p)
 }
 
 // findReceive returns the first receive that matches a message from source with tag.
 func (q *queue) findReceive(source int32, tag int64) *entry {
-	if q.indexed {
-		e := q.index.first(source, tag, exact)
-		e = earlier(e, q.index.first(source, AnyTag, wildTag))
-		e = earlier(e, q.index.first(AnySource, tag, wildSource))
-		return earlier(e, q.index.first(AnySource, AnyTag, wild))
-	}
-	for e := q.head; e != nil; e = e.links.order.next {
-		if (e.Source == source || e.Source == AnySource) && (e.Tag == tag || e.Tag == AnyTag) {
-			return e
+	if !q.indexed {
+		passed := 0
+		for e := q.head; e != nil; e = e.links.order.next {
+			if (e.Source == source || e.Source == AnySource) && (e.Tag == tag || e.Tag == AnyTag) {
+				return e
+			}
+			if passed++; passed > scanLimit {
+				q.build(asReceives)
+				break
+			}
+		}
+		if !q.indexed {
+			return nil
 		}
 	}
-	return nil
+	e := q.index.first(source, tag, exact)
+	e = earlier(e, q.index.first(source, AnyTag, wildTag))
+	e = earlier(e, q.index.first(AnySource, tag, wildSource))
+	return earlier(e, q.index.first(AnySource, AnyTag, wild))
 }
 
 func earlier(a, b *entry) *entry {

@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"github.com/muster-mpi/muster/internal/layout"
+	"github.com/muster-mpi/muster/internal/transport"
+	"github.com/muster-mpi/muster/internal/wire"
+)
+
+// directStand is a stand whose links copy between memories: from and to a piece
+// of memory of the test's, at address 1000.
+type directStand struct {
+	*stand
+	memory  []byte
+	in, out [transport.ClaimWords]atomic.Uint64
+	fail    error
+}
+
+const directBase = 1000
+
+func newDirectStand(t testing.TB) *directStand {
+	s := &directStand{stand: newStand(t), memory: make([]byte, 4096)}
+	s.part = 16
+	s.route = func(int) transport.Conn { return s }
+	return s
+}
+
+func (s *directStand) Reach(_ int, b layout.Buffer) uint64 {
+	if _, ok := b.Contiguous(); !ok {
+		return 0
+	}
+	return directBase
+}
+
+func (s *directStand) Pull(_ int, dst []byte, addr uint64) error {
+	copy(dst, s.memory[addr-directBase:])
+	return s.fail
+}
+
+func (s *directStand) Push(_ int, addr uint64, src []byte) error {
+	copy(s.memory[addr-directBase:], src)
+	return s.fail
+}
+
+func (s *directStand) Claims(int) (in, out *[transport.ClaimWords]atomic.Uint64) {
+	return &s.in, &s.out
+}
+
+// settle does what a thread that waits would do.
+func (s *directStand) settle() {
+	for s.move() {
+	}
+	s.work()
+}
+
+// offer delivers an Offer of n bytes that can be pulled.
+func (s *directStand) offer(n int) {
+	s.deliver(1, wire.Header{Kind: wire.Offer, Source: 1, ID: 77, Bytes: uint64(n), Arg: directBase})
+}
+
+// granted starts a send of n bytes and has peer 1 invite this rank to push it, in
+// parts of 16 bytes. It returns the send's number.
+func (s *directStand) invited(n int) (Ref, uint64) {
+	r := s.isend(1, Standard, n)
+	id := s.last(1, wire.Offer).h.ID
+	s.deliver(1, wire.Header{Kind: wire.Grant, ID: id, Arg: 5, Bytes: uint64(n), Tag: directBase, Context: 1, Layout: 3, Source: 16})
+	return r, id
+}
+
+// What a peer says of a single copy is held against what it can know.
+func TestLiesAboutSingleCopiesAreFound(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		do   func(s *directStand)
+	}{
+		{"Pulled of nothing", func(s *directStand) { s.deliver(1, wire.Header{Kind: wire.Pulled, ID: 1<<32 | 1, Bytes: 1, Arg: 1}) }},
+		{"Pulled of a receive", func(s *directStand) {
+			r := s.irecv(1, make([]byte, 8))
+			s.deliver(1, wire.Header{Kind: wire.Pulled, ID: r.op.id, Bytes: 8, Arg: 8})
+		}},
+		{"Pulled by another rank", func(s *directStand) {
+			s.isend(2, Standard, 100)
+			s.deliver(1, wire.Header{Kind: wire.Pulled, ID: s.last(2, wire.Offer).h.ID, Bytes: 100, Arg: 100})
+		}},
+		{"Pulled more than was offered", func(s *directStand) {
+			s.isend(1, Standard, 100)
+			s.deliver(1, wire.Header{Kind: wire.Pulled, ID: s.last(1, wire.Offer).h.ID, Bytes: 101, Arg: 101})
+		}},
+		{"Pulled more than was wanted", func(s *directStand) {
+			s.isend(1, Standard, 100)
+			s.deliver(1, wire.Header{Kind: wire.Pulled, ID: s.last(1, wire.Offer).h.ID, Bytes: 100, Arg: 50})
+		}},
+		{"Pulled a part, and nobody was invited", func(s *directStand) {
+			s.isend(1, Standard, 100)
+			s.deliver(1, wire.Header{Kind: wire.Pulled, ID: s.last(1, wire.Offer).h.ID, Bytes: 50, Arg: 100})
+		}},
+		{"Pulled what this rank has pushed", func(s *directStand) {
+			s.out[0].Store(3 << 32)
+			_, id := s.invited(100)
+			s.settle()
+			s.deliver(1, wire.Header{Kind: wire.Pulled, ID: id, Bytes: 100, Arg: 100})
+		}},
+		{"Pulled twice", func(s *directStand) {
+			_, id := s.invited(100)
+			s.deliver(1, wire.Header{Kind: wire.Pulled, ID: id, Bytes: 40, Arg: 100})
+			s.deliver(1, wire.Header{Kind: wire.Pulled, ID: id, Bytes: 40, Arg: 100})
+		}},
+		{"Pushed for nothing", func(s *directStand) { s.deliver(1, wire.Header{Kind: wire.Pushed, ID: 1<<32 | 1, Bytes: 1}) }},
+		{"Pushed where nobody was invited", func(s *directStand) {
+			s.cfg.Crowded = true
+			r := s.irecv(1, make([]byte, 100))
+			s.Deliver(1, &wire.Header{Kind: wire.Offer, Source: 1, ID: 77, Bytes: 100, Arg: directBase}, layout.Buffer{})
+			s.deliver(1, wire.Header{Kind: wire.Pushed, ID: r.op.id, Bytes: 16})
+		}},
+		{"Pushed what this rank has pulled", func(s *directStand) {
+			r := s.irecv(1, make([]byte, 100))
+			s.Deliver(1, &wire.Header{Kind: wire.Offer, Source: 1, ID: 77, Bytes: 100, Arg: directBase}, layout.Buffer{})
+			s.in[0].Store(1<<32 | 1<<16) // the peer claims one part
+			s.settle()
+			s.deliver(1, wire.Header{Kind: wire.Pushed, ID: r.op.id, Bytes: 100})
+		}},
+		{"Grant by no word", func(s *directStand) {
+			s.isend(1, Standard, 100)
+			s.deliver(1, wire.Header{Kind: wire.Grant, ID: s.last(1, wire.Offer).h.ID, Bytes: 100, Tag: directBase, Source: 16})
+		}},
+		{"Grant by a word beyond the last", func(s *directStand) {
+			s.isend(1, Standard, 100)
+			s.deliver(1, wire.Header{Kind: wire.Grant, ID: s.last(1, wire.Offer).h.ID, Bytes: 100, Tag: directBase, Source: 16, Context: transport.ClaimWords + 1})
+		}},
+		{"Grant in parts of nothing", func(s *directStand) {
+			s.isend(1, Standard, 100)
+			s.deliver(1, wire.Header{Kind: wire.Grant, ID: s.last(1, wire.Offer).h.ID, Bytes: 100, Tag: directBase, Context: 1})
+		}},
+		{"Grant in more parts than a word counts", func(s *directStand) {
+			s.isend(1, Standard, 100_000)
+			s.deliver(1, wire.Header{Kind: wire.Grant, ID: s.last(1, wire.Offer).h.ID, Bytes: 100_000, Tag: directBase, Context: 1, Source: 1})
+		}},
+		{"Grant of memory that wraps around", func(s *directStand) {
+			s.isend(1, Standard, 100)
+			s.deliver(1, wire.Header{Kind: wire.Grant, ID: s.last(1, wire.Offer).h.ID, Bytes: 1 << 62, Tag: 1<<63 - 1, Context: 1, Source: 16})
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newDirectStand(t)
+			c.do(s)
+			s.settle()
+			if len(s.lost[1]) != 1 || !errors.Is(s.lost[1][0], ErrProtocol) {
+				t.Errorf("lost %v, want rank 1 for ErrProtocol", s.lost)
+			}
+		})
+	}
+}
+
+// A sender that comes to a claim word when it serves a later message takes
+// nothing of it.
+func TestLateSenderClaimsNothingOfALaterMessage(t *testing.T) {
+	s := newDirectStand(t)
+	s.out[0].Store(4 << 32) // the receiver is done with round 3 and has begun the next
+	r, id := s.invited(100)
+	s.settle()
+	if w := s.out[0].Load(); w != 4<<32 {
+		t.Errorf("the word is %#x, want %#x", w, uint64(4)<<32)
+	}
+	s.deliver(1, wire.Header{Kind: wire.Pulled, ID: id, Bytes: 100, Arg: 100})
+	if _, done, err := s.Test(r); !done || err != nil {
+		t.Errorf("the send: done %t, %v", done, err)
+	}
+}
+
+// A copy that fails leaves the operation to whoever knows whether the peer died:
+// until then it is pending, and after Fail it has failed.
+func TestFailedSingleCopyEndsWithThePeer(t *testing.T) {
+	s := newDirectStand(t)
+	s.fail = errors.New("no such process")
+	r := s.irecv(1, make([]byte, 100))
+	s.offer(100)
+	s.settle()
+	if len(s.lost[1]) != 1 || !errors.Is(s.lost[1][0], s.fail) {
+		t.Fatalf("lost: %v", s.lost)
+	}
+	if _, done, err := s.Peek(r); done {
+		t.Fatalf("complete before anybody decided, with %v", err)
+	}
+	s.Fail(1, errGone)
+	if _, done, err := s.Test(r); !done || !errors.Is(err, ErrFailed) {
+		t.Errorf("after Fail: done %t, %v", done, err)
+	}
+	if p := s.peer(1); p.road.taken != 0 || p.road.pulls != 0 {
+		t.Errorf("words %b taken, %d pulls", p.road.taken, p.road.pulls)
+	}
+}
+
+// What a receiver gives up, the peer can claim no part of any more.
+func TestAbandonedCopyCannotBeClaimed(t *testing.T) {
+	s := newDirectStand(t)
+	s.irecv(1, make([]byte, 100))
+	s.Deliver(1, &wire.Header{Kind: wire.Offer, Source: 1, ID: 77, Bytes: 100, Arg: directBase}, layout.Buffer{})
+	round := s.in[0].Load() >> 32
+	s.Fail(1, errGone)
+	if got := s.in[0].Load() >> 32; got == round {
+		t.Errorf("round %d can still be claimed", round)
+	}
+}
