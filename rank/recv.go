@@ -43,10 +43,11 @@ func RecvView[T any](ctx context.Context, c *Comm, source int, tag Tag, v dataty
 // to the receive until the Request completes: it may be neither read nor written,
 // nor given to another receive. The order of the calls is the order in which
 // receives get messages that both match. Errors, of the Request: as Recv.
-func Irecv[T any](c *Comm, source int, tag Tag, buf []T) Request {
+func Irecv[T any](c *Comm, source int, tag Tag, buf []T) (r Request) {
 	var p payload
 	load(&p, buf)
-	return c.irecv(record.OpIrecv, source, tag, &p)
+	c.startRecv(&r, record.OpIrecv, source, tag, &p)
+	return r
 }
 
 // IrecvView starts a RecvView; as Irecv.
@@ -104,22 +105,25 @@ func (c *Comm) recv(ctx context.Context, op record.Op, source int, tag Tag, p *p
 	return s, err
 }
 
+// irecv is startRecv where the copy of the Request does not count.
 func (c *Comm) irecv(op record.Op, source int, tag Tag, p *payload) (r Request) {
-	if err := c.checkRecv(op, source, tag, p); err != nil {
-		r.early = err
-		return r
+	c.startRecv(&r, op, source, tag, p)
+	return r
+}
+
+// startRecv starts a receive; as startSend.
+func (c *Comm) startRecv(r *Request, op record.Op, source int, tag Tag, p *payload) {
+	if r.early = c.checkRecv(op, source, tag, p); r.early != nil {
+		return
 	}
-	r.c, r.op, r.peer, r.tag, r.elem = c, op, source, tag, p.elem
+	var err error
 	if source == Null {
 		r.ref = c.job.engine.Completed(nil, fromNull)
-		return r
+	} else if r.ref, err = c.job.engine.Irecv(c.envelope(op, engine.Standard, source, tag, p)); err != nil {
+		r.early = c.fail(op.String(), source, tag, err)
+		return
 	}
-	ref, err := c.job.engine.Irecv(c.envelope(op, engine.Standard, source, tag, p))
-	if err != nil {
-		return Request{early: c.fail(op.String(), source, tag, err)}
-	}
-	r.ref = ref
-	return r
+	r.c, r.op, r.peer, r.tag, r.elem = c, op, source, tag, p.elem
 }
 
 // failRecv makes the error of a receive of elements of elem bytes whose status

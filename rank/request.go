@@ -33,12 +33,18 @@ func (r Request) IsNull() bool { return r.c == nil && r.early == nil }
 // caller's again. If ctx ends first, the error is ErrPending with its
 // cause, and r goes on: wait again, or Cancel. Only one goroutine may wait for a
 // request: ErrConcurrent. Errors: those of the operation, ErrRequest.
-func (r Request) Wait(ctx context.Context) (Status, error) {
+func (r Request) Wait(ctx context.Context) (Status, error) { return r.wait(ctx) }
+
+// wait is Wait without a copy of r.
+func (r *Request) wait(ctx context.Context) (Status, error) {
 	if r.c == nil {
 		return emptyStatus, r.early
 	}
 	s, err := r.c.job.engine.Wait(ctx, r.ref)
-	return r.finish(s, err)
+	if err != nil {
+		return r.finish(s, err)
+	}
+	return statusOf(s, r.elem), nil
 }
 
 // Test reports whether r is complete, and ends it if so, as Wait does (MPI_Test).
@@ -144,7 +150,7 @@ func (r Request) live() bool {
 }
 
 // finish tells the engine's outcome in this package's terms.
-func (r Request) finish(s engine.Status, err error) (Status, error) {
+func (r *Request) finish(s engine.Status, err error) (Status, error) {
 	status := statusOf(s, r.elem)
 	switch {
 	case err == nil:

@@ -65,8 +65,9 @@ func WaitAllStatus(ctx context.Context, rs ...Request) ([]Status, error) {
 
 func waitAll(ctx context.Context, rs []Request, statuses []Status) error {
 	var errs []error
-	for i, r := range rs {
-		s, err := r.Wait(ctx)
+	for i := range rs {
+		r := &rs[i]
+		s, err := r.wait(ctx)
 		if statuses != nil {
 			statuses[i] = s
 		}
