@@ -12,7 +12,7 @@ import (
 // the message may be waiting for this very core: then nothing but yielding makes
 // sense, each time.
 const (
-	spinFor  = 50 * time.Microsecond  // at full speed, with a core of one's own
+	spinFor  = 20 * time.Microsecond  // at full speed, with a core of one's own
 	yieldFor = 500 * time.Microsecond // all in all, with a core of one's own
 	crowdFor = 100 * time.Microsecond // all in all, where ranks exceed cores
 

@@ -11,6 +11,7 @@ import (
 	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/internal/segment"
 	pb "github.com/muster-mpi/muster/proto"
+	"golang.org/x/sys/unix"
 )
 
 // host is the job on this host. One goroutine, run, owns every field below
@@ -21,6 +22,7 @@ type host struct {
 	procsPerRank int          // GOMAXPROCS
 	usable       int          // CPUs, in hundredths
 	cpus         int          // the same rounded up
+	affinity     unix.CPUSet  // the CPUs that the agent may use
 	ranks        []*rankState // of this host, in order
 	byRank       map[int]*rankState
 	table        *table
@@ -111,6 +113,7 @@ func newHost(start *pb.Start) *host {
 		usable:    usableCPUs(),
 	}
 	h.cpus = ceil(h.usable, 100)
+	unix.SchedGetaffinity(0, &h.affinity)
 	if start.Settings == nil {
 		start.Settings = new(pb.Settings)
 	}
@@ -203,6 +206,9 @@ func (h *host) onStarted(r *rankState, b birth) {
 		f()
 	}
 	r.early = nil
+	if r.spread {
+		time.AfterFunc(looseAfter, func() { h.post(func() { h.loosen(r) }) })
+	}
 	if h.ending {
 		// It was born when the signal went round.
 		h.table.signal(syscall.SIGKILL)

@@ -128,6 +128,7 @@ func (h *host) onHello(r *rankState, c *boot.Conn, m *pb.Hello) {
 	if err != nil {
 		h.fail(failure{rank: r.rank, code: ExitResource, what: "cannot join: " + err.Error()})
 	}
+	h.loosen(r)
 	r.build = m.GetBuild()
 	r.out = newQueue[packet]()
 	go converse(c, r.out)

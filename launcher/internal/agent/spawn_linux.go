@@ -47,10 +47,7 @@ func (s *spawner) all() *spawnError {
 	}
 	defer null.Close()
 	s.null = null
-	if s.h.start.GetBindCores() {
-		s.cores = cores()
-		unix.SchedGetaffinity(0, &s.affinity)
-	}
+	s.cores, s.affinity = cores(), s.h.affinity
 	for _, app := range s.h.start.GetApps() {
 		program, err := findProgram(app)
 		if err != nil {
@@ -141,7 +138,8 @@ type birth struct {
 	listener *boot.Listener
 	streams  [2]*stream
 	stdin    *os.File // nil unless it reads the launcher's input
-	cpus     []int
+	cpus     []int    // that it is bound to
+	spread   bool     // it begins on a share of the cores; see spread_linux.go
 }
 
 // one starts rank r.
@@ -181,10 +179,14 @@ func (s *spawner) one(r *rankState, program string) error {
 			return err
 		}
 	}
-	if s.cores != nil {
-		b.cpus = place(s.cores, r.local, len(s.h.ranks))
-		if unix.SchedSetaffinity(0, cpuSet(b.cpus)) == nil {
+	if bind := s.h.start.GetBindCores(); bind || s.spreads() {
+		cpus := place(s.cores, r.local, len(s.h.ranks))
+		if unix.SchedSetaffinity(0, cpuSet(cpus)) == nil {
 			defer unix.SchedSetaffinity(0, &s.affinity)
+			b.spread = !bind
+		}
+		if bind {
+			b.cpus = cpus
 		}
 	}
 	const doorNumber = 3 // after standard input, output and error

@@ -81,6 +81,15 @@ func (t *table) signal(sig syscall.Signal) {
 	}
 }
 
+// alive calls f with the number of p unless p has ended. It stays p's meanwhile.
+func (t *table) alive(p *process, f func(pid int)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !p.ended {
+		f(p.pid)
+	}
+}
+
 // signal needs table.mu. As long as the process is not reaped its number, which
 // is also its group's, belongs to nobody else; reaping needs the same lock.
 func (p *process) signal(sig syscall.Signal) {
