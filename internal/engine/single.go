@@ -54,19 +54,20 @@ const maxParts = 1<<16 - 1
 
 // move is one end of a message that is copied once.
 type move struct {
-	link  transport.Direct
-	addr  uint64 // of the peer's buffer
-	part  int    // bytes of a part
-	word  *atomic.Uint64
-	round uint32
-	slot  int  // of a receive: 1 + number of word; 0: none
-	next  int  // without a word: the first part not claimed
-	turn  int  // bytes copied in this turn, about
-	busy  int  // parts that goroutines of this rank copy now
-	done  int  // bytes copied here
-	other int  // bytes copied by the peer, as it says; -1: it has not said
-	over  bool // this end claims no more
-	told  bool // and has told the peer what it copied
+	link   transport.Direct
+	addr   uint64 // of the peer's buffer
+	part   int    // bytes of a part
+	word   *atomic.Uint64
+	round  uint32
+	slot   int  // of a receive: 1 + number of word; 0: none
+	next   int  // without a word: the first part not claimed
+	turn   int  // bytes copied in this turn, about
+	busy   int  // parts that goroutines of this rank copy now
+	done   int  // bytes copied here
+	other  int  // bytes copied by the peer, as it says; -1: it has not said
+	over   bool // this end claims no more
+	told   bool // and has told the peer what it copied
+	broken bool // it waits for its end: a copy has failed, or it was abandoned
 }
 
 // road is what a rank knows of copying between its memory and a peer's.
@@ -222,14 +223,16 @@ func (e *Engine) move() bool {
 	}
 	e.mu.Lock()
 	v.busy--
-	v.done += end - off
-	switch {
-	case err != nil:
-		// Mostly the peer has died. Whoever decides that ends op by Fail.
-		v.over, v.told = true, true
+	if err != nil {
+		// Mostly the peer has died. Whoever decides that ends op by Fail, or has
+		// done so meanwhile and left it to us.
+		v.over, v.broken = true, true
 		e.leaveMoves(op)
 		e.news(op.peer, fmt.Errorf("copying %d bytes: %w", end-off, err), false)
-	case v.over:
+	} else {
+		v.done += end - off
+	}
+	if v.over {
 		e.concludeMove(op)
 	}
 	e.mu.Unlock()
@@ -278,6 +281,9 @@ func (e *Engine) concludeMove(op *Op) {
 	p := e.peer(op.peer)
 	if err := e.gone(p); err != nil {
 		e.endMove(op, err)
+		return
+	}
+	if v.broken {
 		return
 	}
 	if !v.told {
@@ -337,7 +343,7 @@ func (e *Engine) abandonMove(op *Op, err error) {
 		// Never the word of a later message: its slot is ours until endMove.
 		v.word.Store(uint64(v.round+1) << 32)
 	}
-	v.over, v.told, v.other, op.err = true, true, -1, err
+	v.over, v.broken, op.err = true, true, err
 	e.leaveMoves(op)
 	if v.busy == 0 {
 		e.endMove(op, err)

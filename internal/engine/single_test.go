@@ -17,6 +17,7 @@ type directStand struct {
 	memory  []byte
 	in, out [transport.ClaimWords]atomic.Uint64
 	fail    error
+	during  func() // called in each copy
 }
 
 const directBase = 1000
@@ -36,6 +37,9 @@ func (s *directStand) Reach(_ int, b layout.Buffer) uint64 {
 }
 
 func (s *directStand) Pull(_ int, dst []byte, addr uint64) error {
+	if s.during != nil {
+		s.during()
+	}
 	copy(dst, s.memory[addr-directBase:])
 	return s.fail
 }
@@ -190,6 +194,25 @@ func TestFailedSingleCopyEndsWithThePeer(t *testing.T) {
 	}
 	if p := s.peer(1); p.road.taken != 0 || p.road.pulls != 0 {
 		t.Errorf("words %b taken, %d pulls", p.road.taken, p.road.pulls)
+	}
+}
+
+// A peer that is given up while a part is copied from it ends the receive once
+// that copy is over, well or not.
+func TestPeerGivenUpDuringACopy(t *testing.T) {
+	for _, fail := range []error{nil, errors.New("no such process")} {
+		s := newDirectStand(t)
+		s.fail = fail
+		s.during = func() { s.Fail(1, errGone) }
+		r := s.irecv(1, make([]byte, 100))
+		s.offer(100)
+		s.settle()
+		if _, done, err := s.Test(r); !done || !errors.Is(err, ErrFailed) {
+			t.Errorf("copy ends with %v: done %t, %v", fail, done, err)
+		}
+		if len(s.moves) != 0 || s.peer(1).road.pulls != 0 {
+			t.Errorf("copy ends with %v: %d copies, %d pulls left", fail, len(s.moves), s.peer(1).road.pulls)
+		}
 	}
 }
 
