@@ -150,9 +150,7 @@ func (e *Engine) queue(p *peer, env *Envelope, slot record.Slot, eager bool) (Re
 	f := frame{ctx: env.Context, op: op.id}
 	env.header(&f.h, kind)
 	if !eager {
-		if d := e.direct(p); d != nil {
-			f.h.Arg = d.Reach(p.rank, env.Buf)
-		}
+		f.h.Arg = e.reach(p, env.Buf)
 	}
 	if eager {
 		f.buf = env.Buf

@@ -125,15 +125,15 @@ func (p *directPort) reach(peer int, addr uint64, n int) ([]byte, error) {
 	return p.net.memory[addr>>32-1][off : off+n], nil
 }
 
-func (p *directPort) Pull(peer int, dst []byte, addr uint64) error {
-	src, err := p.reach(peer, addr, len(dst))
-	copy(dst, src)
+func (p *directPort) Pull(peer int, dst layout.Buffer, addr uint64) error {
+	src, err := p.reach(peer, addr, dst.Len())
+	dst.WriteAt(src, 0)
 	return err
 }
 
-func (p *directPort) Push(peer int, addr uint64, src []byte) error {
-	dst, err := p.reach(peer, addr, len(src))
-	copy(dst, src)
+func (p *directPort) Push(peer int, addr uint64, src layout.Buffer) error {
+	dst, err := p.reach(peer, addr, src.Len())
+	src.ReadAt(dst, 0)
 	return err
 }
 

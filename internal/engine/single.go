@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/muster-mpi/muster/internal/layout"
 	"github.com/muster-mpi/muster/internal/transport"
 	"github.com/muster-mpi/muster/internal/wire"
 )
@@ -17,7 +18,7 @@ import (
 // of which the receiver claims the next from the front and the sender from the
 // back, in one word of memory that they share, until the two meet.
 //
-//	Offer   sender's address
+//	Offer   sender's address; pushes, if its buffer has many runs and it has to copy
 //	Grant   receiver's address, which word, its round; only if both may copy
 //	Pulled  how much the receiver has copied and how much it wanted; ends the send
 //	Pushed  how much the sender has copied; only if any
@@ -46,6 +47,15 @@ func partOf(n, least int, alone bool) int {
 	}
 	return part
 }
+
+// pushes is what an Offer has in place of an address when only the sender can
+// copy: a system call takes many runs of the memory of its own process, and one of
+// the other's.
+const pushes = 1
+
+// minGrain is the average run from which on a system call is worth its list of
+// runs; shorter ones are packed into the link.
+const minGrain = 256
 
 // A claim word is round<<32 | parts claimed from the back<<16 | from the front.
 // The round tells transfers that use the word one after the other apart: a sender
@@ -96,18 +106,41 @@ func (e *Engine) pull(op *Op, p *peer, h *wire.Header, want int, err error) bool
 		return false
 	}
 	link := e.direct(p)
-	if link == nil {
+	if link == nil || op.env.Buf.Grain() < min(minGrain, want) {
 		return false
 	}
-	if _, ok := op.env.Buf.Contiguous(); !ok {
-		return false
-	}
-	op.phase, op.want, op.remote, op.err = pulling, want, h.ID, err
+	op.want, op.remote, op.err = want, h.ID, err
 	op.move = move{link: link, addr: h.Arg, part: partOf(want, e.part, len(e.moves) == 0)}
-	p.road.pulls++
 	e.share(op, p)
-	e.begin(op)
+	if h.Arg == pushes && op.move.slot == 0 {
+		op.move = move{}
+		return false
+	}
+	op.phase = pulling
+	p.road.pulls++
+	if h.Arg == pushes {
+		op.move.over = true
+		e.concludeMove(op)
+	} else {
+		e.begin(op)
+	}
 	return true
+}
+
+// reach returns what the Offer of a message to p says of how to copy it. Engine.mu
+// is held.
+func (e *Engine) reach(p *peer, buf layout.Buffer) uint64 {
+	link := e.direct(p)
+	if link == nil || buf.Len() == 0 {
+		return 0
+	}
+	if addr := link.Reach(p.rank, buf); addr != 0 || e.cfg.Crowded || buf.Grain() < minGrain {
+		return addr
+	}
+	if _, out := link.Claims(p.rank); out == nil || link.Reach(p.rank, layout.Of(buf.Run(0))) == 0 {
+		return 0
+	}
+	return pushes
 }
 
 // begin puts op among those that have parts to be copied. Engine.mu is held.
@@ -212,7 +245,7 @@ func (e *Engine) move() bool {
 	v := &op.move
 	v.busy++
 	link, peer, addr := v.link, op.peer, v.addr+uint64(off)
-	buf, _ := op.env.Buf.Slice(off, end).Contiguous()
+	buf := op.env.Buf.Slice(off, end)
 	pulls := op.phase == pulling
 	e.mu.Unlock()
 	var err error

@@ -36,16 +36,16 @@ func (s *directStand) Reach(_ int, b layout.Buffer) uint64 {
 	return directBase
 }
 
-func (s *directStand) Pull(_ int, dst []byte, addr uint64) error {
+func (s *directStand) Pull(_ int, dst layout.Buffer, addr uint64) error {
 	if s.during != nil {
 		s.during()
 	}
-	copy(dst, s.memory[addr-directBase:])
+	dst.WriteAt(s.memory[addr-directBase:], 0)
 	return s.fail
 }
 
-func (s *directStand) Push(_ int, addr uint64, src []byte) error {
-	copy(s.memory[addr-directBase:], src)
+func (s *directStand) Push(_ int, addr uint64, src layout.Buffer) error {
+	src.ReadAt(s.memory[addr-directBase:], 0)
 	return s.fail
 }
 
@@ -212,6 +212,56 @@ func TestPeerGivenUpDuringACopy(t *testing.T) {
 		}
 		if len(s.moves) != 0 || s.peer(1).road.pulls != 0 {
 			t.Errorf("copy ends with %v: %d copies, %d pulls left", fail, len(s.moves), s.peer(1).road.pulls)
+		}
+	}
+}
+
+// A message whose sender alone can copy is granted and left to it; one that wants
+// too much of that, or where nobody shares words, goes over the link.
+func TestSenderAloneCopies(t *testing.T) {
+	s := newDirectStand(t)
+	buf := make([]byte, 1000)
+	r := s.irecv(1, buf)
+	s.deliver(1, wire.Header{Kind: wire.Offer, Source: 1, ID: 77, Bytes: 1000, Arg: pushes})
+	s.settle()
+	grant, told := s.last(1, wire.Grant).h, s.last(1, wire.Pulled).h
+	if grant.ID != 77 || grant.Arg != r.op.id || grant.Tag != directBase || grant.Context != 1 || told.ID != 77 || told.Bytes != 0 || told.Arg != 1000 {
+		t.Fatalf("granted %+v, pulled %+v", grant, told)
+	}
+	s.deliver(1, wire.Header{Kind: wire.Pushed, ID: r.op.id, Bytes: 1000})
+	if st, done, err := s.Test(r); !done || err != nil || st.Bytes != 1000 {
+		t.Errorf("the receive: %+v, done %t, %v", st, done, err)
+	}
+
+	s.peer(1).road.taken = 1<<transport.ClaimWords - 1
+	r = s.irecv(1, buf)
+	s.deliver(1, wire.Header{Kind: wire.Offer, Source: 1, ID: 78, Bytes: 1000, Arg: pushes})
+	if grant := s.last(1, wire.Grant).h; grant.ID != 78 || grant.Tag != 0 || r.op.phase != arriving {
+		t.Errorf("without a free word: granted %+v", grant)
+	}
+}
+
+// A sender whose buffer has long runs offers to push, one with short runs to
+// send.
+func TestStridedBuffersAreOfferedByTheirGrain(t *testing.T) {
+	for _, c := range []struct {
+		run  int
+		want uint64
+	}{{8, 0}, {minGrain - 1, 0}, {minGrain, pushes}, {4096, pushes}} {
+		s := newDirectStand(t)
+		plan, err := layout.Strided(0, c.run, layout.Dim{Count: 20, Stride: 2 * c.run})
+		if err != nil {
+			t.Fatal(err)
+		}
+		buf, err := layout.WithPlan(make([]byte, 40*c.run), plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Isend(&Envelope{Context: s.world, Peer: 1, Buf: buf}); err != nil {
+			t.Fatal(err)
+		}
+		if h := s.last(1, wire.Offer).h; h.Arg != c.want {
+			t.Errorf("runs of %d bytes: offered with %d, want %d", c.run, h.Arg, c.want)
 		}
 	}
 }

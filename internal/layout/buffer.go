@@ -90,6 +90,14 @@ func (b Buffer) Plain() ([]byte, bool) {
 	return b.run(), true
 }
 
+// Grain returns the average length of b's runs, in bytes.
+func (b Buffer) Grain() int {
+	if b.plan == nil {
+		return b.size
+	}
+	return b.plan.mean()
+}
+
 // Contiguous returns the bytes of b if they lie in one run.
 func (b Buffer) Contiguous() ([]byte, bool) {
 	if b.plan == nil {

@@ -73,9 +73,10 @@ type Direct interface {
 	// none: b does not lie in one run, or the link to peer has no such road.
 	Reach(peer int, b layout.Buffer) uint64
 	// Pull copies peer's memory at addr to dst, Push copies src to peer's
-	// memory at addr. An error means that an unknown part was copied.
-	Pull(peer int, dst []byte, addr uint64) error
-	Push(peer int, addr uint64, src []byte) error
+	// memory at addr; dst and src may be of many runs. An error means that an
+	// unknown part was copied.
+	Pull(peer int, dst layout.Buffer, addr uint64) error
+	Push(peer int, addr uint64, src layout.Buffer) error
 	// Claims returns words that both ends of the link share, by which they
 	// agree who copies which part: those of transfers to this rank and those
 	// of transfers to peer. Their use is the engine's; they start as zero.

@@ -24,7 +24,7 @@ type Kind uint8
 const (
 	Invalid   Kind = iota
 	Eager          // a whole message: Context, Space, Source, Tag, Bytes, Layout; ID if FlagSync
-	Offer          // the envelope of a message whose payload waits at the sender: as Eager; ID = sender's operation, Arg = address of the payload that the receiver may pull from, or 0
+	Offer          // the envelope of a message whose payload waits at the sender: as Eager; ID = sender's operation, Arg = address of the payload that the receiver may pull from, 1 if the sender will push it, or 0
 	Grant          // answer to Offer: ID = sender's operation, Arg = receiver's operation, Bytes = bytes wanted. If the receiver pulls: Tag = address that the sender may push to, Context = 1 + the word by which the two share the work, Layout = its round, Source = bytes of a part
 	Bulk           // part of a granted message: ID = receiver's operation, Arg = offset; payload is the part
 	Ack            // a FlagSync message was matched: ID = sender's operation

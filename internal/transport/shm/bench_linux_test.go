@@ -239,7 +239,7 @@ func BenchmarkPull(b *testing.B) {
 			for range b.N {
 				for at := 0; at < size; at += vmPieceBytes {
 					part := dst[at:min(size, at+vmPieceBytes)]
-					if err := c.Pull(1, part, addr+uint64(at%(memoryBytes-vmPieceBytes))); err != nil {
+					if err := c.Pull(1, layout.Of(part), addr+uint64(at%(memoryBytes-vmPieceBytes))); err != nil {
 						b.Fatal(err)
 					}
 				}

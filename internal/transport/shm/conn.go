@@ -92,7 +92,7 @@ type loss struct {
 // system is what a Conn asks of the kernel beyond memory, so that tests can refuse it.
 type system struct {
 	register, barrier func() error
-	readv, writev     func(pid int, local []byte, remote uint64) (int, error)
+	readv, writev     vmCopy
 	watch             func(pid int) (*process, error)
 }
 

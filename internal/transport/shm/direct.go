@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -56,7 +57,7 @@ func (l *link) provable() bool {
 func (l *link) prove() {
 	verdict := uint64(beyond)
 	secret := l.theirs.secret.Load()
-	if b := make([]byte, 8); secret != 0 && l.pull(b, l.theirs.address.Load()) == nil && binary.NativeEndian.Uint64(b) == secret {
+	if b := make([]byte, 8); secret != 0 && l.copy(l.conn.sys.readv, layout.Of(b), l.theirs.address.Load()) == nil && binary.NativeEndian.Uint64(b) == secret {
 		verdict = reachable
 	}
 	l.settleProof(verdict)
@@ -99,19 +100,19 @@ func (c *Conn) Claims(peer int) (in, out *[transport.ClaimWords]atomic.Uint64) {
 var errNoRoad = errors.New("there are no single copies on this link")
 
 // Pull implements transport.Direct.
-func (c *Conn) Pull(peer int, dst []byte, addr uint64) error {
+func (c *Conn) Pull(peer int, dst layout.Buffer, addr uint64) error {
 	l, err := c.road(peer)
 	if err == nil {
-		err = l.pull(dst, addr)
+		err = l.copy(c.sys.readv, dst, addr)
 	}
 	if err != nil {
-		return fmt.Errorf("shm: copying %d bytes from %#x in rank %d: %w", len(dst), addr, peer, err)
+		return fmt.Errorf("shm: copying %d bytes from %#x in rank %d: %w", dst.Len(), addr, peer, err)
 	}
 	return nil
 }
 
 // Push implements transport.Direct.
-func (c *Conn) Push(peer int, addr uint64, src []byte) error {
+func (c *Conn) Push(peer int, addr uint64, src layout.Buffer) error {
 	l, err := c.road(peer)
 	if err == nil {
 		// To read what was never meant is found out afterwards, to write it is too late
@@ -122,7 +123,7 @@ func (c *Conn) Push(peer int, addr uint64, src []byte) error {
 		err = l.copy(c.sys.writev, src, addr)
 	}
 	if err != nil {
-		return fmt.Errorf("shm: copying %d bytes to %#x in rank %d: %w", len(src), addr, peer, err)
+		return fmt.Errorf("shm: copying %d bytes to %#x in rank %d: %w", src.Len(), addr, peer, err)
 	}
 	return nil
 }
@@ -135,20 +136,39 @@ func (c *Conn) road(peer int) (*link, error) {
 	return l, nil
 }
 
-func (l *link) pull(dst []byte, addr uint64) error { return l.copy(l.conn.sys.readv, dst, addr) }
+// vmCopy is one call of the kernel's: runs of this process's memory to or from one of the
+// process's. It returns how many bytes were copied.
+type vmCopy func(pid int, local [][]byte, remote uint64) (int, error)
 
 // copy calls do until all of b is copied, and then makes sure that the number named the
 // peer all the while.
-func (l *link) copy(do func(pid int, local []byte, remote uint64) (int, error), b []byte, addr uint64) error {
-	for done := 0; done < len(b); {
-		n, err := do(l.proc.pid, b[done:min(len(b), done+vmPieceBytes)], addr+uint64(done))
-		if err != nil {
+func (l *link) copy(do vmCopy, b layout.Buffer, addr uint64) error {
+	list := runLists.Get().(*[maxRuns][]byte)
+	defer runLists.Put(list)
+	for done := 0; done < b.Len(); {
+		n, runs := 0, 0
+		for runs < len(list) && n < vmPieceBytes && done+n < b.Len() {
+			run := b.Run(done + n)
+			run = run[:min(len(run), vmPieceBytes-n)]
+			list[runs] = run
+			runs++
+			n += len(run)
+		}
+		got, err := do(l.proc.pid, list[:runs], addr+uint64(done))
+		clear(list[:runs])
+		switch {
+		case err != nil:
 			return fmt.Errorf("process %d, %d bytes in: %w", l.proc.pid, done, err)
+		case got <= 0 || got > n:
+			return fmt.Errorf("process %d, %d bytes in: %d bytes copied", l.proc.pid, done, got)
 		}
-		if n <= 0 || n > len(b)-done {
-			return fmt.Errorf("process %d, %d bytes in: %d bytes copied", l.proc.pid, done, n)
-		}
-		done += n
+		done += got
 	}
 	return l.proc.alive()
 }
+
+// maxRuns is how many runs of memory one call takes. The kernel would take 1024.
+const maxRuns = 256
+
+// runLists spare each copy a list of runs.
+var runLists = sync.Pool{New: func() any { return new([maxRuns][]byte) }}

@@ -107,7 +107,7 @@ func remote(t testing.TB, sys system) (*Conn, uint64, chatterProcess) {
 func mayCopy(t testing.TB) {
 	t.Helper()
 	b := make([]byte, 1)
-	if _, err := readv(os.Getpid(), b, address(b)); err != nil {
+	if _, err := readv(os.Getpid(), [][]byte{b}, address(b)); err != nil {
 		t.Skipf("process_vm_readv is forbidden here: %v", err)
 	}
 }
@@ -117,7 +117,7 @@ func TestCopiesReachTheOtherProcess(t *testing.T) {
 	c, addr, p := remote(t, host)
 	got, want := make([]byte, memoryBytes), make([]byte, memoryBytes)
 	fillMemory(want)
-	if err := c.Pull(1, got, addr); err != nil {
+	if err := c.Pull(1, layout.Of(got), addr); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
@@ -126,13 +126,13 @@ func TestCopiesReachTheOtherProcess(t *testing.T) {
 	for i := range got {
 		got[i] ^= 0xff
 	}
-	if err := c.Push(1, addr, got); err != nil {
+	if err := c.Push(1, addr, layout.Of(got)); err != nil {
 		t.Fatal(err)
 	}
 	if in, out := c.Claims(1); in[3].Load() != 33 || out[3].Load() != 30 {
 		t.Errorf("claims of transfers to rank 0 and 1: %d, %d; want 33, 30", in[3].Load(), out[3].Load())
 	}
-	if err := c.Pull(1, got, 4096); err == nil || !strings.Contains(err.Error(), "rank 1") {
+	if err := c.Pull(1, layout.Of(got), 4096); err == nil || !strings.Contains(err.Error(), "rank 1") {
 		t.Errorf("Pull from where nothing is: %v, want an error that names the rank", err)
 	}
 	fmt.Fprintln(p.in)
@@ -149,7 +149,7 @@ func TestDeadProcessIsNotBelieved(t *testing.T) {
 	go func() {
 		b := make([]byte, memoryBytes)
 		for n := 0; ; n++ {
-			if err := c.Pull(1, b, addr); err != nil {
+			if err := c.Pull(1, layout.Of(b), addr); err != nil {
 				done <- err
 				return
 			}
@@ -165,12 +165,12 @@ func TestDeadProcessIsNotBelieved(t *testing.T) {
 	}
 	p.Wait() // from here on the number may mean another process
 	called := false
-	c.sys.writev = func(int, []byte, uint64) (int, error) { called = true; return 8, nil }
-	c.sys.readv = func(int, []byte, uint64) (int, error) { return 8, nil }
-	if err := c.Push(1, addr, make([]byte, 8)); !errors.Is(err, os.ErrProcessDone) || called {
+	c.sys.writev = func(int, [][]byte, uint64) (int, error) { called = true; return 8, nil }
+	c.sys.readv = func(int, [][]byte, uint64) (int, error) { return 8, nil }
+	if err := c.Push(1, addr, layout.Of(make([]byte, 8))); !errors.Is(err, os.ErrProcessDone) || called {
 		t.Errorf("Push to a dead process: %v, called %t; want %v, nothing written", err, called, os.ErrProcessDone)
 	}
-	if err := c.Pull(1, make([]byte, 8), addr); !errors.Is(err, os.ErrProcessDone) {
+	if err := c.Pull(1, layout.Of(make([]byte, 8)), addr); !errors.Is(err, os.ErrProcessDone) {
 		t.Errorf("Pull from a number that answers again: %v, want %v", err, os.ErrProcessDone)
 	}
 }
@@ -202,12 +202,12 @@ func TestReachOnlyWhereTheKernelAgrees(t *testing.T) {
 		{"as the host is", func() system { return host }, true},
 		{"reading is forbidden", func() system {
 			s := host
-			s.readv = func(int, []byte, uint64) (int, error) { return 0, unix.EPERM }
+			s.readv = func(int, [][]byte, uint64) (int, error) { return 0, unix.EPERM }
 			return s
 		}, false},
 		{"the number is another's", func() system {
 			s := host
-			s.readv = func(_ int, b []byte, _ uint64) (int, error) { clear(b); return len(b), nil }
+			s.readv = func(_ int, b [][]byte, _ uint64) (int, error) { clear(b[0]); return len(b[0]), nil }
 			return s
 		}, false},
 		{"no pidfd", func() system {
@@ -240,7 +240,7 @@ func TestReachOnlyWhereTheKernelAgrees(t *testing.T) {
 	if conns[0].Reach(1, payload) != 0 || conns[0].busy.Load() != 0 {
 		t.Error("an address without a process")
 	}
-	if err := conns[0].Pull(1, make([]byte, 8), 8); !errors.Is(err, errNoRoad) {
+	if err := conns[0].Pull(1, layout.Of(make([]byte, 8)), 8); !errors.Is(err, errNoRoad) {
 		t.Errorf("Pull: %v, want %v", err, errNoRoad)
 	}
 }
@@ -249,19 +249,19 @@ func TestCopiesThatStopShortGoOn(t *testing.T) {
 	mayCopy(t)
 	sys := host
 	calls := 0
-	sys.readv = func(pid int, b []byte, addr uint64) (int, error) {
+	sys.readv = func(pid int, b [][]byte, addr uint64) (int, error) {
 		calls++
-		return readv(pid, b[:min(len(b), 1000)], addr)
+		return readv(pid, [][]byte{b[0][:min(len(b[0]), 1000)]}, addr)
 	}
 	conns := pairOn(t, sys)
 	src, dst := make([]byte, 10_500), make([]byte, 10_500)
 	fillMemory(src)
 	calls = 0
-	if err := conns[0].Pull(1, dst, conns[1].Reach(0, layout.Of(src))); err != nil || !bytes.Equal(src, dst) || calls != 11 {
+	if err := conns[0].Pull(1, layout.Of(dst), conns[1].Reach(0, layout.Of(src))); err != nil || !bytes.Equal(src, dst) || calls != 11 {
 		t.Errorf("error %v, equal %t, %d calls; want 11", err, bytes.Equal(src, dst), calls)
 	}
-	conns[0].sys.readv = func(int, []byte, uint64) (int, error) { return 0, nil }
-	if err := conns[0].Pull(1, dst, 1); err == nil {
+	conns[0].sys.readv = func(int, [][]byte, uint64) (int, error) { return 0, nil }
+	if err := conns[0].Pull(1, layout.Of(dst), 1); err == nil {
 		t.Error("a copy of nothing is taken for success")
 	}
 	runtime.KeepAlive(src)

@@ -59,21 +59,26 @@ func (p *process) close() error {
 
 // readv copies from memory of the process to local, writev the other way, as much as one
 // call does.
-func readv(pid int, local []byte, remote uint64) (int, error) {
+func readv(pid int, local [][]byte, remote uint64) (int, error) {
 	return vm(unix.SYS_PROCESS_VM_READV, pid, local, remote)
 }
 
-func writev(pid int, local []byte, remote uint64) (int, error) {
+func writev(pid int, local [][]byte, remote uint64) (int, error) {
 	return vm(unix.SYS_PROCESS_VM_WRITEV, pid, local, remote)
 }
 
-func vm(call uintptr, pid int, local []byte, remote uint64) (int, error) {
-	here := unix.Iovec{Base: unsafe.SliceData(local)}
-	here.SetLen(len(local))
-	there := unix.RemoteIovec{Base: uintptr(remote), Len: len(local)}
+func vm(call uintptr, pid int, local [][]byte, remote uint64) (int, error) {
+	var here [maxRuns]unix.Iovec
+	size := 0
+	for i, run := range local {
+		here[i].Base = unsafe.SliceData(run)
+		here[i].SetLen(len(run))
+		size += len(run)
+	}
+	there := unix.RemoteIovec{Base: uintptr(remote), Len: size}
 	// Raw: the call is short and does not wait, so the scheduler need not find another
 	// thread for this one's work.
-	n, _, errno := unix.RawSyscall6(call, uintptr(pid), uintptr(unsafe.Pointer(&here)), 1, uintptr(unsafe.Pointer(&there)), 1, 0)
+	n, _, errno := unix.RawSyscall6(call, uintptr(pid), uintptr(unsafe.Pointer(&here)), uintptr(len(local)), uintptr(unsafe.Pointer(&there)), 1, 0)
 	if errno != 0 {
 		return 0, errno
 	}

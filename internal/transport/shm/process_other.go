@@ -12,5 +12,5 @@ func watch(int) (*process, error) { return nil, errors.ErrUnsupported }
 func (*process) alive() error { return errors.ErrUnsupported }
 func (*process) close() error { return nil }
 
-func readv(int, []byte, uint64) (int, error)  { return 0, errors.ErrUnsupported }
-func writev(int, []byte, uint64) (int, error) { return 0, errors.ErrUnsupported }
+func readv(int, [][]byte, uint64) (int, error)  { return 0, errors.ErrUnsupported }
+func writev(int, [][]byte, uint64) (int, error) { return 0, errors.ErrUnsupported }
