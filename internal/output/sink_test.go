@@ -264,6 +264,28 @@ func TestClosedReaderIsReported(t *testing.T) {
 	}
 }
 
+// What was kept of a long line is dropped with the reader that would have read it,
+// and what comes afterwards finds nothing in its way.
+func TestLongLinesToAClosedReader(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	r.Close()
+	s := newTest(t, Options{Size: 2, Stdout: w, Stderr: io.Discard}, false)
+	long := bytes.Repeat([]byte("x"), 3*maxLine)
+	for range 3 {
+		s.Write(0, false, long[:maxLine-10], false)
+		s.Write(0, false, append(long, '\n'), false)
+		s.Write(0, false, long, false)
+	}
+	s.Write(0, false, nil, true)
+	if _, err := s.Close(context.Background()); err != ErrClosed {
+		t.Errorf("Close: %v, want ErrClosed", err)
+	}
+}
+
 // A disk takes room bytes and is full then.
 type disk struct {
 	buffer

@@ -83,10 +83,9 @@ func (st *stream) lines(chunk []byte) error {
 			// Only the first line of chunk belongs to what was kept.
 			first := bytes.IndexByte(whole, '\n') + 1
 			st.line = append(st.line, whole[:first]...)
-			if err := st.emit(st.line, false, false); err != nil {
+			if err := st.emitLine(false, false); err != nil {
 				return err
 			}
-			st.line = st.line[:0]
 			whole = whole[first:]
 		}
 		if err := st.emit(whole, false, false); err != nil {
@@ -97,13 +96,19 @@ func (st *stream) lines(chunk []byte) error {
 		n := maxLine - len(st.line)
 		st.line = append(st.line, rest[:n]...)
 		rest = rest[n:]
-		if err := st.emit(st.line, true, true); err != nil {
+		if err := st.emitLine(true, true); err != nil {
 			return err
 		}
-		st.line = st.line[:0]
 	}
 	st.line = append(st.line, rest...)
 	return nil
+}
+
+// emitLine emits what was kept, and keeps it no longer, also if nobody takes it.
+func (st *stream) emitLine(open, hold bool) error {
+	err := st.emit(st.line, open, hold)
+	st.line = st.line[:0]
+	return err
 }
 
 // buffers holds the rendered form of a batch of lines.
@@ -176,6 +181,5 @@ func (st *stream) showPrompt() {
 	if len(st.line) == 0 || st.ended {
 		return
 	}
-	st.emit(st.line, true, false)
-	st.line = st.line[:0]
+	st.emitLine(true, false)
 }

@@ -42,7 +42,7 @@ func TestHeaderHasOneEncoding(t *testing.T) {
 // Every kind has its name, and its value on the wire does not move.
 func TestKindsKeepTheirNumbers(t *testing.T) {
 	for i, want := range []string{
-		"invalid", "eager", "offer", "grant", "bulk", "ack", "credit", "withdraw", "withdrawn", "bind", "unbind", "bye", "kind(12)",
+		"invalid", "eager", "offer", "grant", "bulk", "ack", "credit", "withdraw", "withdrawn", "bind", "unbind", "bye", "pulled", "pushed", "kind(14)",
 	} {
 		if got := Kind(i).String(); got != want {
 			t.Errorf("kind %d is called %s, want %s", i, got, want)
@@ -60,7 +60,7 @@ func TestMalformedHeadersAreRefused(t *testing.T) {
 		raw  func(b []byte)
 	}{
 		{name: "kind 0", edit: func(h *Header) { h.Kind = Invalid }},
-		{name: "kind behind the last", edit: func(h *Header) { h.Kind = Bye + 1 }},
+		{name: "kind behind the last", edit: func(h *Header) { h.Kind = Pushed + 1 }},
 		{name: "kind before the first of users", edit: func(h *Header) { h.Kind = FirstUser - 1 }},
 		{name: "unknown flag", edit: func(h *Header) { h.Flags |= FlagObject << 1 }},
 		{name: "space behind the last", edit: func(h *Header) { h.Space = Spaces }},

@@ -2,6 +2,7 @@ package shm
 
 import (
 	"fmt"
+	"net"
 	"sync/atomic"
 
 	"github.com/muster-mpi/muster/internal/layout"
@@ -120,7 +121,12 @@ func (l *link) breach(err error) error {
 	return l.lostError()
 }
 
-func (l *link) lostError() error { return lostError(l.peer, l.failure.Load().cause) }
+func (l *link) lostError() error {
+	if f := l.failure.Load(); f != nil {
+		return lostError(l.peer, f.cause)
+	}
+	return lostError(l.peer, net.ErrClosed) // by Close, beside this Send
+}
 
 // pump sends what fits of the job and reports whether that was the rest of it. The caller
 // owns out. It sends no more than the ring holds, however fast the peer consumes.
