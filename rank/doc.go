@@ -48,8 +48,8 @@
 // [Comm] that the program holds. So the ranks of [Local], which are goroutines,
 // run the same code as processes do, Examples and tests among it, and the race
 // detector sees all of them. Goroutine ranks share the memory of their process:
-// what they share beyond messages is the program's affair. [Over] links them by gRPC
-// instead of by copying, as processes are.
+// what they share beyond messages is the program's affair. [Over] links them as
+// processes are, by shared memory or gRPC, instead of by copying.
 //
 // # Blocking calls and requests
 //

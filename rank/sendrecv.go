@@ -15,9 +15,9 @@ import (
 // way at once, so that ranks in a ring cannot block each other (MPI_Sendrecv,
 // MPI 4.1 §3.10). It returns when sbuf may be reused and the message is in rbuf.
 // Its halves match any other send or receive. Either peer may be Null. sbuf and
-// rbuf must not overlap: ErrArgument. The status is the receive's. Errors: as Send and Recv. If
-// the send fails, also because ctx ended, that is the error, and the receive is
-// cancelled unless it has matched: see Status.Cancelled.
+// rbuf must not overlap: ErrArgument. The status is the receive's. If the send
+// fails, also because ctx ended, that is the error, and the receive is cancelled
+// unless it has matched: see Status.Cancelled. Errors: as Send and Recv.
 func SendRecv[S, R any](ctx context.Context, c *Comm, dest int, stag Tag, sbuf []S, source int, rtag Tag, rbuf []R) (Status, error) {
 	var out, in payload
 	load(&out, sbuf)

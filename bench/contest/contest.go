@@ -16,7 +16,7 @@ type Contestant struct {
 	Name      string
 	Transport string
 
-	// Takes tells whether there is such a test for it.
+	// Takes tells whether there is such a test for it. Nil: there always is.
 	Takes func(t Test) bool
 	// Run runs a test once and returns what the program printed: lines of
 	// samples, as bench/p2p has them.

@@ -50,7 +50,7 @@ type Context struct {
 	id     ContextID
 	number uint32 // what this rank's frames call it
 	group  Group  // nil until this rank has created it
-	flat   bool   // group is the world, in its order
+	flat   bool   // group numbers its ranks as the world does
 	self   int
 
 	// Guarded by Engine.mu.

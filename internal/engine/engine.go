@@ -8,15 +8,16 @@
 // and the outbox.
 //
 // No goroutine belongs to the engine. Who waits drives the links that can be
-// driven (poll.go); while nobody does, timers and the links themselves do. Deliver and its kin (transport.Handler)
-// never block and never send: what they have to answer is queued, and sent by
-// Idle or by whoever next owns the queue to that peer. So two ranks can never
-// wait for each other inside the transport.
+// driven (poll.go); while nobody does, timers and the links themselves do.
+// Deliver and its kin (transport.Handler) never block and never send: what they
+// have to answer is queued, and sent by Idle or by whoever next owns the queue to
+// that peer. So two ranks can never wait for each other inside the transport.
 //
 // Locks: Engine.mu guards matching, operations and contexts. peer.mu guards one
 // peer's queue; it is taken under Engine.mu or alone, never the other way
-// round. Neither is held during Conn.Send. The right to call Conn.Send for a
-// peer is peer.state (see outbox.go).
+// round. peer.mu is not held during Conn.Send, and Engine.mu only where Send calls
+// no Handler (peer.mild). The right to call Conn.Send for a peer is peer.state (see
+// outbox.go).
 package engine
 
 import (

@@ -113,7 +113,8 @@ func (r Ref) IsNull() bool { return r.op == nil }
 var EmptyStatus = Status{Source: int(match.AnySource), Tag: match.AnyTag}
 
 // take copies env, field by field: it was written just now, and wider loads than
-// its stores were would have to wait for them.
+// its stores were would have to wait for them. All is left out, since probes have
+// no Op.
 func (op *Op) take(env *Envelope) {
 	to := &op.env
 	to.Context, to.Space, to.Mode, to.Object, to.What = env.Context, env.Space, env.Mode, env.Object, env.What

@@ -44,7 +44,7 @@ type peer struct {
 
 	// Guarded by Engine.mu.
 	credit  int64     // eager bytes we may still send
-	eager   int       // size from which on messages are offered, once the link is known and cares
+	eager   int       // largest message to send eagerly, once the link is known and cares
 	numbers numbering // what the peer calls its contexts
 	spent   int64     // eager credit the peer has spent and not got back
 	owed    int64     // the part of it that is ours to give back

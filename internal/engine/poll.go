@@ -188,8 +188,13 @@ func (e *Engine) drive() {
 	e.mu.Lock()
 	e.enter()
 	e.progress()
-	chores := e.chores()
 	e.watchers--
+	e.leave()
+}
+
+// leave releases Engine.mu, and does what has become due without it.
+func (e *Engine) leave() {
+	chores := e.chores()
 	e.mu.Unlock()
 	if chores {
 		e.work()

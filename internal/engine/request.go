@@ -59,7 +59,8 @@ func (e *Engine) wait(ctx context.Context, r Ref, watch bool) (Status, error) {
 	return e.collect(op)
 }
 
-// collect ends a complete operation. Engine.mu is held, and released.
+// collect ends a complete operation. Engine.mu is held, and released: as leave
+// does, which is too large to be inlined here.
 func (e *Engine) collect(op *Op) (Status, error) {
 	status, err := op.status, op.err
 	e.recycle(op)
@@ -79,6 +80,7 @@ func (e *Engine) Conclude(ctx context.Context, r Ref) (Status, error) {
 	return e.conclude(ctx, r, len(e.pollers) > 0)
 }
 
+// conclude is Conclude; with watch it drives the links before it parks.
 func (e *Engine) conclude(ctx context.Context, r Ref, watch bool) (Status, error) {
 	ctx = orForever(ctx)
 	status, err := e.wait(ctx, r, watch)

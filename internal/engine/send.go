@@ -55,15 +55,6 @@ func (e *Engine) Isend(env *Envelope) (Ref, error) {
 	return e.queue(p, env, slot, eager)
 }
 
-// leave releases Engine.mu, and does what has become due without it.
-func (e *Engine) leave() {
-	chores := e.chores()
-	e.mu.Unlock()
-	if chores {
-		e.work()
-	}
-}
-
 // refusal returns why nothing can be sent to p on c, if so.
 func (e *Engine) refusal(p *peer, c *Context) error {
 	if c.freeing.Load() {
@@ -96,7 +87,7 @@ func (e *Engine) spend(p *peer, env *Envelope) bool {
 
 // sendNow sends an eager message at once, if the link takes it and nothing is
 // queued before it. Engine.mu is held; it is released meanwhile unless the link
-// to p is mild.
+// to p is mild and p knows the context.
 func (e *Engine) sendNow(p *peer, env *Envelope) (sent bool) {
 	if p.nframe.Load() != 0 || p.state.Load() != unowned {
 		return false
@@ -149,11 +140,10 @@ func (e *Engine) queue(p *peer, env *Envelope, slot record.Slot, eager bool) (Re
 	}
 	f := frame{ctx: env.Context, op: op.id}
 	env.header(&f.h, kind)
-	if !eager {
-		f.h.Arg = e.reach(p, env.Buf)
-	}
 	if eager {
 		f.buf = env.Buf
+	} else {
+		f.h.Arg = e.reach(p, env.Buf)
 	}
 	if eager && env.Mode == Standard {
 		op.phase = queued

@@ -162,6 +162,7 @@ func BenchmarkWildcardPostThenArrive(b *testing.B) {
 func BenchmarkDeepReceives(b *testing.B) {
 	var m Matcher
 	deepReceives(&m)
+	m.Claim(1<<20, 0) // finds nothing, and builds the index
 	msg := &Message{}
 	b.ResetTimer()
 	for i := range b.N {
@@ -174,6 +175,7 @@ func BenchmarkDeepReceives(b *testing.B) {
 func BenchmarkDeepMessages(b *testing.B) {
 	var m Matcher
 	deepMessages(&m)
+	m.Find(1<<20, 0) // finds nothing, and builds the index
 	r := &Recv{}
 	b.ResetTimer()
 	for i := range b.N {
@@ -206,6 +208,7 @@ func BenchmarkDeepMessagesWildcard(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			var m Matcher
 			deepMessages(&m)
+			m.Find(1<<20, 0) // finds nothing, and builds the index
 			r := &Recv{Source: c.source, Tag: c.tag}
 			b.ResetTimer()
 			for range b.N {

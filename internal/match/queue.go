@@ -52,8 +52,8 @@ const (
 	asReceives role = true
 )
 
-// A queue is searched from its head, and a search that has passed scanLimit entries
-// without a match builds an index. So a queue whose entries are taken in their order,
+// A queue is searched from its head, and a search that has passed more than scanLimit
+// entries without a match builds an index. So a queue whose entries are taken in their order,
 // however long, never pays for one. The index goes when the queue has shrunk to
 // dropLimit; the gap between the two pays for building it.
 const (
@@ -61,7 +61,7 @@ const (
 	dropLimit = 2
 )
 
-// queue holds entries in order, and an index over them once they are many.
+// queue holds entries in order, and an index over them once a search has gone far.
 type queue struct {
 	n          int
 	head, tail *entry
@@ -147,19 +147,17 @@ func (q *queue) unlist(e *entry, as role) {
 // find returns the first message that a receive with this source and tag matches.
 func (q *queue) find(source int32, tag int64) *entry {
 	if !q.indexed {
-		passed := 0
-		for e := q.head; e != nil; e = e.links.order.next {
+		e := q.head
+		for range scanLimit + 1 {
+			if e == nil {
+				return nil
+			}
 			if (e.Source == source || source == AnySource) && (e.Tag == tag || tag == AnyTag) {
 				return e
 			}
-			if passed++; passed > scanLimit {
-				q.build(asMessages)
-				break
-			}
+			e = e.links.order.next
 		}
-		if !q.indexed {
-			return nil
-		}
+		q.build(asMessages)
 	}
 	p := patternOf(source, tag)
 	if p == wild {
@@ -171,19 +169,17 @@ func (q *queue) find(source int32, tag int64) *entry {
 // findReceive returns the first receive that matches a message from source with tag.
 func (q *queue) findReceive(source int32, tag int64) *entry {
 	if !q.indexed {
-		passed := 0
-		for e := q.head; e != nil; e = e.links.order.next {
+		e := q.head
+		for range scanLimit + 1 {
+			if e == nil {
+				return nil
+			}
 			if (e.Source == source || e.Source == AnySource) && (e.Tag == tag || e.Tag == AnyTag) {
 				return e
 			}
-			if passed++; passed > scanLimit {
-				q.build(asReceives)
-				break
-			}
+			e = e.links.order.next
 		}
-		if !q.indexed {
-			return nil
-		}
+		q.build(asReceives)
 	}
 	e := q.index.first(source, tag, exact)
 	e = earlier(e, q.index.first(source, AnyTag, wildTag))

@@ -116,7 +116,7 @@ const (
 	restShift  = 24
 	restMask   = 1<<32 - 1
 	kindMask   = 3 << 56
-	validBit   = 1 << 63 // of the mark of the ring's first round
+	validBit   = 1 << 63 // of every mark: memory that is still zero has none
 	markMask   = 63 << 58
 	markShift  = 58
 

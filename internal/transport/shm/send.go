@@ -39,6 +39,7 @@ func (c *Conn) Send(peer int, h *wire.Header, payload layout.Buffer, token uint6
 	return transport.Taken, nil
 }
 
+// sendSlowly is Send for what needs more than a place in the ring's next lines.
 func (l *link) sendSlowly(h *wire.Header, payload layout.Buffer, token uint64) (transport.Result, error) {
 	switch l.gate.Load() {
 	case gateDead:
@@ -89,9 +90,9 @@ func (l *link) begin(h *wire.Header, payload layout.Buffer, token uint64) (trans
 			*j = job{}
 			return transport.Full, l.breach(fmt.Errorf("a frame %v of %d bytes, at most %d can be sent", h.Kind, payload.Len(), MaxFrameBytes))
 		}
-		own := make([]byte, payload.Len())
-		payload.ReadAt(own, 0)
-		j.payload, taken = layout.Of(own), transport.Taken
+		copied := make([]byte, payload.Len())
+		payload.ReadAt(copied, 0)
+		j.payload, taken = layout.Of(copied), transport.Taken
 	}
 	done, err := l.pump()
 	if err != nil {
@@ -182,7 +183,7 @@ func (s *sender) putPiece(n int) {
 }
 
 // fits reports whether a frame of size bytes can be put at once, as far as is known. One
-// granule stays free: the control word behind the frame has to be cleared.
+// granule stays free: the control word behind the frame may have to be cleared.
 func (s *sender) fits(size uint64) bool {
 	return s.pos&ringMask+size <= ringBytes && s.pos+size+granule-s.tail <= ringBytes
 }

@@ -15,7 +15,8 @@ import (
 // Opener returns len(hs) Conns of one process that are linked with each other;
 // the calls for Conn i go to hs[i]. It may connect them as lazily as it likes.
 // A Conn that is a transport.Poller is polled without a pause; with a Driver
-// around it nobody polls until it asks for that. What the Opener needs to end after the Conns were closed it gives to tb.Cleanup.
+// around it nobody polls until it asks for that. What the Opener needs to end
+// after the Conns were closed it gives to tb.Cleanup.
 type Opener func(tb testing.TB, hs []transport.Handler) []transport.Conn
 
 // Run holds the transport that open makes to the contract. It asks for 1 to 5

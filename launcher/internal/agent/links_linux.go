@@ -41,9 +41,9 @@ func linksUnderWay(n int) int {
 	return n + int(min(limit.Cur-descriptors(n), 1<<20))/2
 }
 
-// want notes that rank asks for link number to peer, and reports whether it has
-// to be made. A link that was made is not made again: the other side asked for
-// it as well, or the answer is on its way.
+// want notes that one of p asks for their link of this number, and reports whether
+// it has to be made. A link that was made is not made again: the other side asked
+// for it as well, or the answer is on its way.
 func (l *links) want(p pair, number uint32, joined bool) bool {
 	if number != l.next[p] || l.wanted[p] {
 		return false
