@@ -51,6 +51,7 @@ type Context struct {
 	number uint32 // what this rank's frames call it
 	group  Group  // nil until this rank has created it
 	flat   bool   // group numbers its ranks as the world does
+	size   int    // of group
 	self   int
 
 	// Guarded by Engine.mu.
@@ -112,7 +113,7 @@ func (e *Engine) newContext(id ContextID, group Group, self int) (*Context, map[
 		return nil, nil, fmt.Errorf("%w: context %v exists already", ErrProtocol, id)
 	}
 	c.group, c.self = group, self
-	c.flat = isFlat(group)
+	c.size, c.flat = group.Size(), isFlat(group)
 	switch n := len(e.spare); {
 	case id == WorldID:
 		e.world = c

@@ -146,7 +146,7 @@ func (e *Engine) arrive(p *peer, h *wire.Header, payload layout.Buffer) error {
 // NewContext checks what came until then.
 func (c *Context) speaker(world, source int) error {
 	switch {
-	case c.flat && source == world:
+	case c.flat && source == world && source < c.size:
 		return nil
 	case c.group == nil && source < c.e.cfg.Size:
 		return nil

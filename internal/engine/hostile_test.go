@@ -219,6 +219,21 @@ func TestViolationsLoseTheLinkAndNothingElse(t *testing.T) {
 	}
 }
 
+// A rank of the world outside a group that numbers its ranks as the world does
+// cannot speak in it.
+func TestOutsiderOfASmallerGroupIsNotHeard(t *testing.T) {
+	s := newStand(t)
+	id := ContextID{Counter: 1}
+	if _, err := s.NewContext(id, wholeWorld(2), 0); err != nil {
+		t.Fatal(err)
+	}
+	s.bind(2, 1, id)
+	s.deliver(2, wire.Header{Kind: wire.Eager, Context: 1, Source: 2})
+	if len(s.lost[2]) != 1 || !errors.Is(s.lost[2][0], ErrProtocol) {
+		t.Errorf("lost: %v, want rank 2 for ErrProtocol", s.lost)
+	}
+}
+
 // A Bind of a large number makes the engine allocate little.
 func TestLargeContextNumbersAreCheap(t *testing.T) {
 	s := newStand(t)
