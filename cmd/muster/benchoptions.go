@@ -93,7 +93,7 @@ var benchOptions = []benchOption{
 			b.against = list
 			return err
 		}},
-	{names: []string{"rounds"}, value: "N", help: "runs of each program, all in turn (default 5 with --against, else 1)",
+	{names: []string{"rounds"}, value: "N", help: "runs of each program, all in turn (default 6 with --against, else 1)",
 		set: benchNumber(func(b *benchLine) *int { return &b.rounds }, 1, 1000, "a number of rounds")},
 	{names: []string{"repeat"}, value: "N", help: "repetitions within a run (default 10; of startup 1)",
 		set: benchNumber(func(b *benchLine) *int { return &b.repeat }, 1, 100000, "a number of repetitions")},
@@ -290,7 +290,7 @@ func (b *benchLine) complete() error {
 	if b.rounds == 0 {
 		b.rounds = 1
 		if len(b.against) > 0 {
-			b.rounds = 5
+			b.rounds = 6
 		}
 	}
 	if b.repeat == 0 {

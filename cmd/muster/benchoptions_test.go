@@ -40,9 +40,9 @@ func TestBenchDefaults(t *testing.T) {
 	}{
 		{"p2p", 1, 10, false, "2"},
 		{"p2p --limits", 1, 10, true, "2"},
-		{"p2p --against openmpi", 5, 10, true, "2"},
+		{"p2p --against openmpi", 6, 10, true, "2"},
 		{"startup", 1, 1, false, "8,128"},
-		{"startup -n 4 --against mpich,openmpi,mpich", 5, 1, true, "4"},
+		{"startup -n 4 --against mpich,openmpi,mpich", 6, 1, true, "4"},
 	} {
 		b, err := parseBench(strings.Fields(test.line))
 		if err != nil || b.rounds != test.rounds || b.repeat != test.repeat || *b.limits != test.limits || joinNumbers(b.ranks) != test.ranks {

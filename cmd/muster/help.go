@@ -43,7 +43,7 @@ concern the job and stand before the first.
 
 const runExamples = `
 Examples
-  muster run -n 4 ./examples/nbody -bodies 1000
+  muster run -n 4 ./examples/nbody -n 1000
   muster run -n 8 -l --timeout 10m ./solver input.csv
   muster run -n 4 -race ./cmd/solver
   muster run -n 1 ./master : -n 7 -x ROLE=worker ./worker

@@ -168,10 +168,10 @@ var options = append([]option{
 		help: "with --transport tcp: no TLS. Whoever can reach the wire can read and change the messages",
 		set:  toggle(func(c *commandLine) *bool { return &c.job.Insecure })},
 	{names: []string{"eager"}, value: "SIZE", group: groupPlace,
-		help: "largest message sent before its receive is known",
+		help: "largest message sent before its receive is known (default 64KiB; 16KiB between ranks that share memory)",
 		set:  size(func(c *commandLine) *int64 { return &c.job.EagerBytes })},
 	{names: []string{"unexpected"}, value: "SIZE", group: groupPlace,
-		help: "memory of a rank for messages it has not asked for yet",
+		help: "memory of a rank for messages it has not asked for yet (default 64MiB)",
 		set:  size(func(c *commandLine) *int64 { return &c.job.UnexpectedBytes })},
 
 	{names: []string{"dry-run"}, group: groupInstead,

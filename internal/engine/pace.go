@@ -7,26 +7,27 @@ import (
 
 // How long a waiting thread keeps at it before it parks. Waking a parked thread
 // costs tens of microseconds where its core has gone to sleep, so a core of one's
-// own is worth spinning on for about as long, and yielding for a while after
-// that costs others nothing. Where ranks exceed cores, the rank that would send
-// the message may be waiting for this very core: then nothing but yielding makes
-// sense, each time.
+// own is worth spinning on for about as long, and a while longer costs nobody
+// anything, if the core is offered to others in between: with other load on the
+// machine two ranks may find themselves on one core however many there are, and
+// each would spin where the other has to run. Where ranks exceed cores that is
+// certain, and nothing but yielding makes sense, each time.
 const (
-	spinFor  = 20 * time.Microsecond  // at full speed, with a core of one's own
-	yieldFor = 500 * time.Microsecond // all in all, with a core of one's own
-	crowdFor = 100 * time.Microsecond // all in all, where ranks exceed cores
+	spinFor  = 500 * time.Microsecond // where each rank can have a core
+	crowdFor = 100 * time.Microsecond // where ranks exceed cores
 
-	// looks is how often a spinning thread looks for news between two readings
-	// of the clock, some microseconds apart. At each reading it lets the
-	// program's other goroutines have the processor too.
-	looks = 256
+	// looks is how often a thread looks for news between two yields where it can
+	// have a core: for about two microseconds, ten times as long as a yield takes
+	// that finds nobody else.
+	looks = 64
 
 	// quickLooks is how often a thread that waits for one operation polls without
 	// letting go of the lock in between: less than a microsecond, in which an answer
 	// often comes.
 	quickLooks = 64
 
-	// yieldsPerReading is how many yields there are for one reading of the clock.
+	// yieldsPerReading is how many yields there are for one reading of the clock,
+	// with which the program's other goroutines have their turn too.
 	yieldsPerReading = 8
 )
 
@@ -44,7 +45,7 @@ type pace struct {
 func (e *Engine) spin(p *pace, op *Op, w *waiter) bool {
 	for {
 		// Also where there is news at every look, which may come to nothing.
-		if p.looks++; p.looks > looks || p.yields > 0 || e.cfg.Crowded {
+		if p.looks++; p.looks > looks || e.cfg.Crowded {
 			p.looks = 0
 			if p.rest(e); p.over {
 				return false
@@ -57,16 +58,11 @@ func (e *Engine) spin(p *pace, op *Op, w *waiter) bool {
 	}
 }
 
-// rest passes the time that is due between two looks, and sees when it is over.
-// The clock is read at one of several rests only, and where ranks exceed cores not
-// at the first.
+// rest offers the core to others, and sees now and then whether it has been long
+// enough.
 func (p *pace) rest(e *Engine) {
-	if e.cfg.Crowded && p.yields == 0 {
-		p.yields = 1
-	}
-	if p.yields%yieldsPerReading != 0 {
-		p.yields++
-		yield()
+	yield()
+	if p.yields++; p.yields%yieldsPerReading != 0 {
 		return
 	}
 	runtime.Gosched()
@@ -74,16 +70,11 @@ func (p *pace) rest(e *Engine) {
 	if p.begun.IsZero() {
 		p.begun = now
 	}
-	limit := yieldFor
+	limit := spinFor
 	if e.cfg.Crowded {
 		limit = crowdFor
 	}
-	waited := now.Sub(p.begun)
-	p.over = waited >= limit
-	if waited >= spinFor || e.cfg.Crowded {
-		p.yields++
-		yield()
-	}
+	p.over = now.Sub(p.begun) >= limit
 }
 
 // ready reports whether a link that can be driven has work.

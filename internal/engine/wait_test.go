@@ -244,7 +244,7 @@ func newPolled(t testing.TB, crowded bool) (*stand, *fakePoller, *steppingClock)
 // parks without polling again.
 func TestWaitPollsBeforeItParks(t *testing.T) {
 	for _, crowded := range []bool{false, true} {
-		limit := yieldFor
+		limit := spinFor
 		if crowded {
 			limit = crowdFor
 		}
