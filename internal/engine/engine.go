@@ -143,6 +143,7 @@ type Engine struct {
 	moves    []*Op // large messages of which this rank copies parts; see single.go
 
 	ndirty  atomic.Int32
+	nmoves  atomic.Int32          // len(moves)
 	started atomic.Bool           // there are links
 	closed  atomic.Pointer[error] // set by Close, under mu
 }

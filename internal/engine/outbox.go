@@ -157,7 +157,7 @@ func (e *Engine) sendFrame(p *peer, f frame, gone error) (full bool) {
 	case gone != nil:
 	case f.h.Kind == wire.Unbind && !p.boundTo(f.h.Context):
 		// Free was not sure whether a send had just told the peer.
-	case e.transmit(p, f.ctx, &f.h, f.buf):
+	case e.transmit(p, f.ctx, e.offerAgain(p, &f), f.buf):
 		return true
 	case f.h.Kind == wire.Unbind:
 		p.setBound(f.h.Context, false)
@@ -174,6 +174,19 @@ func (e *Engine) sendFrame(p *peer, f frame, gone error) (full bool) {
 		e.saidBye(p, f.h.Arg)
 	}
 	return false
+}
+
+// offerAgain returns the header of f. An Offer that was made before its link was up
+// did not know how to be copied, and may now.
+func (e *Engine) offerAgain(p *peer, f *frame) *wire.Header {
+	if f.h.Kind == wire.Offer && f.h.Arg == 0 {
+		e.mu.Lock()
+		if op := e.op(f.op); op != nil && op.phase == offered {
+			f.h.Arg = e.reach(p, op.env.Buf)
+		}
+		e.mu.Unlock()
+	}
+	return &f.h
 }
 
 // sentFirst completes the send whose first frame f has left the queue, unless

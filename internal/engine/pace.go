@@ -77,8 +77,12 @@ func (p *pace) rest(e *Engine) {
 	p.over = now.Sub(p.begun) >= limit
 }
 
-// ready reports whether a link that can be driven has work.
+// ready reports whether a link that can be driven has work, or a large message
+// parts to be copied.
 func (e *Engine) ready() bool {
+	if e.nmoves.Load() > 0 {
+		return true
+	}
 	for _, p := range e.pollers {
 		if p.Ready() {
 			return true

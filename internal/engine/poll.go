@@ -210,14 +210,14 @@ func (e *Engine) rouse() {
 	e.arm(&e.ticker, tickEvery)
 }
 
-// doze has the links ring from now on, unless somebody watches them or something
-// has just come. It reports whether they do. Engine.mu is held.
+// doze has the links ring from now on, unless somebody watches them, something has
+// just come, or something is left to do that is done without the lock. It reports whether they do. Engine.mu is held.
 func (e *Engine) doze() bool {
 	if e.dozing || len(e.pollers) == 0 {
 		return true
 	}
-	if e.watchers > 0 || e.polling || e.over() != nil {
-		return false
+	if e.watchers > 0 || e.polling || e.chores() || e.over() != nil {
+		return false // chores ring no bell
 	}
 	for i, p := range e.pollers {
 		if p.Doze() {
@@ -235,7 +235,7 @@ func (e *Engine) doze() bool {
 func (e *Engine) tick() {
 	e.mu.Lock()
 	e.ticker.armed = false
-	if e.watchers == 0 && e.polls == e.ticked {
+	if e.watchers == 0 && (e.polls == e.ticked || e.chores()) {
 		e.tend()
 	}
 	e.ticked = e.polls

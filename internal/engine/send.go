@@ -77,6 +77,9 @@ func (e *Engine) spend(p *peer, env *Envelope) bool {
 		for e.progress() {
 		}
 		e.watchers--
+		if e.refusal(p, env.Context) != nil {
+			return false // queue says so
+		}
 	}
 	if p.credit < cost {
 		return false

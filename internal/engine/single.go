@@ -146,6 +146,7 @@ func (e *Engine) reach(p *peer, buf layout.Buffer) uint64 {
 // begin puts op among those that have parts to be copied. Engine.mu is held.
 func (e *Engine) begin(op *Op) {
 	e.moves = append(e.moves, op)
+	e.nmoves.Add(1)
 	if e.dozing {
 		// A call that does not wait, such as Irecv of a message offered before, copies
 		// one part and returns. No bell rings for the rest: the tick sees to it.
@@ -301,6 +302,7 @@ func (e *Engine) claimed(op *Op) {
 func (e *Engine) leaveMoves(op *Op) {
 	if i := slices.Index(e.moves, op); i >= 0 {
 		e.moves = slices.Delete(e.moves, i, i+1)
+		e.nmoves.Add(-1)
 	}
 }
 

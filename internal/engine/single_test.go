@@ -18,6 +18,7 @@ type directStand struct {
 	in, out [transport.ClaimWords]atomic.Uint64
 	fail    error
 	during  func() // called in each copy
+	blind   bool   // Reach knows nothing
 }
 
 const directBase = 1000
@@ -30,7 +31,7 @@ func newDirectStand(t testing.TB) *directStand {
 }
 
 func (s *directStand) Reach(_ int, b layout.Buffer) uint64 {
-	if _, ok := b.Contiguous(); !ok {
+	if _, ok := b.Contiguous(); !ok || s.blind {
 		return 0
 	}
 	return directBase
@@ -263,6 +264,40 @@ func TestStridedBuffersAreOfferedByTheirGrain(t *testing.T) {
 		if h := s.last(1, wire.Offer).h; h.Arg != c.want {
 			t.Errorf("runs of %d bytes: offered with %d, want %d", c.run, h.Arg, c.want)
 		}
+	}
+}
+
+// Links do not doze while parts are left to be copied, which ring no bell; and
+// while some are, whoever spins sees them.
+func TestCopiesAreNotDozedOver(t *testing.T) {
+	s := newDirectStand(t)
+	p := &fakePoller{stand: s.stand, after: -1}
+	s.pollers = []transport.Poller{p}
+	s.irecv(1, make([]byte, 100))
+	s.Deliver(1, &wire.Header{Kind: wire.Offer, Source: 1, ID: 77, Bytes: 100, Arg: directBase}, layout.Buffer{})
+	s.mu.Lock()
+	if s.doze() {
+		t.Error("the links doze before the message is copied")
+	}
+	s.tend()
+	dozing, left := s.dozing, len(s.moves)
+	s.mu.Unlock()
+	if !dozing || left != 0 || s.nmoves.Load() != 0 {
+		t.Errorf("tended: dozing %t, %d copies left", dozing, left)
+	}
+}
+
+// A message that was offered before the link could copy goes with its address if
+// the link can when it takes the Offer.
+func TestOfferLearnsItsAddressLate(t *testing.T) {
+	s := newDirectStand(t)
+	s.full, s.blind = true, true
+	s.isend(1, Standard, 100)
+	s.full, s.blind = false, false
+	s.Writable(1)
+	s.Idle()
+	if h := s.last(1, wire.Offer).h; h.Arg != directBase {
+		t.Errorf("offered with address %#x, want %#x", h.Arg, directBase)
 	}
 }
 

@@ -2,6 +2,7 @@ package shm
 
 import (
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -91,6 +92,22 @@ func (v *victim) poll() {
 }
 
 func whole(n int) uint64 { return validBit | uint64(wire.HeaderBytes+n) }
+
+// A peer that garbles its ring and dies is lost, although not all that it wrote can
+// be drained.
+func TestDeadPeerWithAGarbledRingIsLost(t *testing.T) {
+	v := newVictim(t)
+	v.put(0, validBit|47, &wire.Header{Kind: wire.Ack})
+	dead := errors.New("killed")
+	v.conn.Fail(0, dead)
+	v.poll()
+	if len(v.seen.lost) != 1 || !errors.Is(v.seen.lost[0], dead) {
+		t.Fatalf("lost: %v, want once, with %v", v.seen.lost, dead)
+	}
+	if v.conn.Ready() || v.conn.Poll(v.seen) {
+		t.Error("there is work left")
+	}
+}
 
 func TestWhatAPeerGarblesEndsTheLinkWithAReason(t *testing.T) {
 	ack := &wire.Header{Kind: wire.Ack}

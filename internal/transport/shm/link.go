@@ -80,6 +80,8 @@ type receiver struct {
 	consumed  uint64 // position of the next frame to come
 	published uint64 // what mine.tail says
 
+	broken atomic.Bool // the next frame is none: nothing more is taken
+
 	header wire.Header // of the frame being delivered
 	front  [wire.HeaderBytes]byte
 

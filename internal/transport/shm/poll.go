@@ -86,13 +86,13 @@ func (c *Conn) tend(h transport.Handler) bool {
 		if l.pumpable() && l.resume(h) {
 			worked = true
 		}
+		if l.provable() { // before what was refused comes again: it may want a single copy
+			l.prove()
+			worked = true
+		}
 		if l.writable() {
 			l.unrefuse()
 			h.Writable(l.peer)
-			worked = true
-		}
-		if l.provable() {
-			l.prove()
 			worked = true
 		}
 		if f := l.failure.Load(); f != nil && (!f.drain || l.in.empty()) {

@@ -36,6 +36,7 @@ func (l *link) receive(h transport.Handler) bool {
 		}
 	}
 	if err != nil {
+		r.broken.Store(true) // also where the link has failed already and was to be drained
 		l.fail(fmt.Errorf("rank %d wrote, at position %d of its ring, %w", l.peer, pos, err), false)
 		return true
 	}
@@ -118,5 +119,5 @@ func (r *receiver) ready(theirs *side) bool {
 
 // empty reports whether no frame is there. Any goroutine may call it.
 func (r *receiver) empty() bool {
-	return !r.ring.holds(atomic.LoadUint64(&r.consumed))
+	return !r.ring.holds(atomic.LoadUint64(&r.consumed)) || r.broken.Load()
 }
