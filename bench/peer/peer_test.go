@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,17 +73,17 @@ func TestPeersRunAtTheirBest(t *testing.T) {
 // for such.
 func TestProgramThatOnlyDoesNotEndIsEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ended := false
-		out := &transcript{grace: time.Second, overdue: func() { ended = true }}
+		var ended atomic.Bool
+		out := &transcript{grace: time.Second, overdue: func() { ended.Store(true) }}
 		for _, part := range []string{"sample test=bw end\n", "en", "d\n"} {
 			out.Write([]byte(part))
 		}
 		time.Sleep(999 * time.Millisecond)
-		if synctest.Wait(); ended {
+		if synctest.Wait(); ended.Load() {
 			t.Error("ended before its time")
 		}
 		time.Sleep(time.Millisecond)
-		if synctest.Wait(); !ended || !out.stop() {
+		if synctest.Wait(); !ended.Load() || !out.stop() {
 			t.Error("not ended")
 		}
 		prompt := &transcript{grace: time.Second, overdue: func() { t.Error("ended after it had ended by itself") }}
