@@ -20,6 +20,15 @@ func inCall(last string) bool {
 	return strings.HasSuffix(last, underWay) && !strings.HasPrefix(last, "I")
 }
 
+// whereabouts tells where a rank was by the calls it was blocked in, or else by
+// its last record.
+func whereabouts(last string) string {
+	if strings.Contains(last, ", blocked") || inCall(last) {
+		return "in " + strings.TrimSuffix(last, underWay)
+	}
+	return "in no call, its last: " + last
+}
+
 // bannerRanks is how many ranks a banner says more of than their number.
 const bannerRanks = 16
 
@@ -41,7 +50,7 @@ func (r *Result) banner() string {
 		b.WriteString(", " + f.Phase)
 	}
 	if f.Last != "" {
-		b.WriteString(", in " + f.Last)
+		b.WriteString(", " + whereabouts(f.Last))
 	}
 	if r.Stopped > 0 {
 		fmt.Fprintf(&b, "; %s stopped by muster", count(r.Stopped, "rank"))
@@ -54,13 +63,11 @@ func (r *Result) banner() string {
 	for _, o := range f.Others {
 		switch {
 		case o.Blocked != "":
-			lines = append(lines, fmt.Sprintf("rank %d was in %s", o.Rank, o.Blocked))
+			lines = append(lines, fmt.Sprintf("rank %d was %s", o.Rank, whereabouts(o.Blocked)))
 		case o.Phase == "not joined" && f.Phase != "" && strings.HasPrefix(f.Phase, "during startup"):
 			lines = append(lines, fmt.Sprintf("rank %d (pid %d) had not joined", o.Rank, o.PID))
-		case o.Phase == "running" && inCall(o.Last):
-			lines = append(lines, fmt.Sprintf("rank %d was in %s", o.Rank, strings.TrimSuffix(o.Last, underWay)))
 		case o.Phase == "running" && o.Last != "":
-			lines = append(lines, fmt.Sprintf("rank %d was in no call; its last: %s", o.Rank, o.Last))
+			lines = append(lines, fmt.Sprintf("rank %d was %s", o.Rank, whereabouts(o.Last)))
 		case o.Phase == "leaving":
 			lines = append(lines, fmt.Sprintf("rank %d was leaving", o.Rank))
 		}
