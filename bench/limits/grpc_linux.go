@@ -50,7 +50,7 @@ func overGRPC(ctx context.Context, o *options) error {
 		out := wrapperspb.Bytes(touched(size))
 		each, messages := 1, 2
 		if o.test == "bw" {
-			each, messages = o.window(size), o.window(size)
+			each, messages = o.WindowOf(size), o.WindowOf(size)
 		}
 		err := o.repeat(size, messages, func(n int) error {
 			for range n {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-mpi/muster/bench/plan"
 	"github.com/muster-mpi/muster/internal/socketpair"
 )
 
@@ -16,20 +17,20 @@ func TestSizesLeaveTheEmptyMessageOut(t *testing.T) {
 		low, high int
 		want      []int
 	}{{0, 4, []int{1, 2, 4}}, {3, 8, []int{3, 4, 8}}, {0, 0, nil}} {
-		if got := (&options{low: test.low, high: test.high}).sizes(); !slices.Equal(got, test.want) {
+		if got := (&options{Plan: plan.Plan{Low: test.low, High: test.high}}).sizes(); !slices.Equal(got, test.want) {
 			t.Errorf("%d to %d: got %v, want %v", test.low, test.high, got, test.want)
 		}
 	}
 }
 
 func TestCalibrationFindsTheTime(t *testing.T) {
-	o := options{target: 5 * time.Millisecond}
-	n, err := o.calibrate(func(n int) (time.Duration, error) { return time.Duration(n) * 70, nil })
+	o := options{Plan: plan.Plan{Target: 5 * time.Millisecond}}
+	n, err := o.Iterations(func(n int) (time.Duration, error) { return time.Duration(n) * 70, nil })
 	if took := time.Duration(n) * 70; err != nil || took < 2500*time.Microsecond || took > 50*time.Millisecond {
 		t.Errorf("%d iterations, %v, %v", n, took, err)
 	}
-	o.iters = 7
-	if n, _ := o.calibrate(nil); n != 7 {
+	o.Iters = 7
+	if n, _ := o.Iterations(nil); n != 7 {
 		t.Errorf("%d iterations, want those asked for", n)
 	}
 }

@@ -5,7 +5,7 @@ import "context"
 // copying is memcpy within one process: what it costs to move the bytes once.
 // The same two buffers are used again and again, as the messages' are.
 func copying(_ context.Context, o *options) error {
-	from, to := touched(o.high), touched(o.high)
+	from, to := touched(o.High), touched(o.High)
 	for _, size := range o.sizes() {
 		err := o.repeat(size, 1, func(n int) error {
 			for range n {

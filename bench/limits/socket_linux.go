@@ -37,11 +37,11 @@ func overSocket(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	out, in := touched(o.high), touched(o.high)
+	out, in := touched(o.High), touched(o.High)
 	for _, size := range o.sizes() {
 		once, messages := pingPong(c, out[:size], in[:size]), 2
 		if o.test == "bw" {
-			once, messages = stream(c, out[:size], o.window(size)), o.window(size)
+			once, messages = stream(c, out[:size], o.WindowOf(size)), o.WindowOf(size)
 		}
 		// The second process is told the size; it learns of the end of it by 0.
 		if err := order(c, size); err != nil {
@@ -87,7 +87,7 @@ func serveSocket(f *os.File, kind string, o *options) error {
 	if err != nil {
 		return err
 	}
-	buf := touched(max(o.high, 1))
+	buf := touched(max(o.High, 1))
 	for {
 		size, err := ordered(c)
 		if errors.Is(err, io.EOF) {
@@ -105,7 +105,7 @@ func serveSocket(f *os.File, kind string, o *options) error {
 				break
 			}
 			if o.test == "bw" {
-				err = take(c, buf[:size], n, o.window(size))
+				err = take(c, buf[:size], n, o.WindowOf(size))
 			} else {
 				err = echo(c, buf[:size], n)
 			}

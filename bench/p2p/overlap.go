@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"time"
 
+	"github.com/muster-mpi/muster/bench/plan"
 	"github.com/muster-mpi/muster/rank"
 )
 
@@ -58,12 +60,12 @@ func (p *pair) overlap(ctx context.Context, size int, f loop) error {
 	if err != nil {
 		return err
 	}
-	for range p.warmup {
+	for range p.Warmup {
 		if _, err := p.run(ctx, transfer, 1, size, f); err != nil {
 			return err
 		}
 	}
-	for rep := range p.options.repeat {
+	for rep := range p.Repeat {
 		pure, err := p.run(ctx, transfer, 1, size, f)
 		if err != nil {
 			return err
@@ -76,7 +78,7 @@ func (p *pair) overlap(ctx context.Context, size int, f loop) error {
 		if err != nil {
 			return err
 		}
-		line(p.test, size, rep, 2, total.elapsed, fmt.Sprintf(" transfer=%d compute=%d complete=%d of=%d",
+		plan.Sample(p.test, size, rep, 2, total.elapsed, fmt.Sprintf(" transfer=%d compute=%d complete=%d of=%d",
 			pure.elapsed.Nanoseconds(), work.elapsed.Nanoseconds(), total.complete, 2*p.world.Size()))
 	}
 	return nil
@@ -85,6 +87,9 @@ func (p *pair) overlap(ctx context.Context, size int, f loop) error {
 // calibrateWork finds the units of work that take the time asked for.
 func (p *pair) calibrateWork(ctx context.Context, size int, f loop) (int, error) {
 	const unit = 1000 // one is too little to time
-	n, err := calibrate(p.options.compute, func(n int) (report, error) { return p.run(ctx, compute, n*unit, size, f) })
+	n, err := plan.Calibrate(p.options.compute, func(n int) (time.Duration, error) {
+		r, err := p.run(ctx, compute, n*unit, size, f)
+		return r.elapsed, err
+	})
 	return n * unit, err
 }

@@ -3,51 +3,15 @@ package main
 import (
 	"context"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unsafe"
 
+	"github.com/muster-mpi/muster/bench/plan"
 	"github.com/muster-mpi/muster/rank"
 	"github.com/muster-mpi/muster/rank/ranktest"
 )
-
-func TestSizesArePowersOfTwo(t *testing.T) {
-	for _, test := range []struct {
-		low, high int
-		want      []int
-	}{
-		{0, 8, []int{0, 1, 2, 4, 8}},
-		{1, 5, []int{1, 2, 4}},
-		{3, 9, []int{3, 4, 8}},
-		{8, 8, []int{8}},
-		{0, 0, []int{0}},
-	} {
-		if got := sizes(test.low, test.high); !slices.Equal(got, test.want) {
-			t.Errorf("%d to %d: got %v, want %v", test.low, test.high, got, test.want)
-		}
-	}
-}
-
-// The time of an iteration is known here, so the number of iterations is too.
-func TestCalibrationFindsTheTimeAndIsNotFooledOnce(t *testing.T) {
-	for _, each := range []time.Duration{0, 1, 70, 3000, time.Millisecond, time.Second} {
-		runs := 0
-		n, err := calibrate(5*time.Millisecond, func(n int) (report, error) {
-			runs++
-			elapsed := time.Duration(n) * each
-			if runs == 2 {
-				elapsed += time.Second // something else ran
-			}
-			return report{elapsed: elapsed}, nil
-		})
-		took := time.Duration(n) * each
-		if err != nil || n < 1 || n > most || took < 2500*time.Microsecond && n < most || took > 50*time.Millisecond && n > 1 {
-			t.Errorf("an iteration of %v: %d iterations, %v, after %d runs", each, n, took, runs)
-		}
-	}
-}
 
 func TestBuffersAreAligned(t *testing.T) {
 	for _, n := range []int{1, 5000} {
@@ -99,7 +63,10 @@ func TestLoopsMoveWhatTheySayBetweenAllPairs(t *testing.T) {
 	for name, f := range map[string]loop{"latency": pingPong, "bw": stream, "rate": stream, "bibw": exchange, "overlap": overlapping} {
 		t.Run(name, func(t *testing.T) {
 			ranktest.Run(t, 4, func(t *testing.T, c *rank.Comm) {
-				p := newPair(c, options{test: name, high: 70000, iters: 2, warmup: 1, repeat: 2, target: time.Millisecond, compute: time.Millisecond, validate: true})
+				p := newPair(c, options{
+					Plan: plan.Plan{High: 70000, Iters: 2, Warmup: 1, Repeat: 2, Target: time.Millisecond},
+					test: name, compute: time.Millisecond, validate: true,
+				})
 				for _, size := range []int{0, 8, 70000} {
 					if err := p.measure(t.Context(), size, f); err != nil {
 						t.Errorf("rank %d, %d bytes: %v", c.Rank(), size, err)
@@ -118,7 +85,7 @@ func TestWrongByteIsFound(t *testing.T) {
 		return 0, err
 	}
 	err := rank.Local(2, func(ctx context.Context, c *rank.Comm) error {
-		p := newPair(c, options{test: "latency", high: 8, iters: 1, repeat: 1})
+		p := newPair(c, options{Plan: plan.Plan{High: 8, Iters: 1, Repeat: 1}, test: "latency"})
 		return p.measure(ctx, 8, spoil)
 	})
 	if err == nil || !strings.Contains(err.Error(), "byte 5 of 8") {

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/muster-mpi/muster/bench/plan"
 	"github.com/muster-mpi/muster/rank"
 )
 
@@ -15,7 +16,6 @@ const (
 	control rank.Tag = 2
 
 	alignment = 2 << 20 // of the buffers: that of a huge page, so that luck has no part in it
-	most      = 1 << 24 // iterations of a repetition
 )
 
 // A pair is this rank's view of the job: rank i talks to i+n/2, all such pairs
@@ -54,7 +54,7 @@ func newPair(world *rank.Comm, o options) *pair {
 		options: o, world: world,
 		partner: (world.Rank() + half) % world.Size(),
 		leads:   world.Rank() < half,
-		out:     aligned(o.high), in: aligned(o.high),
+		out:     aligned(o.High), in: aligned(o.High),
 	}
 }
 
@@ -72,13 +72,7 @@ func aligned(n int) []byte {
 
 // measure takes all repetitions of one size. Every rank calls it.
 func (p *pair) measure(ctx context.Context, size int, f loop) error {
-	p.window = p.options.window
-	if p.window == 0 {
-		p.window = 64
-		if size > 4<<20 {
-			p.window = 4
-		}
-	}
+	p.window = p.WindowOf(size)
 	p.requests = make([]rank.Request, 2*p.window)
 	p.runs = 0
 	p.prepare(size)
@@ -107,19 +101,19 @@ func (p *pair) repeat(ctx context.Context, size int, f loop) error {
 	if _, err := p.run(ctx, whole, 1, size, f); err != nil {
 		return err
 	}
-	n := p.iters
-	if n == 0 {
-		var err error
-		if n, err = calibrate(p.target, func(n int) (report, error) { return p.run(ctx, whole, n, size, f) }); err != nil {
+	n, err := p.Iterations(func(n int) (time.Duration, error) {
+		r, err := p.run(ctx, whole, n, size, f)
+		return r.elapsed, err
+	})
+	if err != nil {
+		return err
+	}
+	if p.Warmup > 0 {
+		if _, err := p.run(ctx, whole, p.Warmup, size, f); err != nil {
 			return err
 		}
 	}
-	if p.warmup > 0 {
-		if _, err := p.run(ctx, whole, p.warmup, size, f); err != nil {
-			return err
-		}
-	}
-	for rep := range p.options.repeat {
+	for rep := range p.Repeat {
 		r, err := p.run(ctx, whole, n, size, f)
 		if err != nil {
 			return err
@@ -131,30 +125,9 @@ func (p *pair) repeat(ctx context.Context, size int, f loop) error {
 		case "bibw":
 			messages = int64(n) * int64(p.window) * int64(p.world.Size())
 		}
-		line(p.test, size, rep, messages, r.elapsed, fmt.Sprintf(" window=%d allocs=%d", p.window, r.allocs))
+		plan.Sample(p.test, size, rep, messages, r.elapsed, fmt.Sprintf(" window=%d allocs=%d", p.window, r.allocs))
 	}
 	return nil
-}
-
-// calibrate finds a number of iterations that takes about target, and warms up
-// meanwhile. It is the least of a growing series of which two runs one after the
-// other took half of target: one may have been held up by something else.
-func calibrate(target time.Duration, run func(n int) (report, error)) (int, error) {
-	enough := 0
-	for n := 1; ; {
-		r, err := run(n)
-		if err != nil {
-			return 0, err
-		}
-		if r.elapsed >= target/2 || n >= most {
-			if enough++; enough == 2 {
-				return n, nil
-			}
-			continue
-		}
-		enough = 0
-		n = min(int(float64(n)*min(max(float64(target)/float64(max(r.elapsed, 1)), 2), 10)), most)
-	}
 }
 
 // A report is what a run was like: the time of the slowest rank, and counts of

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"testing"
 	"time"
 
@@ -43,24 +42,8 @@ func BenchmarkAgainstC(b *testing.B) {
 	for _, n := range []int{512, 1024, 2048} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			x, y, z := generate(1, 'A', span{0, n}, span{0, n}), generate(1, 'B', span{0, n}, span{0, n}), newMatrix(n, n)
-			var ours, theirs []time.Duration
-			for b.Loop() {
-				d, err := c.Run(n)
-				if err != nil {
-					b.Fatal(err)
-				}
-				theirs = append(theirs, d)
-				began := time.Now()
-				multiplyAdd(z, x, y)
-				ours = append(ours, time.Since(began))
-			}
 			rate := func(d time.Duration) float64 { return 2 * float64(n) * float64(n) * float64(n) / d.Seconds() / 1e9 }
-			slices.Sort(ours)
-			slices.Sort(theirs)
-			mine, other := rate(ours[len(ours)/2]), rate(theirs[len(theirs)/2])
-			b.ReportMetric(mine, "GFLOP/s")
-			b.ReportMetric(other, "C-GFLOP/s")
-			b.ReportMetric(mine/other, "ratio")
+			c.Compare(b, n, "GFLOP/s", rate, func() { multiplyAdd(z, x, y) })
 		})
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -28,25 +27,11 @@ func BenchmarkAgainstC(b *testing.B) {
 	for _, n := range []int{256, 2048, 4096, 16384} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			all, acc := plummer(n, 1, 0, n), newVectors(n)
-			var ours, theirs []time.Duration
-			for b.Loop() {
-				d, err := c.Run(n)
-				if err != nil {
-					b.Fatal(err)
-				}
-				theirs = append(theirs, d)
-				began := time.Now()
+			rate := func(d time.Duration) float64 { return float64(n) * float64(n) / d.Seconds() / 1e6 }
+			c.Compare(b, n, "Minteractions/s", rate, func() {
 				acc.clear()
 				addAccelerations(all, all.sources, true, 0.0025, acc)
-				ours = append(ours, time.Since(began))
-			}
-			rate := func(d time.Duration) float64 { return float64(n) * float64(n) / d.Seconds() / 1e6 }
-			slices.Sort(ours)
-			slices.Sort(theirs)
-			mine, other := rate(ours[len(ours)/2]), rate(theirs[len(theirs)/2])
-			b.ReportMetric(mine, "Minteractions/s")
-			b.ReportMetric(other, "C-Minteractions/s")
-			b.ReportMetric(mine/other, "ratio")
+			})
 		})
 	}
 }

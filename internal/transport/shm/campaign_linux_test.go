@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -144,30 +143,6 @@ func chatterRole() {
 	fmt.Println("ok", s.received)
 }
 
-// chatterProcess is a chatter and what the test holds of it.
-type chatterProcess struct {
-	*exec.Cmd
-	in  io.WriteCloser
-	out *bufio.Reader
-}
-
-func startChatter(t *testing.T, e *ends, self int) chatterProcess {
-	t.Helper()
-	cmd := e.command("chatter", self)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return chatterProcess{cmd, in, bufio.NewReader(out)}
-}
-
 func TestASideMayDieAtAnyInstruction(t *testing.T) {
 	rounds := 50
 	switch {
@@ -180,9 +155,9 @@ func TestASideMayDieAtAnyInstruction(t *testing.T) {
 	for round := range rounds {
 		rnd := rand.New(rand.NewPCG(7, uint64(round)))
 		e := newEnds(t)
-		var ps [2]chatterProcess
+		var ps [2]roleProcess
 		for i := range ps {
-			ps[i] = startChatter(t, e, i)
+			ps[i] = e.start(t, "chatter", i)
 		}
 		for i, p := range ps {
 			fmt.Fprintln(p.in, ps[1-i].Process.Pid, rnd.IntN(2) == 0)

@@ -56,32 +56,20 @@ func memoryRole() {
 
 // remote starts the memory role and returns this process's end, the address, and the
 // process.
-func remote(t testing.TB, sys system) (*Conn, uint64, chatterProcess) {
+func remote(t testing.TB, sys system) (*Conn, uint64, roleProcess) {
 	t.Helper()
 	e := newEnds(t)
-	cmd := e.command("memory", 1)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	p := e.start(t, "memory", 1)
 	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
+		p.Process.Kill()
+		p.Wait()
 	})
-	c, err := e.open(0, cmd.Process.Pid, nil)
+	c, err := e.open(0, p.Process.Pid, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
 	c.sys = sys
-	p := chatterProcess{cmd, in, bufio.NewReader(out)}
 	lines := make(chan string, 1)
 	go func() {
 		line, _ := p.out.ReadString('\n')

@@ -1,7 +1,9 @@
 package shm
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -75,6 +77,31 @@ func (e *ends) command(role string, self int) *exec.Cmd {
 	cmd.ExtraFiles = []*os.File{e.memory, e.bells[0], e.bells[1]}
 	cmd.Stderr = os.Stderr
 	return cmd
+}
+
+// roleProcess is a process with a role and what the test holds of it.
+type roleProcess struct {
+	*exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+// start starts a process that holds end self of e in the role.
+func (e *ends) start(t testing.TB, role string, self int) roleProcess {
+	t.Helper()
+	cmd := e.command(role, self)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return roleProcess{cmd, in, bufio.NewReader(out)}
 }
 
 // inherited returns what command gave to this process.
