@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"time"
 
 	"github.com/muster-mpi/muster/internal/transport"
 	"github.com/muster-mpi/muster/internal/transport/shm"
@@ -38,6 +37,10 @@ func (c *control) open(w *pb.Welcome, bell *os.File) error {
 			Wake: c.engine.Wake,
 		}, c.engine))
 	case "unix", "tcp":
+		spin := stream.DefaultSpin
+		if crowded(w) {
+			spin = -1 // another rank needs the core
+		}
 		tlsConfig, err := credentials(w)
 		if err != nil {
 			return err
@@ -46,7 +49,7 @@ func (c *control) open(w *pb.Welcome, bell *os.File) error {
 			Self: int(w.Rank), Size: int(w.Size), Job: [16]byte(w.Job), Incarnation: w.Incarnation,
 			Connect: c.connect, TLS: tlsConfig,
 			Packet: max(packetBytes, int(w.Settings.GetEagerBytes())),
-			Spin:   streamSpin(crowded(w)),
+			Spin:   spin,
 		}, c.engine))
 	default:
 		return fmt.Errorf("malformed welcome: transport %q, this program has \"shm\", \"unix\" and \"tcp\"", name)
@@ -57,15 +60,6 @@ func (c *control) open(w *pb.Welcome, bell *os.File) error {
 // crowded reports whether the ranks of this rank's host exceed its cores. The agent
 // knows; the process may see no more than the core it is bound to.
 func crowded(w *pb.Welcome) bool { return w.Settings.GetRanksPerCoreHundredths() > 100 }
-
-// streamSpin is how long a reader of a gRPC link polls: not at all where another
-// rank needs the core.
-func streamSpin(crowded bool) time.Duration {
-	if crowded {
-		return -1
-	}
-	return 100 * time.Microsecond
-}
 
 // sharedLinks are links by shared memory.
 func sharedLinks(c *shm.Conn) links {

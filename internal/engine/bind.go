@@ -67,13 +67,13 @@ func (e *Engine) lookup(p *peer, number uint32) *Context {
 func (p *peer) boundTo(number uint32) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return int(number) < len(p.bound) && p.bound[number]
+	return p.boundNow(number)
 }
 
-// boundNow is boundTo for who holds Engine.mu while p is unowned: nobody changes
-// it then.
+// boundNow is boundTo for who holds p.mu, or Engine.mu while p is unowned: nobody
+// changes it then.
 func (p *peer) boundNow(number uint32) bool {
-	return number == 0 || int(number) < len(p.bound) && p.bound[number]
+	return int(number) < len(p.bound) && p.bound[number]
 }
 
 func (p *peer) setBound(number uint32, v bool) {

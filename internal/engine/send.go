@@ -99,7 +99,7 @@ func (e *Engine) sendNow(p *peer, env *Envelope) (sent bool) {
 		e.resolve(p)
 	}
 	// Only who holds the lock becomes the owner of an unowned peer.
-	if p.mild && p.boundNow(env.Context.number) {
+	if n := env.Context.number; p.mild && (n == 0 || p.boundNow(n)) {
 		env.header(&p.head, wire.Eager)
 		r, err := (*p.conn.Load()).Send(p.rank, &p.head, env.Buf, 0)
 		if err != nil {

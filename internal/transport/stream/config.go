@@ -34,7 +34,7 @@ type Config struct {
 	Queue  int // bytes taken for a peer and not yet sent: 1 MiB
 	Buffer int // most that one system call reads or writes: 256 KiB
 
-	// Spin is how long a reader looks for more before it sleeps: 100 µs if the
+	// Spin is how long a reader looks for more before it sleeps: DefaultSpin if the
 	// job's ranks are no more than the cores this process may use; else, and if
 	// negative, not at all.
 	Spin time.Duration
@@ -45,6 +45,9 @@ type Config struct {
 	Timeout      time.Duration // for a connection to arrive, and again for its handshake: 10 s
 	CloseTimeout time.Duration // for Close to write what was taken: 10 s
 }
+
+// DefaultSpin is what Config.Spin is where each rank can have a core.
+const DefaultSpin = 100 * time.Microsecond
 
 // Identity is the URI that the certificate of a rank must carry as subject
 // alternative name.
@@ -77,7 +80,7 @@ func (c Config) withDefaults() Config {
 	case c.Spin < 0 || c.Spin == 0 && c.Size > runtime.NumCPU():
 		c.Spin = 0
 	case c.Spin == 0:
-		c.Spin = 100 * time.Microsecond
+		c.Spin = DefaultSpin
 	}
 	if c.AfterFunc == nil {
 		c.AfterFunc = func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }

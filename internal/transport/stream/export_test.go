@@ -1,5 +1,10 @@
 package stream
 
+import "net"
+
+// OneConn returns a listener that accepts conn and no more.
+func OneConn(conn net.Conn) net.Listener { return &oneConn{conn} }
+
 // Inject sends b to peer as one gRPC message on the connection in use.
 func (c *Conn) Inject(peer int, b []byte) error {
 	l, err := c.link(peer)
