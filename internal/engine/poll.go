@@ -211,7 +211,8 @@ func (e *Engine) rouse() {
 }
 
 // doze has the links ring from now on, unless somebody watches them, something has
-// just come, or something is left to do that is done without the lock. It reports whether they do. Engine.mu is held.
+// just come, or something is left to do that is done without the lock. It reports
+// whether they do. Engine.mu is held.
 func (e *Engine) doze() bool {
 	if e.dozing || len(e.pollers) == 0 {
 		return true
