@@ -1,0 +1,77 @@
+// Package algo has the algorithms of collective operations: pure functions of a
+// call, one file each, which write down a schedule for one rank. Nothing here
+// knows how a step is carried out.
+//
+// To add one, write its file and its line in All.
+package algo
+
+import "github.com/muster-mpi/muster/collectives/schedule"
+
+// Bracketing is in which order an algorithm combines the elements of the ranks.
+type Bracketing uint8
+
+const (
+	// Unordered: neighbours are not combined in rank order; for commutative operations.
+	Unordered Bracketing = iota
+	// Ordered: in rank order, with brackets of the algorithm's own.
+	Ordered
+	// Canonical: in rank order, with the brackets that every Canonical algorithm of
+	// the operation has, so that all give the same bits also where rounding makes
+	// the brackets show. For a vector over p ranks, with m the largest power of two
+	// that is not above p: each of the first p−m pairs of neighbours (0 and 1, 2 and
+	// 3, …) folds into one, which leaves m contributions; these form a binary tree of
+	// contiguous halves. For Scan and ExScan over ranks 0 to r: ((b₀ b₁) b₂) …, where
+	// the bₖ are the aligned blocks of ranks that r+1 is made of in binary, the
+	// largest first, each a binary tree of contiguous halves.
+	Canonical
+)
+
+// Algorithm is one way to carry out an operation.
+type Algorithm struct {
+	Name string // as in Using and `muster explain`
+	Op   schedule.Operation
+
+	// Build writes the steps of rank c.Rank. It is only called where Refuses
+	// returns "".
+	Build func(s *schedule.Schedule, c *schedule.Call)
+
+	// Refuses returns why the algorithm cannot carry out c, such as "needs an even
+	// number of ranks", or "". It looks only at what all ranks say alike. Nil: never.
+	Refuses func(c *schedule.Call) string
+
+	Bracketing Bracketing // of operations that reduce
+
+	// Turns: the schedule of rank r is that of rank 0 with r added to every rank,
+	// modulo the size, so the cost of one rank is that of all.
+	Turns bool
+
+	Cost   string // in the terms of LogGP: p ranks, n bytes
+	Source string // the paper or program that it is from
+}
+
+// All lists every algorithm, by operation. The first of an operation carries out
+// every call of it.
+var All = []Algorithm{
+	allReduceDoubling,
+}
+
+// Of returns the algorithms of op, in the order of All.
+func Of(op schedule.Operation) []Algorithm {
+	var list []Algorithm
+	for _, a := range All {
+		if a.Op == op {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// Find returns the algorithm of op called name.
+func Find(op schedule.Operation, name string) (Algorithm, bool) {
+	for _, a := range All {
+		if a.Op == op && a.Name == name {
+			return a, true
+		}
+	}
+	return Algorithm{}, false
+}
