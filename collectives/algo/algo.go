@@ -20,9 +20,9 @@ const (
 	// the brackets show. For a vector over p ranks, with m the largest power of two
 	// that is not above p: each of the first p−m pairs of neighbours (0 and 1, 2 and
 	// 3, …) folds into one, which leaves m contributions; these form a binary tree of
-	// contiguous halves. For Scan and ExScan over ranks 0 to r: ((b₀ b₁) b₂) …, where
-	// the bₖ are the aligned blocks of ranks that r+1 is made of in binary, the
-	// largest first, each a binary tree of contiguous halves.
+	// contiguous halves. For Scan over ranks 0 to r and ExScan over ranks 0 to r−1:
+	// b₀ (b₁ (b₂ …)), where the bₖ are the aligned blocks that this many ranks are
+	// made of in binary, the largest first, each a binary tree of contiguous halves.
 	Canonical
 )
 
