@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/muster-mpi/muster/internal/below"
 	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/internal/match"
 	"github.com/muster-mpi/muster/internal/wire"
@@ -216,6 +217,22 @@ func (c *Comm) context() *engine.Context {
 		return nil
 	}
 	return c.ctx
+}
+
+// Below returns what c stands on; nil while c cannot be used. It is for Muster's own
+// packages: its type can be used nowhere else.
+func (c *Comm) Below() *below.Comm {
+	if !c.isOpen() {
+		return nil
+	}
+	b := &below.Comm{Engine: c.job.engine, Context: c.ctx, Memory: c.job.memory, World: c.group.World}
+	if len(c.job.hosts) > 1 {
+		b.Hosts = make([]int, c.Size())
+		for r := range b.Hosts {
+			b.Hosts[r] = c.job.hostOf(c.group.World(r)).number
+		}
+	}
+	return b
 }
 
 // isOpen reports whether calls can be made on c.

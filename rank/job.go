@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/hostmem"
 	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/internal/transport"
 )
@@ -24,7 +25,8 @@ type job struct {
 	start    time.Time
 	channels atomic.Uint64 // of partitioned sends
 	conns    []transport.Conn
-	control  *control // nil: no agent
+	control  *control        // nil: no agent
+	memory   *hostmem.Memory // shared by the ranks of this host; nil: none
 
 	// In a world of Local, stop ends the job for the other ranks of the process
 	// and stopped waits until all of them are leaving.

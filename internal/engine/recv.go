@@ -100,7 +100,7 @@ func (e *Engine) newRecv(env *Envelope) *Op {
 // no message: its source has failed, or with AnySource a rank that might have
 // been it. Engine.mu is held.
 func (e *Engine) unreachable(env *Envelope) error {
-	if e.failures == 0 {
+	if e.failures.Load() == 0 {
 		return nil
 	}
 	g := env.Context.group
