@@ -147,7 +147,9 @@ func (l *local) run(r int, j *job, fn func(context.Context, *Comm) error) (left 
 	}
 	var err error
 	if !j.leaving.Swap(true) {
-		err = j.leave(ctx)
+		if err = j.clearAttributes(); err == nil {
+			err = j.leave(ctx)
+		}
 	}
 	returned = true
 	if err != nil {
