@@ -31,3 +31,7 @@ func NewPersistent(start func() Request, err error) *Persistent {
 	}
 	return &Persistent{start: start, err: err}
 }
+
+// Failed returns a Request that is complete with err, as that of a call whose
+// arguments are wrong.
+func Failed(err error) Request { return Request{early: err} }
