@@ -4,6 +4,7 @@ import (
 	"reflect"
 
 	"github.com/muster-mpi/muster/datatype"
+	"github.com/muster-mpi/muster/internal/kernel"
 )
 
 // Op combines elements of several ranks (MPI_Op, MPI 4.1 §6.9). It must be
@@ -39,41 +40,112 @@ func Slices[T any](name string, commutes bool, f func(dst, a, b []T)) Operation[
 	return func() Op[T] { return op }
 }
 
-// Sum adds (MPI_SUM).
+// Sum adds (MPI_SUM). Integers wrap around.
 func Sum[T datatype.Number]() Op[T] {
-	if f, ok := plain[T](sums); ok {
-		return Op[T]{"Sum", f, true}
+	if op, ok := predefined[T]("Sum", sums); ok {
+		return op
 	}
-	return Op[T]{"Sum", kernelSum[T], true}
+	return Op[T]{"Sum", kernel.Sum[T], true}
 }
 
-// Product multiplies (MPI_PROD).
-func Product[T datatype.Number]() Op[T] { return Op[T]{"Product", kernelProduct[T], true} }
+// Product multiplies (MPI_PROD). Integers wrap around.
+func Product[T datatype.Number]() Op[T] {
+	if op, ok := predefined[T]("Product", products); ok {
+		return op
+	}
+	return Op[T]{"Product", kernel.Product[T], true}
+}
 
 // Min takes the lesser (MPI_MIN), as the builtin min does: NaN if either is, and −0
 // before 0.
-func Min[T datatype.Real]() Op[T] { return Op[T]{"Min", kernelMin[T], true} }
+func Min[T datatype.Real]() Op[T] {
+	if op, ok := predefined[T]("Min", minima); ok {
+		return op
+	}
+	return Op[T]{"Min", kernel.Min[T], true}
+}
 
 // Max takes the greater (MPI_MAX); as Min.
-func Max[T datatype.Real]() Op[T] { return Op[T]{"Max", kernelMax[T], true} }
+func Max[T datatype.Real]() Op[T] {
+	if op, ok := predefined[T]("Max", maxima); ok {
+		return op
+	}
+	return Op[T]{"Max", kernel.Max[T], true}
+}
 
 // And is 1 where both are not zero, else 0 (MPI_LAND).
-func And[T datatype.Real]() Op[T] { return Op[T]{"And", kernelAnd[T], true} }
+func And[T datatype.Real]() Op[T] {
+	if op, ok := predefined[T]("And", ands); ok {
+		return op
+	}
+	return Op[T]{"And", kernel.LogicalAnd[T], true}
+}
 
 // Or is 1 where one is not zero, else 0 (MPI_LOR).
-func Or[T datatype.Real]() Op[T] { return Op[T]{"Or", kernelOr[T], true} }
+func Or[T datatype.Real]() Op[T] {
+	if op, ok := predefined[T]("Or", ors); ok {
+		return op
+	}
+	return Op[T]{"Or", kernel.LogicalOr[T], true}
+}
 
 // Xor is 1 where exactly one is not zero, else 0 (MPI_LXOR).
-func Xor[T datatype.Real]() Op[T] { return Op[T]{"Xor", kernelXor[T], true} }
+func Xor[T datatype.Real]() Op[T] {
+	if op, ok := predefined[T]("Xor", xors); ok {
+		return op
+	}
+	return Op[T]{"Xor", kernel.LogicalXor[T], true}
+}
 
 // BitAnd is the bitwise and (MPI_BAND).
-func BitAnd[T datatype.Integer]() Op[T] { return Op[T]{"BitAnd", kernelBitAnd[T], true} }
+func BitAnd[T datatype.Integer]() Op[T] {
+	if op, ok := predefined[T]("BitAnd", bitAnds); ok {
+		return op
+	}
+	return Op[T]{"BitAnd", kernel.BitAnd[T], true}
+}
 
 // BitOr is the bitwise or (MPI_BOR).
-func BitOr[T datatype.Integer]() Op[T] { return Op[T]{"BitOr", kernelBitOr[T], true} }
+func BitOr[T datatype.Integer]() Op[T] {
+	if op, ok := predefined[T]("BitOr", bitOrs); ok {
+		return op
+	}
+	return Op[T]{"BitOr", kernel.BitOr[T], true}
+}
 
 // BitXor is the bitwise exclusive or (MPI_BXOR).
-func BitXor[T datatype.Integer]() Op[T] { return Op[T]{"BitXor", kernelBitXor[T], true} }
+func BitXor[T datatype.Integer]() Op[T] {
+	if op, ok := predefined[T]("BitXor", bitXors); ok {
+		return op
+	}
+	return Op[T]{"BitXor", kernel.BitXor[T], true}
+}
+
+// The functions of the element types that most programs reduce. A function value made
+// of a generic function within another is a new one each time; these are made once.
+var (
+	sums     = []any{kernel.Sum[int], kernel.Sum[int64], kernel.Sum[int32], kernel.Sum[uint64], kernel.Sum[uint8], kernel.Sum[float64], kernel.Sum[float32], kernel.Sum[complex128]}
+	products = []any{kernel.Product[int], kernel.Product[int64], kernel.Product[int32], kernel.Product[uint64], kernel.Product[uint8], kernel.Product[float64], kernel.Product[float32], kernel.Product[complex128]}
+	minima   = []any{kernel.Min[int], kernel.Min[int64], kernel.Min[int32], kernel.Min[uint64], kernel.Min[uint8], kernel.Min[float64], kernel.Min[float32]}
+	maxima   = []any{kernel.Max[int], kernel.Max[int64], kernel.Max[int32], kernel.Max[uint64], kernel.Max[uint8], kernel.Max[float64], kernel.Max[float32]}
+	ands     = []any{kernel.LogicalAnd[int], kernel.LogicalAnd[int64], kernel.LogicalAnd[int32], kernel.LogicalAnd[uint64], kernel.LogicalAnd[uint8], kernel.LogicalAnd[float64], kernel.LogicalAnd[float32]}
+	ors      = []any{kernel.LogicalOr[int], kernel.LogicalOr[int64], kernel.LogicalOr[int32], kernel.LogicalOr[uint64], kernel.LogicalOr[uint8], kernel.LogicalOr[float64], kernel.LogicalOr[float32]}
+	xors     = []any{kernel.LogicalXor[int], kernel.LogicalXor[int64], kernel.LogicalXor[int32], kernel.LogicalXor[uint64], kernel.LogicalXor[uint8], kernel.LogicalXor[float64], kernel.LogicalXor[float32]}
+	bitAnds  = []any{kernel.BitAnd[int], kernel.BitAnd[int64], kernel.BitAnd[int32], kernel.BitAnd[uint64], kernel.BitAnd[uint8]}
+	bitOrs   = []any{kernel.BitOr[int], kernel.BitOr[int64], kernel.BitOr[int32], kernel.BitOr[uint64], kernel.BitOr[uint8]}
+	bitXors  = []any{kernel.BitXor[int], kernel.BitXor[int64], kernel.BitXor[int32], kernel.BitXor[uint64], kernel.BitXor[uint8]}
+)
+
+// predefined returns the Op called name whose function is the one of ready for T, if
+// there is one.
+func predefined[T any](name string, ready []any) (Op[T], bool) {
+	for _, f := range ready {
+		if f, ok := f.(func(dst, a, b []T)); ok {
+			return Op[T]{name, f, true}, true
+		}
+	}
+	return Op[T]{}, false
+}
 
 // Located is a value and where it is, for MinLoc and MaxLoc.
 type Located[T datatype.Real] struct {
