@@ -53,6 +53,21 @@ type Algorithm struct {
 // every call of it.
 var All = []Algorithm{
 	allReduceDoubling,
+
+	gatherBinomial,
+	gatherLinear,
+
+	scatterBinomial,
+	scatterLinear,
+
+	allGatherRing,
+	allGatherDoubling,
+	allGatherBruck,
+	allGatherNeighbour,
+
+	allToAllSpread,
+	allToAllPairwise,
+	allToAllBruck,
 }
 
 // Of returns the algorithms of op, in the order of All.
