@@ -8,24 +8,27 @@ var allToAllSpread = Algorithm{
 	Source: "MPICH, alltoall_intra_scattered, with all messages at once",
 }
 
-// buildAllToAllSpread has all messages under way at once. Each rank begins with its
-// right neighbour, so that no rank is everybody's first. In place, what is sent is
-// copied out of the way first.
+// buildAllToAllSpread has all messages under way at once, the receives first. Each
+// rank begins with its right neighbour, so that no rank is everybody's first. In
+// place, what is sent is copied out of the way before.
 func buildAllToAllSpread(s *schedule.Schedule, c *schedule.Call) {
-	for k := 1; k < c.Size; k++ {
-		to := (c.Rank + k) % c.Size
-		from := fromBlock(c, to)
-		if c.InPlace {
-			from = s.Scratch(from.Len)
-			s.Copy(from, c.ToBlock(to))
+	from := make([]schedule.Span, c.Size)
+	for r := range from {
+		from[r] = fromBlock(c, r)
+		if c.InPlace && r != c.Rank {
+			from[r] = s.Scratch(from[r].Len)
+			s.Copy(from[r], c.ToBlock(r))
 		}
-		s.Send(to, from)
 	}
 	for k := 1; k < c.Size; k++ {
-		from := (c.Rank + c.Size - k) % c.Size
-		s.Recv(from, c.ToBlock(from))
+		r := (c.Rank + c.Size - k) % c.Size
+		s.Recv(r, c.ToBlock(r))
 	}
-	s.Copy(c.ToBlock(c.Rank), fromBlock(c, c.Rank))
+	for k := 1; k < c.Size; k++ {
+		r := (c.Rank + k) % c.Size
+		s.Send(r, from[r])
+	}
+	s.Copy(c.ToBlock(c.Rank), from[c.Rank])
 }
 
 // fromBlock returns what goes to rank r. In place that lies where what comes from r

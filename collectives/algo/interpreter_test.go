@@ -14,8 +14,8 @@ type memory [schedule.Buffers][]int
 func (m *memory) at(s schedule.Span) []int { return m[s.Buf][s.Off : s.Off+s.Len] }
 
 // interpret carries out the schedules of all ranks on mem, whose Temp it makes. A
-// rank takes its steps in the order they are written down, or with shuffle any step
-// whose After are done. Sums stand for the operation.
+// rank takes any step whose After are done, the first one written down or with
+// shuffle another. Sums stand for the operation.
 func interpret(list []*schedule.Schedule, mem []memory, shuffle *rand.Rand) error {
 	type key struct{ from, to, number int }
 	wire := make(map[key][]int)
@@ -66,25 +66,19 @@ func interpret(list []*schedule.Schedule, mem []memory, shuffle *rand.Rand) erro
 			}
 			for k := 0; k < len(left[r]); {
 				i := left[r][k]
-				ok := true
-				if shuffle != nil {
-					ok = !slices.ContainsFunc(s.Steps[i].After, func(j int) bool { return !done[r][j] })
-				}
+				ok := !slices.ContainsFunc(s.Steps[i].After, func(j int) bool { return !done[r][j] })
 				if ok {
 					var err error
 					if ok, err = take(r, s.Steps[i]); err != nil {
 						return err
 					}
 				}
-				switch {
-				case ok:
-					done[r][i], moved = true, true
-					left[r] = slices.Delete(left[r], k, k+1)
-				case shuffle == nil:
-					k = len(left[r])
-				default:
+				if !ok {
 					k++
+					continue
 				}
+				done[r][i], moved = true, true
+				left[r] = slices.Delete(left[r], k, k+1)
 			}
 		}
 	}
