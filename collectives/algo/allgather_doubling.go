@@ -10,18 +10,23 @@ var allGatherDoubling = Algorithm{
 
 // buildAllGatherDoubling has every rank exchange all blocks it has with the rank
 // whose place among the survivors of the fold differs in one bit, the lowest first.
-// An aligned block of places is a run of ranks, so each exchange is one message.
 func buildAllGatherDoubling(s *schedule.Schedule, c *schedule.Call) {
 	w := rowOf(s, c)
+	doubleRow(s, c, c.Input(), w)
+	w.unpack(s)
+}
+
+// doubleRow gathers the blocks own of all ranks to w of all by recursive doubling.
+// An aligned block of places is a run of ranks, so each exchange is one message.
+func doubleRow(s *schedule.Schedule, c *schedule.Call, own schedule.Span, w row) {
 	f := foldOf(c.Size)
 	folds := c.Rank < 2*f.pairs
 	if folds && c.Rank%2 == 1 {
-		s.Send(c.Rank-1, c.Input())
+		s.Send(c.Rank-1, own)
 		s.Recv(c.Rank-1, w.span)
-		w.unpack(s)
 		return
 	}
-	s.Copy(w.block(c.Rank), c.Input())
+	s.Copy(w.block(c.Rank), own)
 	if folds {
 		s.Recv(c.Rank+1, w.block(c.Rank+1))
 	}
@@ -34,5 +39,4 @@ func buildAllGatherDoubling(s *schedule.Schedule, c *schedule.Call) {
 	if folds {
 		s.Send(c.Rank+1, w.span)
 	}
-	w.unpack(s)
 }

@@ -11,13 +11,17 @@ var allGatherRing = Algorithm{
 // buildAllGatherRing sends every block once around: each rank passes on what came
 // in the step before. Nothing is packed, whatever the displacements.
 func buildAllGatherRing(s *schedule.Schedule, c *schedule.Call) {
-	right, left := (c.Rank+1)%c.Size, (c.Rank+c.Size-1)%c.Size
-	next := c.Input()
-	for k := 1; k < c.Size; k++ {
-		came := c.Block((c.Rank + c.Size - k) % c.Size)
-		s.Send(right, next)
-		s.Recv(left, came)
-		next = came
-	}
+	ring(s, c, c.Input(), c.Block)
 	s.Copy(c.Block(c.Rank), c.Input())
+}
+
+// ring gathers the blocks own of all ranks to block(r) of all but r itself.
+func ring(s *schedule.Schedule, c *schedule.Call, own schedule.Span, block func(r int) schedule.Span) {
+	right, left := (c.Rank+1)%c.Size, (c.Rank+c.Size-1)%c.Size
+	for k := 1; k < c.Size; k++ {
+		came := block((c.Rank + c.Size - k) % c.Size)
+		s.Send(right, own)
+		s.Recv(left, came)
+		own = came
+	}
 }

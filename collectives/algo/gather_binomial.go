@@ -15,24 +15,29 @@ var gatherBinomial = Algorithm{
 // buildGatherBinomial has every rank collect the blocks of the run it leads, and
 // pass them to its parent as one message.
 func buildGatherBinomial(s *schedule.Schedule, c *schedule.Call) {
-	parent, own, children := halves(c.Size, c.Root, c.Rank)
-	if parent >= 0 && len(children) == 0 {
-		s.Send(parent, c.Input())
-		return
-	}
 	var w row
-	if parent < 0 {
+	if c.Rank == c.Root {
 		w = rowOf(s, c)
-	} else {
-		w = rowIn(s, c, own.lo, own.hi)
 	}
-	s.Copy(w.block(c.Rank), c.Input())
+	gatherRow(s, c, c.Input(), w)
+	w.unpack(s)
+}
+
+// gatherRow gathers the blocks own of all ranks to w at the root.
+func gatherRow(s *schedule.Schedule, c *schedule.Call, own schedule.Span, w row) {
+	parent, run, children := halves(c.Size, c.Root, c.Rank)
+	if parent >= 0 {
+		if len(children) == 0 {
+			s.Send(parent, own)
+			return
+		}
+		w = rowIn(s, c, run.lo, run.hi)
+	}
+	s.Copy(w.block(c.Rank), own)
 	for _, child := range slices.Backward(children) {
 		s.Recv(child.rank, w.run(child.lo, child.hi))
 	}
 	if parent >= 0 {
 		s.Send(parent, w.span)
-		return
 	}
-	w.unpack(s)
 }

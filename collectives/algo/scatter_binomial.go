@@ -11,21 +11,27 @@ var scatterBinomial = Algorithm{
 // buildScatterBinomial has every rank receive the blocks of the run it leads as one
 // message, and pass on those of the runs that are cut from it, the largest first.
 func buildScatterBinomial(s *schedule.Schedule, c *schedule.Call) {
-	parent, own, children := halves(c.Size, c.Root, c.Rank)
-	if parent >= 0 && len(children) == 0 {
-		s.Recv(parent, c.Output())
-		return
-	}
 	var w row
-	if parent < 0 {
+	if c.Rank == c.Root {
 		w = rowOf(s, c)
 		w.pack(s)
-	} else {
-		w = rowIn(s, c, own.lo, own.hi)
+	}
+	scatterRow(s, c, w, c.Output())
+}
+
+// scatterRow scatters the blocks of w at the root to own of all ranks.
+func scatterRow(s *schedule.Schedule, c *schedule.Call, w row, own schedule.Span) {
+	parent, run, children := halves(c.Size, c.Root, c.Rank)
+	if parent >= 0 {
+		if len(children) == 0 {
+			s.Recv(parent, own)
+			return
+		}
+		w = rowIn(s, c, run.lo, run.hi)
 		s.Recv(parent, w.span)
 	}
 	for _, child := range children {
 		s.Send(child.rank, w.run(child.lo, child.hi))
 	}
-	s.Copy(c.Output(), w.block(c.Rank))
+	s.Copy(own, w.block(c.Rank))
 }
