@@ -56,9 +56,11 @@ var All = []Algorithm{
 
 	gatherBinomial,
 	gatherLinear,
+	gatherTwoLevel,
 
 	scatterBinomial,
 	scatterLinear,
+	scatterTwoLevel,
 
 	allGatherRing,
 	allGatherDoubling,

@@ -148,6 +148,18 @@ func exchange(op schedule.Operation, p, root int, l layout, inPlace bool) (calls
 // exchanges are the operations that move blocks and combine nothing.
 var exchanges = []schedule.Operation{schedule.Gather, schedule.Scatter, schedule.AllGather, schedule.AllToAll}
 
+// placementsFor returns host maps that tell calls of a apart.
+func placementsFor(a Algorithm, p int) [][]int {
+	if a.Refuses == nil || a.Refuses(&schedule.Call{Op: a.Op, Size: p, Hosts: make([]int, p)}) == "" {
+		return [][]int{nil}
+	}
+	fours, dealt, uneven := make([]int, p), make([]int, p), make([]int, p)
+	for r := range p {
+		fours[r], dealt[r], uneven[r] = r/4, 7-r%3, r*r/(2*p)
+	}
+	return [][]int{fours, dealt, uneven}
+}
+
 func TestEveryBlockComesToItsPlace(t *testing.T) {
 	sizes := []int{31, 32, 33, 63, 64}
 	for p := 20; p > 0; p-- {
@@ -168,8 +180,13 @@ func TestEveryBlockComesToItsPlace(t *testing.T) {
 						for _, inPlace := range []bool{false, true} {
 							calls, before, after := exchange(op, p, root, l, inPlace)
 							for _, a := range Of(op) {
-								if err := carryOut(a, calls, before, after); err != nil {
-									t.Fatalf("%s %s, %d ranks, root %d, blocks %q, in place %t: %v", op, a.Name, p, root, l.name, inPlace, err)
+								for _, hosts := range placementsFor(a, p) {
+									for r := range calls {
+										calls[r].Hosts = hosts
+									}
+									if err := carryOut(a, calls, before, after); err != nil {
+										t.Fatalf("%s %s, %d ranks, root %d, blocks %q, in place %t, hosts %v: %v", op, a.Name, p, root, l.name, inPlace, hosts, err)
+									}
 								}
 							}
 						}
