@@ -52,7 +52,15 @@ type Algorithm struct {
 // All lists every algorithm, by operation. The first of an operation carries out
 // every call of it.
 var All = []Algorithm{
-	allReduceDoubling,
+	barrierDissemination,
+	barrierTree,
+
+	bcastBinomial,
+	bcastScatterRing,
+	bcastScatterDoubling,
+	bcastChain,
+	bcastBinary,
+	bcastLinear,
 
 	gatherBinomial,
 	gatherLinear,
@@ -70,6 +78,32 @@ var All = []Algorithm{
 	allToAllSpread,
 	allToAllPairwise,
 	allToAllBruck,
+
+	reduceBinomial,
+	reduceRabenseifner,
+	reducePairwise,
+	reduceChain,
+	reduceBinary,
+	reduceLinear,
+
+	allReduceDoubling,
+	allReduceRabenseifner,
+	allReducePairwise,
+	allReduceReduceBcast,
+	allReduceRing,
+	allReduceSegmentedRing,
+
+	reduceScatterHalving,
+	reduceScatterPairwise,
+	reduceScatterRing,
+
+	scanDoubling,
+	scanLinear,
+	scanChain,
+
+	exScanDoubling,
+	exScanLinear,
+	exScanChain,
 }
 
 // Of returns the algorithms of op, in the order of All.
