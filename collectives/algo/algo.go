@@ -8,22 +8,12 @@ package algo
 import "github.com/muster-mpi/muster/collectives/schedule"
 
 // Bracketing is in which order an algorithm combines the elements of the ranks.
-type Bracketing uint8
+type Bracketing = schedule.Bracketing
 
 const (
-	// Unordered: neighbours are not combined in rank order; for commutative operations.
-	Unordered Bracketing = iota
-	// Ordered: in rank order, with brackets of the algorithm's own.
-	Ordered
-	// Canonical: in rank order, with the brackets that every Canonical algorithm of
-	// the operation has, so that all give the same bits also where rounding makes
-	// the brackets show. For a vector over p ranks, with m the largest power of two
-	// that is not above p: each of the first p−m pairs of neighbours (0 and 1, 2 and
-	// 3, …) folds into one, which leaves m contributions; these form a binary tree of
-	// contiguous halves. For Scan over ranks 0 to r and ExScan over ranks 0 to r−1:
-	// b₀ (b₁ (b₂ …)), where the bₖ are the aligned blocks that this many ranks are
-	// made of in binary, the largest first, each a binary tree of contiguous halves.
-	Canonical
+	Unordered = schedule.Unordered
+	Ordered   = schedule.Ordered
+	Canonical = schedule.Canonical
 )
 
 // Algorithm is one way to carry out an operation.
@@ -61,6 +51,23 @@ var All = []Algorithm{
 	bcastChain,
 	bcastBinary,
 	bcastLinear,
+
+	gatherBinomial,
+	gatherLinear,
+	gatherTwoLevel,
+
+	scatterBinomial,
+	scatterLinear,
+	scatterTwoLevel,
+
+	allGatherRing,
+	allGatherDoubling,
+	allGatherBruck,
+	allGatherNeighbour,
+
+	allToAllSpread,
+	allToAllPairwise,
+	allToAllBruck,
 
 	reduceBinomial,
 	reduceRabenseifner,
