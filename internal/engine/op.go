@@ -30,6 +30,7 @@ type Envelope struct {
 	Layout  uint32 // of the elements; 0 matches all
 	Buf     layout.Buffer
 	What    record.Op // what the program called
+	Unit    int       // whatever the caller wants Turn.Unit to tell
 }
 
 // Status is what a completed receive found.
@@ -104,7 +105,24 @@ type Op struct {
 type Ref struct {
 	op  *Op
 	gen uint32
+
+	// Note is the holder's, in room that there is: the engine does not look at it.
+	Note uint32
 }
+
+// Refused returns the Ref of an operation that could not be started, for err. It can
+// be asked for no more than that: Refusal.
+func Refused(err error) Ref { return Ref{op: &Op{err: err}} }
+
+// Refusal returns the error that r was made with by Refused, if it was.
+func (r Ref) Refusal() error {
+	if r.op == nil || r.op.e != nil {
+		return nil
+	}
+	return r.op.err
+}
+
+func (op *Op) ref() Ref { return Ref{op: op, gen: op.gen} }
 
 // IsNull reports whether r is the null request.
 func (r Ref) IsNull() bool { return r.op == nil }
@@ -118,7 +136,7 @@ var EmptyStatus = Status{Source: int(match.AnySource), Tag: match.AnyTag}
 func (op *Op) take(env *Envelope) {
 	to := &op.env
 	to.Context, to.Space, to.Mode, to.Object, to.What = env.Context, env.Space, env.Mode, env.Object, env.What
-	to.Peer, to.Tag, to.Layout, to.Buf = env.Peer, env.Tag, env.Layout, env.Buf
+	to.Peer, to.Tag, to.Layout, to.Buf, to.Unit = env.Peer, env.Tag, env.Layout, env.Buf, env.Unit
 }
 
 // newOp takes an operation from the pool. Engine.mu is held.
@@ -208,16 +226,16 @@ func (e *Engine) finish(op *Op, err error) {
 }
 
 // External returns an operation that somebody outside the engine completes
-// (generalized request, MPI 4.1 §13.2). finish may be called once, from any
+// (generalized request, MPI 4.1 §13.2). unit is as in an Envelope. finish may be called once, from any
 // goroutine; later calls do nothing.
-func (e *Engine) External(what record.Op) (Ref, func(Status, error)) {
+func (e *Engine) External(what record.Op, unit int) (Ref, func(Status, error)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	op := e.newOp()
 	op.phase = external
-	op.peer = -1
+	op.peer, op.env.Unit = -1, unit
 	op.slot = e.records.BeginLocked(what, 0, record.NoPeer, record.NoTag, -1)
-	r := Ref{op, op.gen}
+	r := op.ref()
 	var once atomic.Bool
 	return r, func(s Status, err error) {
 		if once.Swap(true) {
@@ -236,7 +254,7 @@ func (e *Engine) Completed(env *Envelope, s Status) Ref {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	op := e.completed(env, s)
-	return Ref{op, op.gen}
+	return op.ref()
 }
 
 // completed is Completed under Engine.mu.

@@ -48,7 +48,7 @@ func (e *Engine) Recv(ctx context.Context, env *Envelope) (Status, error) {
 	if op.phase == complete {
 		return e.collect(op)
 	}
-	ref := Ref{op, op.gen}
+	ref := op.ref()
 	e.mu.Unlock()
 	e.Idle()
 	return e.conclude(ctx, ref, false)
@@ -63,7 +63,7 @@ func (e *Engine) Irecv(env *Envelope) (Ref, error) {
 		e.mu.Unlock()
 		return Ref{}, err
 	}
-	ref := Ref{op, op.gen}
+	ref := op.ref()
 	e.mu.Unlock()
 	e.Idle()
 	return ref, nil

@@ -48,7 +48,7 @@ func (e *Engine) Isend(env *Envelope) (Ref, error) {
 	if eager && env.Mode == Standard && e.sendNow(p, env) {
 		slot.End(e.records)
 		op := e.completed(env, EmptyStatus)
-		ref := Ref{op, op.gen}
+		ref := op.ref()
 		e.leave()
 		return ref, nil
 	}
@@ -136,7 +136,7 @@ func (e *Engine) queue(p *peer, env *Envelope, slot record.Slot, eager bool) (Re
 	op.peer, op.slot = p.rank, slot
 	op.phase, op.send, op.eager = offered, true, eager
 	env.Context.pending++
-	ref := Ref{op, op.gen}
+	ref := op.ref()
 	kind := wire.Offer
 	if eager {
 		kind = wire.Eager
