@@ -71,33 +71,40 @@ type Op struct {
 	done atomic.Bool // tells a thread that spins without the lock; see spun
 
 	// Guarded by Engine.mu from here on.
-	id          uint64 // generation and slot, as peers see it
-	gen         uint32 // part of id; changes when the Op goes back to the pool
-	spun        bool   // a thread spins on done
-	phase       phase
+	id    uint64 // generation and slot, as peers see it
+	gen   uint32 // part of id; changes when the Op goes back to the pool
+	spun  bool   // a thread spins on done
+	phase phase
+	flags
+	peer   int // world rank; receives: once matched
+	status Status
+	err    error
+	slot   record.Slot
+	env    Envelope
+	waiter *waiter
+	doneCh chan struct{}
+	then   func(Status, error)
+	recv   match.Recv
+
+	// Of messages that are not sent whole with their first frame.
+	remote uint64 // peer's operation
+	want   int    // bytes granted; not 0 if anything below was ever used
+	got    spans  // which bytes have arrived; each may once
+	move   move   // of pushing and pulling
+
+	sent int          // owned by whoever owns the peer's queue
+	held atomic.Int32 // Bulk frames that a link still reads from buf
+}
+
+// flags are what an Op begins without.
+type flags struct {
 	send        bool
 	eager       bool // send: the payload went or waits with the first frame
 	copying     bool // Deliver is writing into buf without the lock
 	lost        bool // nobody will wait: completion returns the Op to the pool
 	inBulk      bool // send: waits in peer.bulk, whose owner reads it without the lock
 	withdrawing bool // send: a Withdraw has been sent
-	env         Envelope
-	peer        int // world rank; receives: once matched
-	recv        match.Recv
-	remote      uint64 // peer's operation
-	want        int    // bytes granted
-	got         spans  // which bytes have arrived; each may once
-	move        move   // of pushing and pulling
-	status      Status
-	err         error
-	waiter      *waiter
 	claimed     bool // a goroutine waits
-	doneCh      chan struct{}
-	then        func(Status, error)
-	slot        record.Slot
-
-	sent int          // owned by whoever owns the peer's queue
-	held atomic.Int32 // Bulk frames that a link still reads from buf
 }
 
 // Ref is an operation as its starter holds it. The zero Ref is the null
@@ -166,29 +173,29 @@ func (e *Engine) op(id uint64) *Op {
 	return nil
 }
 
-// recycle ends op's life: every Ref to it is stale from now on. Engine.mu is
-// held.
+// recycle ends op's life: every Ref to it is stale from now on. What is not reset
+// here is set anew each time. Engine.mu is held.
 func (e *Engine) recycle(op *Op) {
 	if op.gen++; op.gen == 0 {
 		op.gen = 1
 	}
 	op.id = uint64(op.gen)<<32 | op.id&(1<<32-1)
 	op.phase = idle
-	op.send, op.eager, op.copying, op.lost, op.claimed = false, false, false, false, false
-	op.env.Context, op.env.Buf = nil, layout.Buffer{} // the rest is set anew each time
-	op.inBulk, op.withdrawing = false, false
-	op.remote, op.want, op.got, op.sent = 0, 0, op.got[:0], 0
+	op.flags = flags{}
+	op.env.Context, op.env.Buf = nil, layout.Buffer{}
 	if op.done.Load() { // a store costs more
 		op.done.Store(false)
 	}
-	if op.held.Load() != 0 { // only after Lost or Close
-		op.held.Store(0)
+	if op.want != 0 {
+		op.want, op.got, op.move, op.sent = 0, op.got[:0], move{}, 0
+		op.held.Store(0) // it is 0 but after Lost or Close
 	}
-	if op.move.link != nil {
-		op.move = move{}
+	if op.err != nil {
+		op.err = nil
 	}
-	op.status, op.err = Status{}, nil
-	op.waiter, op.doneCh, op.then = nil, nil, nil
+	if op.waiter != nil || op.doneCh != nil || op.then != nil {
+		op.waiter, op.doneCh, op.then = nil, nil, nil
+	}
 	e.free = append(e.free, op)
 }
 

@@ -90,7 +90,7 @@ func (e *Engine) post(env *Envelope) (*Op, error) {
 func (e *Engine) newRecv(env *Envelope) *Op {
 	op := e.newOp()
 	op.take(env)
-	op.peer = -1
+	op.peer, op.status = -1, Status{}
 	env.Context.pending++
 	op.slot = e.records.BeginLocked(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
 	return op
