@@ -12,13 +12,13 @@ import (
 // Errors: as Wait, without ErrPending.
 func (r Request) Conclude(ctx context.Context) (Status, error) {
 	if r.c == nil {
-		return emptyStatus, r.early
+		return emptyStatus, r.early()
 	}
+	t := r.c.job.engine.Turn()
+	elem := t.Unit(r.ref)
+	t.End()
 	s, err := r.c.job.engine.Conclude(ctx, r.ref)
-	if err != nil {
-		return r.finish(s, err)
-	}
-	return statusOf(s, r.elem), nil
+	return r.finish(s, elem, err)
 }
 
 // NewPersistent returns a Persistent whose rounds are what start begins: a
@@ -34,4 +34,4 @@ func NewPersistent(start func() Request, err error) *Persistent {
 
 // Failed returns a Request that is complete with err, as that of a call whose
 // arguments are wrong.
-func Failed(err error) Request { return Request{early: err} }
+func Failed(err error) Request { return refused(err) }
