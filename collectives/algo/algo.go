@@ -42,7 +42,58 @@ type Algorithm struct {
 // All lists every algorithm, by operation. The first of an operation carries out
 // every call of it.
 var All = []Algorithm{
+	barrierDissemination,
+	barrierTree,
+
+	bcastBinomial,
+	bcastScatterRing,
+	bcastScatterDoubling,
+	bcastChain,
+	bcastBinary,
+	bcastLinear,
+
+	gatherBinomial,
+	gatherLinear,
+	gatherTwoLevel,
+
+	scatterBinomial,
+	scatterLinear,
+	scatterTwoLevel,
+
+	allGatherRing,
+	allGatherDoubling,
+	allGatherBruck,
+	allGatherNeighbour,
+
+	allToAllSpread,
+	allToAllPairwise,
+	allToAllBruck,
+
+	reduceBinomial,
+	reduceRabenseifner,
+	reducePairwise,
+	reduceChain,
+	reduceBinary,
+	reduceLinear,
+
 	allReduceDoubling,
+	allReduceRabenseifner,
+	allReducePairwise,
+	allReduceReduceBcast,
+	allReduceRing,
+	allReduceSegmentedRing,
+
+	reduceScatterHalving,
+	reduceScatterPairwise,
+	reduceScatterRing,
+
+	scanDoubling,
+	scanLinear,
+	scanChain,
+
+	exScanDoubling,
+	exScanLinear,
+	exScanChain,
 }
 
 // Of returns the algorithms of op, in the order of All.
