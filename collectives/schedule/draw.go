@@ -14,7 +14,7 @@ import (
 const (
 	drawLeft   = 56 // of the first rank's line
 	drawTop    = 96 // of the first row
-	drawArrow  = 58 // height that messages fall in a row
+	drawFall   = 58 // height that a message falls to the next rank; those farther off fall deeper
 	drawMark   = 24 // height of a line of marks below them
 	drawRadius = 7
 )
@@ -51,6 +51,7 @@ type drawing struct {
 	rows  []int
 	gap   int              // between the lines of two ranks
 	top   []int            // of each row, and where the last ends
+	fall  []int            // height that messages fall in each row
 	marks map[cellOf]*mark // what ranks do by themselves in a row
 }
 
@@ -90,12 +91,14 @@ func (d *drawing) layOut() {
 	if len(d.rows) > 0 {
 		last = slices.Max(d.rows)
 	}
-	for row := 0; row <= last; row++ {
+	d.fall = make([]int, last+1)
+	for _, m := range d.check.messages {
+		row, distance := d.rows[m.send], max(m.from-m.to, m.to-m.from)
+		d.fall[row] = max(d.fall[row], drawFall+4*min(int(distance)-1, 12))
+	}
+	for row := range d.fall {
 		d.top = append(d.top, y)
-		if row > 0 {
-			y += drawArrow
-		}
-		y += d.lines(row)*drawMark + 10
+		y += d.fall[row] + d.lines(row)*drawMark + 10
 	}
 	d.top = append(d.top, y)
 }
@@ -129,7 +132,7 @@ func escaped(s string) string {
 
 // frame draws what all pictures have.
 func (d *drawing) frame(title string) {
-	width := max(drawLeft+len(d.all)*d.gap+24, 420, 40+9*len([]rune(title)))
+	width := max(drawLeft+len(d.all)*d.gap+24, 420, 48+10*len([]rune(title)))
 	height := d.top[len(d.top)-1] + 56
 	d.printf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="Helvetica, Arial, sans-serif" font-size="12">
 <title>%s</title>
@@ -141,7 +144,7 @@ func (d *drawing) frame(title string) {
 		if row%2 == 1 {
 			d.printf("<rect x=\"16\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"4\" fill=\"#f3f6f9\"/>\n", d.top[row], width-32, d.top[row+1]-d.top[row])
 		}
-		d.printf("<text x=\"28\" y=\"%d\" fill=\"#7b8794\">%d</text>\n", d.top[row]+drawArrow/2+4, row)
+		d.printf("<text x=\"28\" y=\"%d\" fill=\"#7b8794\">%d</text>\n", d.top[row]+d.fall[row]/2+4, row)
 	}
 	for r := range d.all {
 		x := d.x(r)
@@ -158,9 +161,10 @@ func (d *drawing) messages() {
 		_, send := d.step(int(m.send))
 		_, recv := d.step(int(m.recv))
 		x1, y1 := float64(d.x(int(m.from))), float64(d.top[row]+6)
-		x2, y2 := float64(d.x(int(m.to))), float64(d.top[row]+drawArrow-2)
+		x2, y2 := float64(d.x(int(m.to))), float64(d.top[row]+d.fall[row]-2)
 		path := fmt.Sprintf("M%.0f %.0f L%.1f %.0f", x1, y1, x2, y2)
-		at := 0.24
+		// Near its tail, where no other message of the row begins.
+		at := min(0.3, 25/math.Abs(x2-x1))
 		lx, ly := x1+at*(x2-x1), y1+at*(y2-y1)
 		if m.from == m.to {
 			path = fmt.Sprintf("M%.0f %.0f C%.0f %.0f %.0f %.0f %.0f %.0f", x1, y1, x1+34, y1+8, x1+34, y2-8, x2, y2)
@@ -177,10 +181,7 @@ func (d *drawing) messages() {
 // drawMarks draws what ranks do by themselves.
 func (d *drawing) drawMarks() {
 	for row := range d.top[:len(d.top)-1] {
-		y := d.top[row] + drawMark/2 + 4
-		if row > 0 {
-			y += drawArrow
-		}
+		y := d.top[row] + d.fall[row] + drawMark/2 + 4
 		for r := range d.all {
 			at := y
 			for _, kind := range []Kind{Combine, Move} {
@@ -225,7 +226,7 @@ func (d *drawing) mark(kind Kind, x, y int, text, title string) {
 func (d *drawing) legend() {
 	y := d.top[len(d.top)-1] + 32
 	d.printf("<path d=\"M24 %d H52\" stroke=\"#2563a8\" stroke-width=\"1.6\" marker-end=\"url(#head)\"/><text x=\"60\" y=\"%d\" fill=\"#52606d\">message, elements</text>\n", y, y+4)
-	d.mark(Combine, 188, y, "reduction", "reduction")
-	d.mark(Move, 290, y, "copy", "copy")
+	d.mark(Combine, 206, y, "reduction", "reduction")
+	d.mark(Move, 308, y, "copy", "copy")
 	d.printf("</svg>\n")
 }

@@ -11,74 +11,87 @@ import (
 // and its receiver receives nothing else; a local step into the row of the last that
 // it waits for, 0 if that is none. It returns the row of each step, by check.base.
 func (k *check) rounds() ([]int, error) {
-	rows := make([]int, k.base[len(k.all)])
-	for x := range rows {
-		rows[x] = -1
+	p := &placing{
+		check:  k,
+		rows:   slices.Repeat([]int{-1}, k.base[len(k.all)]),
+		seen:   make([]bool, k.base[len(k.all)]),
+		ends:   make([]int, len(k.messages)),
+		sends:  make(map[port]bool),
+		brings: make(map[port]bool),
 	}
-	type slot struct {
-		rank, row int
-		in        bool
+	for p.look(); len(p.open) > 0; p.look() {
+		p.place()
 	}
-	taken := make(map[slot]bool)
-	var open []int32 // messages that can be placed, that is whose ends wait for nothing unplaced
-	next := make([]int, len(k.all))
-	opened := make([]int, len(k.messages)) // how many of a message's ends wait for nothing unplaced
-	seen := make([]bool, len(rows))
-	for {
-		for changed := true; changed; {
-			changed = false
-			for r, s := range k.all {
-				for i := next[r]; i < len(s.Steps); i++ {
-					x := k.base[r] + i
-					last := k.lastRow(r, i, rows)
-					if seen[x] || last < 0 {
-						continue
-					}
-					seen[x], changed = true, true
-					if msg := k.message[x]; msg < 0 {
-						rows[x] = last
-					} else if opened[msg]++; opened[msg] == 2 {
-						open = append(open, msg)
-					}
+	if slices.Contains(p.rows, -1) {
+		return nil, fmt.Errorf("steps that wait for each other")
+	}
+	return p.rows, nil
+}
+
+// placing is the work of rounds.
+type placing struct {
+	*check
+	rows          []int
+	seen          []bool        // steps that wait for nothing without a row
+	ends          []int         // how many of each message's steps are seen
+	open          []int32       // messages without a row whose steps both are
+	sends, brings map[port]bool // where messages are
+}
+
+// port is one rank's in one row.
+type port struct{ rank, row int }
+
+// look finds the steps that wait for nothing without a row, and gives the local ones
+// their row, until there are no more.
+func (p *placing) look() {
+	for changed := true; changed; {
+		changed = false
+		for r, s := range p.all {
+			for i := range s.Steps {
+				x := p.base[r] + i
+				last := p.lastRow(r, i)
+				if p.seen[x] || last < 0 {
+					continue
 				}
-				for next[r] < len(s.Steps) && seen[k.base[r]+next[r]] {
-					next[r]++
+				p.seen[x], changed = true, true
+				if msg := p.message[x]; msg < 0 {
+					p.rows[x] = last
+				} else if p.ends[msg]++; p.ends[msg] == 2 {
+					p.open = append(p.open, msg)
 				}
 			}
 		}
-		if len(open) == 0 {
-			break
-		}
-		first := func(msg int32) int {
-			m := k.messages[msg]
-			return 1 + max(k.lastRow(int(m.from), int(m.send)-k.base[m.from], rows), k.lastRow(int(m.to), int(m.recv)-k.base[m.to], rows))
-		}
-		msg := slices.MinFunc(open, func(a, b int32) int {
-			m, n := k.messages[a], k.messages[b]
-			return cmp.Or(cmp.Compare(first(a), first(b)),
-				cmp.Compare(int(m.send)-k.base[m.from], int(n.send)-k.base[n.from]), cmp.Compare(m.from, n.from))
-		})
-		open = slices.DeleteFunc(open, func(a int32) bool { return a == msg })
-		m := k.messages[msg]
-		row := first(msg)
-		for taken[slot{int(m.from), row, false}] || taken[slot{int(m.to), row, true}] {
-			row++
-		}
-		taken[slot{int(m.from), row, false}], taken[slot{int(m.to), row, true}] = true, true
-		rows[m.send], rows[m.recv] = row, row
 	}
-	if slices.Contains(rows, -1) {
-		return nil, fmt.Errorf("steps that wait for each other")
+}
+
+// place gives the message that can be highest its row.
+func (p *placing) place() {
+	msg := slices.MinFunc(p.open, func(a, b int32) int {
+		m, n := p.messages[a], p.messages[b]
+		return cmp.Or(cmp.Compare(p.first(a), p.first(b)),
+			cmp.Compare(int(m.send)-p.base[m.from], int(n.send)-p.base[n.from]), cmp.Compare(m.from, n.from))
+	})
+	p.open = slices.DeleteFunc(p.open, func(a int32) bool { return a == msg })
+	m, row := p.messages[msg], p.first(msg)
+	for p.sends[port{int(m.from), row}] || p.brings[port{int(m.to), row}] {
+		row++
 	}
-	return rows, nil
+	p.sends[port{int(m.from), row}], p.brings[port{int(m.to), row}] = true, true
+	p.rows[m.send], p.rows[m.recv] = row, row
+}
+
+// first returns the first row that msg may be in.
+func (p *placing) first(msg int32) int {
+	m := p.messages[msg]
+	return 1 + max(p.lastRow(int(m.from), int(m.send)-p.base[m.from]), p.lastRow(int(m.to), int(m.recv)-p.base[m.to]))
 }
 
 // lastRow returns the row of the last step that step i of rank r waits for; 0: it
 // waits for none, −1: one has no row yet.
-func (k *check) lastRow(r, i int, rows []int) int {
+func (p *placing) lastRow(r, i int) int {
 	last := 0
-	for _, j := range k.all[r].Steps[i].After {
-		row := rows[k.base[r]+j]
+	for _, j := range p.all[r].Steps[i].After {
+		row := p.rows[p.base[r]+j]
 		if row < 0 {
 			return -1
 		}
