@@ -44,6 +44,7 @@ type Algorithm struct {
 var All = []Algorithm{
 	barrierDissemination,
 	barrierTree,
+	barrierTwoLevel,
 
 	bcastBinomial,
 	bcastScatterRing,
@@ -51,6 +52,8 @@ var All = []Algorithm{
 	bcastChain,
 	bcastBinary,
 	bcastLinear,
+	bcastTwoLevel,
+	bcastTwoLevelChain,
 
 	gatherBinomial,
 	gatherLinear,
@@ -64,6 +67,7 @@ var All = []Algorithm{
 	allGatherDoubling,
 	allGatherBruck,
 	allGatherNeighbour,
+	allGatherTwoLevel,
 
 	allToAllSpread,
 	allToAllPairwise,
@@ -75,6 +79,9 @@ var All = []Algorithm{
 	reduceChain,
 	reduceBinary,
 	reduceLinear,
+	reduceTwoLevel,
+	reduceTwoLevelInRows,
+	reduceTwoLevelAligned,
 
 	allReduceDoubling,
 	allReduceRabenseifner,
@@ -82,6 +89,12 @@ var All = []Algorithm{
 	allReduceReduceBcast,
 	allReduceRing,
 	allReduceSegmentedRing,
+	allReduceTwoLevel,
+	allReduceTwoLevelInRows,
+	allReduceTwoLevelAligned,
+	allReduceLanes,
+	allReduceLanesInRows,
+	allReduceLanesAligned,
 
 	reduceScatterHalving,
 	reduceScatterPairwise,
