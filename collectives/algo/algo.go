@@ -45,6 +45,7 @@ type Algorithm struct {
 var All = []Algorithm{
 	barrierDissemination,
 	barrierTree,
+	barrierTwoLevel,
 
 	bcastBinomial,
 	bcastScatterRing,
@@ -52,6 +53,8 @@ var All = []Algorithm{
 	bcastChain,
 	bcastBinary,
 	bcastLinear,
+	bcastTwoLevel,
+	bcastTwoLevelChain,
 
 	gatherBinomial,
 	gatherLinear,
@@ -65,6 +68,7 @@ var All = []Algorithm{
 	allGatherDoubling,
 	allGatherBruck,
 	allGatherNeighbour,
+	allGatherTwoLevel,
 
 	allToAllSpread,
 	allToAllPairwise,
@@ -76,6 +80,9 @@ var All = []Algorithm{
 	reduceChain,
 	reduceBinary,
 	reduceLinear,
+	reduceTwoLevel,
+	reduceTwoLevelInRows,
+	reduceTwoLevelAligned,
 
 	allReduceDoubling,
 	allReduceRabenseifner,
@@ -83,6 +90,12 @@ var All = []Algorithm{
 	allReduceReduceBcast,
 	allReduceRing,
 	allReduceSegmentedRing,
+	allReduceTwoLevel,
+	allReduceTwoLevelInRows,
+	allReduceTwoLevelAligned,
+	allReduceLanes,
+	allReduceLanesInRows,
+	allReduceLanesAligned,
 
 	reduceScatterHalving,
 	reduceScatterPairwise,
