@@ -18,10 +18,10 @@
 // # Speed
 //
 // On amd64 with AVX-512 or AVX2, assembly does sums, products of what has 16 bits or
-// more and is not complex (with AVX2 nor integers of 64), minima, maxima and bitwise
-// operations. Logical operations, all else, other architectures, and everything
-// under the build tag noasm are loops over elements. BenchmarkAgainstC compares with
-// C, BenchmarkSets the ways with each other.
+// more and is not complex (with AVX2 nor integers of 64), minima, maxima, logical and
+// bitwise operations. All else, other architectures, and everything under the build
+// tag noasm are loops over elements. BenchmarkAgainstC compares with C, BenchmarkSets
+// the ways with each other.
 package kernel
 
 import (
@@ -38,6 +38,9 @@ const (
 	product
 	minimum
 	maximum
+	logicalAnd
+	logicalOr
+	logicalXor
 	bitAnd
 	bitOr
 	bitXor
@@ -81,21 +84,27 @@ func Max[T datatype.Real](dst, a, b []T) {
 // NaN is not zero.
 func LogicalAnd[T datatype.Real](dst, a, b []T) {
 	check("LogicalAnd", len(dst), len(a), len(b))
-	logicalAndPlain(dst, a, b)
+	if !vectorised(logicalAnd, dst, a, b) {
+		logicalAndPlain(dst, a, b)
+	}
 }
 
 // LogicalOr sets dst[i] to 1 where a[i] or b[i] or both are not zero, and else
 // to 0.
 func LogicalOr[T datatype.Real](dst, a, b []T) {
 	check("LogicalOr", len(dst), len(a), len(b))
-	logicalOrPlain(dst, a, b)
+	if !vectorised(logicalOr, dst, a, b) {
+		logicalOrPlain(dst, a, b)
+	}
 }
 
 // LogicalXor sets dst[i] to 1 where just one of a[i] and b[i] is not zero, and
 // else to 0.
 func LogicalXor[T datatype.Real](dst, a, b []T) {
 	check("LogicalXor", len(dst), len(a), len(b))
-	logicalXorPlain(dst, a, b)
+	if !vectorised(logicalXor, dst, a, b) {
+		logicalXorPlain(dst, a, b)
+	}
 }
 
 // BitAnd sets dst[i] = a[i] & b[i].
