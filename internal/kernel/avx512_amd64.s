@@ -73,6 +73,9 @@ GLOBL ones<>(SB), RODATA|NOPTR, $0x18
 // twice, since dst, a or b as it may be, is not written before it is read.
 // Where dst is no multiple of the element's size, nor are the loops' vectors of 64,
 // but elements stay whole. Fewer than 64 bytes are masked.
+//
+// Stores past the caches would gain a quarter where dst is a third vector and no
+// cache holds them, and lose where dst is a or b, as in most reductions.
 #define EACH(how, op, size) \
 	MOVQ      dst+0(FP), DI \
 	MOVQ      a+8(FP), SI \
