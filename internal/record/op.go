@@ -41,7 +41,9 @@ const (
 	OpJoin
 	OpLeave
 	OpAbort
-	lastOp = OpAbort
+	OpCreateInter
+	OpMerge
+	lastOp = OpMerge
 
 	// OpCollective is the first of the numbers kept for collectives, up to 127.
 	OpCollective Op = 64
@@ -96,6 +98,8 @@ var ops = [lastOp + 1]struct {
 	OpJoin:         {"Join", none},
 	OpLeave:        {"Leave", none},
 	OpAbort:        {"Abort", none},
+	OpCreateInter:  {"CreateInter", none},
+	OpMerge:        {"Merge", none},
 }
 
 // String returns the name of the call, or the number of one not known here.
