@@ -125,9 +125,13 @@ func (s *state) read(n *note) {
 	}
 }
 
-// setSite notes where the program made the call.
+// setSite notes where the program made the call, and that it waits.
 func (r *run) setSite(site string) {
 	s := r.state
+	if r.mode == blocking {
+		e := s.below.Engine
+		r.record.Block(e.Records(), e.Clock().Now().UnixNano(), site)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r.site = site

@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/rank"
 )
 
@@ -22,6 +23,7 @@ type run struct {
 	scratch  []uint64
 	naps     int // in the barrier under way
 	box      any // *box[T] of the last blocking call
+	record   record.Slot
 
 	// Of calls in the background; guarded by state.mu.
 	stop func(error)
