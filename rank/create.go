@@ -79,6 +79,8 @@ func (c *Comm) dup() (*Comm, func(context.Context) error, error) {
 
 // finishDup agrees on the context of d, the duplicate of c, and gives it to d.
 func (c *Comm) finishDup(ctx context.Context, d *Comm, tag Tag) error {
+	c.job.engine.BeginCreation()
+	defer c.job.engine.EndCreation()
 	if c.remote != nil {
 		return c.dupInter(ctx, d, tag)
 	}
@@ -122,6 +124,8 @@ func (c *Comm) split(ctx context.Context, op record.Op, color, key int, by strin
 		return nil, err
 	}
 	n, tag := c.creation()
+	c.job.engine.BeginCreation()
+	defer c.job.engine.EndCreation()
 	mine := offer{op: op, id: c.job.engine.NextID(), color: int64(color), key: int64(key)}
 	name := fmt.Sprintf("%s/%s%d", c.Name(), by, color)
 	var d *Comm
@@ -197,6 +201,8 @@ func (c *Comm) Create(ctx context.Context, group *Group) (*Comm, error) {
 		group = c.group.derive([]int32{})
 	}
 	n, tag := c.creation()
+	c.job.engine.BeginCreation()
+	defer c.job.engine.EndCreation()
 	name := fmt.Sprintf("%s/create%d", c.Name(), n)
 	if c.remote == nil {
 		return c.create(ctx, record.OpCreate, group, all(c.Size()), c.self, tag, name)
@@ -232,6 +238,8 @@ func (c *Comm) CreateGroup(ctx context.Context, group *Group, tag Tag) (*Comm, e
 	if err != nil || slices.Contains(ranks, Undefined) {
 		return nil, c.fail(op.String(), Null, tag, fmt.Errorf("%w: it has ranks that %s has not", ErrGroup, c.Name()))
 	}
+	c.job.engine.BeginCreation()
+	defer c.job.engine.EndCreation()
 	return c.create(ctx, op, group, ranks, group.Rank(), groupTag(tag), fmt.Sprintf("%s/group%d", c.Name(), tag))
 }
 
