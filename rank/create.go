@@ -40,7 +40,7 @@ func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 func (c *Comm) Idup() (*Comm, Request) {
 	d, finish, err := c.dup()
 	if err != nil {
-		return nil, Request{early: err}
+		return nil, refused(err)
 	}
 	r, done := NewRequest(c)
 	go func() { done(emptyStatus, finish(context.Background())) }()

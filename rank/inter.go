@@ -272,8 +272,8 @@ func (c *Comm) swap(ctx context.Context, op record.Op, peer int, tag Tag, mine [
 	lib.SetErrorPolicy(ReturnErrors)
 	out := slice(mine)
 	r := lib.isend(op, engine.Standard, peer, tag, &out)
-	if r.early != nil {
-		return nil, r.early
+	if err := r.early(); err != nil {
+		return nil, err
 	}
 	theirs, err := lib.take(ctx, op, peer, tag, false)
 	if err != nil {

@@ -8,22 +8,12 @@ package algo
 import "github.com/muster-mpi/muster/collectives/schedule"
 
 // Bracketing is in which order an algorithm combines the elements of the ranks.
-type Bracketing uint8
+type Bracketing = schedule.Bracketing
 
 const (
-	// Unordered: neighbours are not combined in rank order; for commutative operations.
-	Unordered Bracketing = iota
-	// Ordered: in rank order, with brackets of the algorithm's own.
-	Ordered
-	// Canonical: in rank order, with the brackets that every Canonical algorithm of
-	// the operation has, so that all give the same bits also where rounding makes
-	// the brackets show. For a vector over p ranks, with m the largest power of two
-	// that is not above p: each of the first p−m pairs of neighbours (0 and 1, 2 and
-	// 3, …) folds into one, which leaves m contributions; these form a binary tree of
-	// contiguous halves. For Scan over ranks 0 to r and ExScan over ranks 0 to r−1:
-	// b₀ (b₁ (b₂ …)), where the bₖ are the aligned blocks that this many ranks are
-	// made of in binary, the largest first, each a binary tree of contiguous halves.
-	Canonical
+	Unordered = schedule.Unordered
+	Ordered   = schedule.Ordered
+	Canonical = schedule.Canonical
 )
 
 // Algorithm is one way to carry out an operation.
@@ -41,8 +31,9 @@ type Algorithm struct {
 
 	Bracketing Bracketing // of operations that reduce
 
-	// Turns: the schedule of rank r is that of rank 0 with r added to every rank,
-	// modulo the size, so the cost of one rank is that of all.
+	// Turns: where all pieces are equally long, the schedule of rank r is that of
+	// rank 0 with r added to every rank, modulo the size, so the cost of one rank is
+	// that of all.
 	Turns bool
 
 	Cost   string // in the terms of LogGP: p ranks, n bytes
@@ -52,7 +43,71 @@ type Algorithm struct {
 // All lists every algorithm, by operation. The first of an operation carries out
 // every call of it.
 var All = []Algorithm{
+	barrierDissemination,
+	barrierTree,
+	barrierTwoLevel,
+
+	bcastBinomial,
+	bcastScatterRing,
+	bcastScatterDoubling,
+	bcastChain,
+	bcastBinary,
+	bcastLinear,
+	bcastTwoLevel,
+	bcastTwoLevelChain,
+
+	gatherBinomial,
+	gatherLinear,
+	gatherTwoLevel,
+
+	scatterBinomial,
+	scatterLinear,
+	scatterTwoLevel,
+
+	allGatherRing,
+	allGatherDoubling,
+	allGatherBruck,
+	allGatherNeighbour,
+	allGatherTwoLevel,
+
+	allToAllSpread,
+	allToAllPairwise,
+	allToAllBruck,
+
+	reduceBinomial,
+	reduceRabenseifner,
+	reducePairwise,
+	reduceChain,
+	reduceBinary,
+	reduceLinear,
+	reduceTwoLevel,
+	reduceTwoLevelInRows,
+	reduceTwoLevelAligned,
+
 	allReduceDoubling,
+	allReduceRabenseifner,
+	allReducePairwise,
+	allReduceReduceBcast,
+	allReduceRing,
+	allReduceSegmentedRing,
+	allReduceTwoLevel,
+	allReduceTwoLevelInRows,
+	allReduceTwoLevelAligned,
+	allReduceLanes,
+	allReduceLanesInRows,
+	allReduceLanesAligned,
+
+	reduceScatterHalving,
+	reduceScatterPairwise,
+	reduceScatterRing,
+
+	scanDoubling,
+	scanLinear,
+	scanChain,
+
+	exScanDoubling,
+	exScanLinear,
+	exScanChain,
 }
 
 // Of returns the algorithms of op, in the order of All.

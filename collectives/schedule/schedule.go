@@ -75,15 +75,24 @@ type Schedule struct {
 	Temp  int // elements of scratch memory
 	Steps []Step
 
-	peers []int            // what the builder calls rank i is rank peers[i]; nil: i
-	sent  map[int]int      // messages to each peer so far
-	taken map[int]int      // messages from each peer so far
-	marks [Buffers]extents // who wrote and read what
+	peers   []int       // what the builder calls rank i is rank peers[i]; nil: i
+	sent    map[int]int // messages to each peer so far
+	taken   map[int]int // messages from each peer so far
+	touched touched     // who wrote and read what
+	after   []int       // where the Afters of Steps lie
 }
 
 // New returns an empty schedule for c.
 func New(c Call) *Schedule {
 	return &Schedule{Call: c, sent: make(map[int]int), taken: make(map[int]int)}
+}
+
+// Reset makes s an empty schedule for c that uses s's memory.
+func (s *Schedule) Reset(c Call) {
+	s.Call, s.Temp, s.Steps, s.peers, s.after = c, 0, s.Steps[:0], nil, s.after[:0]
+	clear(s.sent)
+	clear(s.taken)
+	s.touched.reset()
 }
 
 // Scratch returns n elements of scratch memory that no other call has returned.
@@ -168,21 +177,21 @@ func (s *Schedule) Token() Span { return s.Scratch(1) }
 // add appends a step and finds what it waits for.
 func (s *Schedule) add(t Step) {
 	i := len(s.Steps)
-	var after []int
-	read := func(a Span) { after = s.marks[a.Buf].read(i, a, after) }
 	switch t.Kind {
 	case SendTo, Move:
-		read(t.A)
+		s.touched.read(i, t.A)
 	case Combine:
-		read(t.A)
-		read(t.B)
+		s.touched.read(i, t.A)
+		s.touched.read(i, t.B)
 	}
 	if t.Kind != SendTo {
 		if t.Dst.Buf == In && t.Dst.Len > 0 {
 			panic("schedule: a step writes to the caller's input")
 		}
-		after = s.marks[t.Dst.Buf].write(i, t.Dst, after)
+		s.touched.write(i, t.Dst)
 	}
-	t.After = tidy(after, i)
+	from := len(s.after)
+	s.after = s.touched.waits(i, s.after)
+	t.After = s.after[from:len(s.after):len(s.after)]
 	s.Steps = append(s.Steps, t)
 }

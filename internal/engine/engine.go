@@ -144,7 +144,10 @@ type Engine struct {
 	breaches []breach
 	moves    []*Op // large messages of which this rank copies parts; see single.go
 
+	continuations []continuation // that are due
+
 	ndirty  atomic.Int32
+	ndue    atomic.Int32          // len(continuations)
 	nmoves  atomic.Int32          // len(moves)
 	started atomic.Bool           // there are links
 	closed  atomic.Pointer[error] // set by Close, under mu

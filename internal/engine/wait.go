@@ -195,9 +195,6 @@ func ours(function string) bool {
 		strings.HasPrefix(name, "collectives.") || strings.HasPrefix(name, "topology."))
 }
 
-// CallSite returns file:line of the program's call into Muster.
-func CallSite() string { return callSite() }
-
 // callSite returns file:line of the program's call into Muster.
 func callSite() string {
 	var pcs [32]uintptr

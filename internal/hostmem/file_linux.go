@@ -57,7 +57,7 @@ func (m *Memory) claimFile(holders int) (*Slot, error) {
 		if state.Load() != 0 || !state.CompareAndSwap(0, busy) {
 			continue
 		}
-		if err := segment.Reserve(m.file.f, (number+1)*SlotBytes, SlotBytes); err != nil {
+		if err := segment.Reserve(m.file.f, (number+1)*SlotBytes, FirstBytes); err != nil {
 			state.Store(0)
 			return nil, fmt.Errorf("%w: %w", ErrFull, err)
 		}
@@ -65,6 +65,13 @@ func (m *Memory) claimFile(holders int) (*Slot, error) {
 		return &Slot{Number: number, Bytes: m.bytesOf(number), m: m}, nil
 	}
 	return nil, fmt.Errorf("%w: all %d slots are taken", ErrFull, Slots)
+}
+
+func (m *Memory) growFile(s *Slot) error {
+	if err := segment.Reserve(m.file.f, (s.Number+1)*SlotBytes, SlotBytes); err != nil {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return nil
 }
 
 func (m *Memory) openFile(number int) (*Slot, error) {
@@ -88,11 +95,10 @@ func (m *Memory) releaseFile(s *Slot) {
 				return
 			}
 		case state.CompareAndSwap(1, busy):
-			// Where the pages cannot be given back they are cleared.
-			if segment.Discard(m.file.f, (s.Number+1)*SlotBytes, SlotBytes) != nil {
-				clear(s.Bytes)
+			// Where the pages cannot be given back the slot is of no more use.
+			if segment.Discard(m.file.f, (s.Number+1)*SlotBytes, SlotBytes) == nil {
+				state.Store(0)
 			}
-			state.Store(0)
 			return
 		}
 	}

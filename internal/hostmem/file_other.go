@@ -18,3 +18,4 @@ func Map(*os.File) (*Memory, error) { return nil, errors.ErrUnsupported }
 func (m *Memory) claimFile(int) (*Slot, error) { return nil, errors.ErrUnsupported }
 func (m *Memory) openFile(int) (*Slot, error)  { return nil, errors.ErrUnsupported }
 func (m *Memory) releaseFile(*Slot)            {}
+func (m *Memory) growFile(*Slot) error         { return errors.ErrUnsupported }

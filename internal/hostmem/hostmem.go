@@ -10,13 +10,17 @@ package hostmem
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 const (
 	// SlotBytes is the size of a slot.
 	SlotBytes = 4 << 20
+	// FirstBytes is how much of a slot may be used before Grow.
+	FirstBytes = 256 << 10
 	// Slots is how many there are.
 	Slots = 255
 	// FileBytes is the size of the memory file: a page of slot states, as large as a
@@ -62,7 +66,7 @@ func (m *Memory) Claim(holders int) (*Slot, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.last++
-	s := &Slot{Number: m.last, Bytes: make([]byte, SlotBytes), Parking: newParking(), m: m}
+	s := &Slot{Number: m.last, Bytes: make([]byte, SlotBytes), Parking: new(Parking), m: m}
 	s.holders.Store(int32(holders))
 	m.slots[s.Number] = s
 	return s, nil
@@ -79,6 +83,15 @@ func (m *Memory) Open(number int) (*Slot, error) {
 		return s, nil
 	}
 	return nil, errors.New("hostmem: no such slot")
+}
+
+// Grow makes all bytes of a slot usable, by any holder, and not only the first.
+// Errors: ErrFull.
+func (s *Slot) Grow() error {
+	if s.m.file != nil {
+		return s.m.growFile(s)
+	}
+	return nil
 }
 
 // Release gives a slot back for one holder. Its bytes must not be touched any
@@ -99,32 +112,60 @@ func (s *Slot) Release() {
 // Parking is where goroutines of one process wait for each other.
 type Parking struct {
 	mu       sync.Mutex
-	cond     *sync.Cond
-	sleepers atomic.Int32
+	sleepers []*Sleeper
+	asleep   atomic.Int32 // len(sleepers)
 }
 
-func newParking() *Parking {
-	p := new(Parking)
-	p.cond = sync.NewCond(&p.mu)
-	return p
+// Sleeper is what a goroutine needs to sleep. One sleep at a time.
+type Sleeper struct {
+	ch    chan struct{}
+	timer *time.Timer
 }
 
-// Sleep returns once awake is true. It looks whenever somebody calls Wake.
-func (p *Parking) Sleep(awake func() bool) {
-	p.mu.Lock()
-	p.sleepers.Add(1)
-	for !awake() {
-		p.cond.Wait()
+// Sleep returns once awake is true, or after d, or for no reason. It looks whenever
+// somebody calls Wake.
+func (p *Parking) Sleep(s *Sleeper, awake func() bool, d time.Duration) {
+	if s.ch == nil {
+		s.ch, s.timer = make(chan struct{}, 1), time.NewTimer(d)
+	} else {
+		s.timer.Reset(d)
 	}
-	p.sleepers.Add(-1)
+	p.mu.Lock()
+	p.sleepers = append(p.sleepers, s)
+	p.asleep.Add(1)
 	p.mu.Unlock()
+	// Whoever changes what is awaited now sees a sleeper.
+	if !awake() {
+		select {
+		case <-s.ch:
+			s.timer.Stop()
+			return
+		case <-s.timer.C:
+		}
+	}
+	s.timer.Stop()
+	p.mu.Lock()
+	if i := slices.Index(p.sleepers, s); i >= 0 {
+		p.sleepers = slices.Delete(p.sleepers, i, i+1)
+		p.asleep.Add(-1)
+	}
+	p.mu.Unlock()
+	select {
+	case <-s.ch: // woken meanwhile
+	default:
+	}
 }
 
 // Wake has all sleepers look again. It costs one load where nobody sleeps.
 func (p *Parking) Wake() {
-	if p.sleepers.Load() > 0 {
-		p.mu.Lock()
-		p.cond.Broadcast()
-		p.mu.Unlock()
+	if p.asleep.Load() == 0 {
+		return
 	}
+	p.mu.Lock()
+	for _, s := range p.sleepers {
+		s.ch <- struct{}{}
+	}
+	p.sleepers = p.sleepers[:0]
+	p.asleep.Store(0)
+	p.mu.Unlock()
 }

@@ -1,0 +1,227 @@
+package tune
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/muster-mpi/muster/collectives/algo"
+	"github.com/muster-mpi/muster/collectives/schedule"
+)
+
+// ErrUsing is in the chain of errors about an algorithm asked for by name.
+var ErrUsing = errors.New("that algorithm cannot be used")
+
+// Query asks which algorithm is to carry out a call.
+type Query struct {
+	Call  *schedule.Call  // of any rank
+	Width int             // bytes of an element
+	Order algo.Bracketing // the least to keep, if the operation reduces
+	Using string          // the algorithm asked for; "": the best
+}
+
+// Choice is an algorithm and why it was chosen, such as "table: allreduce ranks=8
+// hosts=one order=canonical, below 8KiB".
+type Choice struct {
+	algo.Algorithm
+	Why string
+}
+
+// Candidate is what is known about an algorithm for a call.
+type Candidate struct {
+	algo.Algorithm
+	Refused string        // why it cannot carry out the call, or ""
+	Time    time.Duration // predicted, where it can
+}
+
+// Predict returns how long the slowest rank of a call takes by a, from the start of
+// all. All ranks must get the same from it.
+type Predict func(a algo.Algorithm, c *schedule.Call, width int) time.Duration
+
+// Chooser chooses for the calls of one communicator, from a table where that knows
+// the operation, else by the time predicted. It remembers what was predicted, by
+// powers of two of the size. It can be used by several goroutines.
+type Chooser struct {
+	table   *Table
+	predict Predict
+
+	mu    sync.Mutex
+	times map[walk]time.Duration
+}
+
+// walk is a prediction: what of a call it depends on.
+type walk struct {
+	name    string
+	op      schedule.Operation
+	size    int
+	count   int
+	width   int
+	segment int
+}
+
+// New returns a Chooser. All calls that it is asked about have the same Size and
+// Hosts. The table may be nil.
+func New(t *Table, predict Predict) *Chooser {
+	if t == nil {
+		t = new(Table)
+	}
+	return &Chooser{table: t, predict: predict, times: make(map[walk]time.Duration)}
+}
+
+// Choose returns the algorithm for a call; all ranks get the same one. The error,
+// of class ErrUsing, says why it is not the one asked for.
+func (ch *Chooser) Choose(q Query) (Choice, error) {
+	if q.Using != "" {
+		return q.asked()
+	}
+	if c, ok := ch.measured(q); ok {
+		return c, nil
+	}
+	best, next := ch.cheapest(q)
+	why := fmt.Sprintf("cost walk: %v", best.Time)
+	switch {
+	case next.Name == "":
+		why = "nothing else can carry out the call"
+	case next.Time > best.Time:
+		why += fmt.Sprintf(", then %s with %v", next.Name, next.Time)
+	}
+	return Choice{best.Algorithm, why}, nil
+}
+
+// Candidates returns what is known about all algorithms of the operation, in the
+// order of algo.All.
+func (ch *Chooser) Candidates(q Query) []Candidate {
+	var list []Candidate
+	for _, a := range algo.Of(q.Call.Op) {
+		c := Candidate{Algorithm: a, Refused: q.refused(a)}
+		if c.Refused == "" {
+			c.Time = ch.time(a, q)
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// asked returns the algorithm that q names.
+func (q *Query) asked() (Choice, error) {
+	a, ok := algo.Find(q.Call.Op, q.Using)
+	why := ""
+	if !ok {
+		why = unknown(q.Call.Op, q.Using)
+	} else if why = q.refused(a); why != "" {
+		why = fmt.Sprintf("%q of %v %s", q.Using, q.Call.Op, why)
+	}
+	if why != "" {
+		return Choice{}, fmt.Errorf("tune: %w: %s", ErrUsing, why)
+	}
+	return Choice{a, "asked for"}, nil
+}
+
+// refused returns why a may not carry out the call, or "".
+func (q *Query) refused(a algo.Algorithm) string {
+	if q.Call.Op.Reduces() && a.Bracketing < q.Order {
+		return fmt.Sprintf("combines in %s order, and %s is asked for", orderNames[a.Bracketing], orderNames[q.Order])
+	}
+	if a.Refuses != nil {
+		return a.Refuses(q.Call)
+	}
+	return ""
+}
+
+// measured returns what the table says, if that can carry out the call.
+func (ch *Chooser) measured(q Query) (Choice, bool) {
+	want := Case{Op: q.Call.Op, Ranks: q.Call.Size, Hosts: severalHosts(q.Call.Hosts)}
+	if q.Call.Op.Reduces() {
+		want.Order = q.Order
+	}
+	e := ch.table.find(want)
+	if e == nil {
+		return Choice{}, false
+	}
+	u := e.use(Bytes(q.Call, q.Width))
+	a, ok := algo.Find(q.Call.Op, u.Name)
+	if !ok || q.refused(a) != "" {
+		return Choice{}, false
+	}
+	return Choice{a, fmt.Sprintf("table: %v, %s", e.Case, u.bound())}, true
+}
+
+func severalHosts(hosts []int) bool {
+	for _, h := range hosts {
+		if h != hosts[0] {
+			return true
+		}
+	}
+	return false
+}
+
+// cheapest returns the candidate with the smallest time, the first of equals, and
+// the one that comes next.
+func (ch *Chooser) cheapest(q Query) (best, next Candidate) {
+	for _, c := range ch.Candidates(q) {
+		switch {
+		case c.Refused != "":
+		case best.Name == "" || c.Time < best.Time:
+			best, next = c, best
+		case next.Name == "" || c.Time < next.Time:
+			next = c
+		}
+	}
+	return best, next
+}
+
+// time returns the time predicted for a and a call of the size of q's, its blocks
+// all of one length.
+func (ch *Chooser) time(a algo.Algorithm, q Query) time.Duration {
+	c := schedule.Call{
+		Op: q.Call.Op, Size: q.Call.Size, Segment: q.Call.Segment, Hosts: q.Call.Hosts,
+		Count: bucket(Bytes(q.Call, q.Width) / max(q.Width, 1)),
+	}
+	if a.Refuses != nil && a.Refuses(&c) != "" {
+		return math.MaxInt64
+	}
+	key := walk{a.Name, c.Op, c.Size, c.Count, q.Width, c.Segment}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	t, ok := ch.times[key]
+	if !ok {
+		t = ch.predict(a, &c, q.Width)
+		ch.times[key] = t
+	}
+	return t
+}
+
+// bucket returns the largest power of two that is not above n, at least 1.
+func bucket(n int) int {
+	b := 1
+	for b <= n/2 {
+		b *= 2
+	}
+	return b
+}
+
+// unknownBytes stands for the length of blocks of which a rank knows its own alone.
+const unknownBytes = 4 << 10
+
+// Bytes returns what tables call the size of a call: the bytes of the vector, or of
+// one block, their mean where they differ. The blocks of an AllToAll with counts,
+// which no rank knows all of, count as 4 KiB.
+func Bytes(c *schedule.Call, width int) int {
+	switch c.Op {
+	case schedule.Barrier:
+		return 0
+	case schedule.AllToAll:
+		if c.From.Counts != nil || c.To.Counts != nil {
+			return unknownBytes
+		}
+	case schedule.Gather, schedule.Scatter, schedule.AllGather, schedule.ReduceScatter:
+		sum := 0
+		for r := range c.Size {
+			sum += c.BlockLen(r)
+		}
+		return sum * width / c.Size
+	}
+	return c.Count * width
+}
