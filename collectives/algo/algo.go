@@ -31,8 +31,9 @@ type Algorithm struct {
 
 	Bracketing Bracketing // of operations that reduce
 
-	// Turns: the schedule of rank r is that of rank 0 with r added to every rank,
-	// modulo the size, so the cost of one rank is that of all.
+	// Turns: where all pieces are equally long, the schedule of rank r is that of
+	// rank 0 with r added to every rank, modulo the size, so the cost of one rank is
+	// that of all.
 	Turns bool
 
 	Cost   string // in the terms of LogGP: p ranks, n bytes

@@ -23,10 +23,25 @@ var untouched = element{0xdead, "?"}
 
 // given is element i of what rank brings.
 func given(rank, i int) element {
-	return element{rand.New(rand.NewPCG(uint64(rank), uint64(i))).Uint64(), letter(rank)}
+	return element{scramble(uint64(rank)<<32 | uint64(i)), letter(rank)}
 }
 
-func letter(rank int) string { return string(rune(0x4e00 + rank)) }
+// scramble is the mixing step of SplitMix64: sums of its values do not agree by chance.
+func scramble(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+var letters = func() (list [128]string) {
+	for i := range list {
+		list[i] = string(rune(0x4e00 + i))
+	}
+	return list
+}()
+
+func letter(rank int) string { return letters[rank] }
 
 func combine(a, b element, texts bool) element {
 	if !texts {
@@ -278,8 +293,8 @@ func memoryOf(s *schedule.Schedule, c *schedule.Call) (m [schedule.Buffers][]ele
 	if c.Op == schedule.ReduceScatter {
 		n = extent(c)
 	}
-	for b := range m {
-		m[b] = slices.Repeat([]element{untouched}, max(n, s.Temp))
+	for b, size := range [schedule.Buffers]int{n, n, s.Temp} {
+		m[b] = slices.Repeat([]element{untouched}, size)
 	}
 	if c.Op == schedule.ReduceScatter {
 		i := 0
@@ -298,6 +313,11 @@ func memoryOf(s *schedule.Schedule, c *schedule.Call) (m [schedule.Buffers][]ele
 		}
 	}
 	return m
+}
+
+// defined reports whether expected knows the operation.
+func defined(op schedule.Operation) bool {
+	return op.Reduces() || op == schedule.Barrier || op == schedule.Bcast
 }
 
 // expected returns what rank c.Rank's Out holds after the call by the definition of
@@ -377,13 +397,14 @@ func check(t *testing.T, a algo.Algorithm, c schedule.Call, layout func(rank int
 	if a.Refuses != nil && a.Refuses(&c) != "" {
 		return
 	}
+	w := newWorld(a, c, layout)
+	w.rng = rand.New(rand.NewPCG(seed, 0))
+	before := w.memory
 	for _, way := range []string{"in order", "shuffled"} {
-		w := newWorld(a, c, layout)
-		w.rng = rand.New(rand.NewPCG(seed, 0))
-		before := make([][schedule.Buffers][]element, c.Size)
+		w.memory = make([][schedule.Buffers][]element, c.Size)
 		for r := range before {
-			for b, m := range w.memory[r] {
-				before[r][b] = slices.Clone(m)
+			for b, m := range before[r] {
+				w.memory[r][b] = slices.Clone(m)
 			}
 		}
 		var err error
@@ -414,7 +435,7 @@ func worldSizes() []int {
 	for p := 1; p <= 17; p++ {
 		sizes = append(sizes, p)
 	}
-	return append(sizes, 24, 31, 32, 33, 64, 100)
+	return append(sizes, 24, 31, 32, 33, 64, 75)
 }
 
 // roots returns the roots that are tried: all, or both ends, the middle and, for the
@@ -430,14 +451,14 @@ func roots(op schedule.Operation, p int) []int {
 	case p <= 17:
 		return all
 	}
-	return []int{0, 1, p / 2, p/2 + 1, p - 1}
+	return []int{0, 1, p / 2}
 }
 
 // TestAlgorithmsGiveWhatTheirOperationIs compares every algorithm with the definition of
 // its operation, taking steps as written and in any order that they allow.
 func TestAlgorithmsGiveWhatTheirOperationIs(t *testing.T) {
 	for _, a := range algo.All {
-		if !a.Op.Reduces() && a.Op != schedule.Barrier && a.Op != schedule.Bcast {
+		if !defined(a.Op) {
 			continue
 		}
 		t.Run(a.Op.String()+"/"+a.Name, func(t *testing.T) {
@@ -451,10 +472,10 @@ func TestAlgorithmsGiveWhatTheirOperationIs(t *testing.T) {
 						}
 						c := schedule.Call{Op: a.Op, Size: p, Root: root, InPlace: inPlace}
 						for _, segment := range []int{0, 1, 3} {
-							c.Segment = segment
-							if p > 9 && segment != 3 {
+							if p > 6 && segment != 3 {
 								continue
 							}
+							c.Segment = segment
 							each(&c, func(layout func(int) []int) {
 								check(t, a, c, layout, seed)
 								seed++
@@ -471,11 +492,13 @@ func TestAlgorithmsGiveWhatTheirOperationIs(t *testing.T) {
 func each(c *schedule.Call, f func(layout func(int) []int)) {
 	p := c.Size
 	lengths := []int{0, 1, p - 1, p, p + 1, 2*p + 3}
-	switch c.Op {
-	case schedule.Barrier:
+	switch {
+	case c.Op == schedule.Barrier:
 		lengths = []int{0}
-	case schedule.ReduceScatter:
+	case c.Op == schedule.ReduceScatter:
 		lengths = []int{0, 1, 3}
+	case p > 17:
+		lengths = []int{0, p - 1, p + 1}
 	}
 	slices.Sort(lengths)
 	for _, n := range slices.Compact(lengths) {
@@ -487,7 +510,7 @@ func each(c *schedule.Call, f func(layout func(int) []int)) {
 	}
 	c.Count = 0
 	for _, count := range []func(r int) int{
-		func(r int) int { return r * 7 % 5 },
+		func(r int) int { return (4 + r*7) % 5 },
 		func(r int) int { return r % 2 * 4 },
 		func(r int) int { return (r + 1) / p * 7 },
 		func(r int) int { return (p - r) / p * 7 },
@@ -512,6 +535,9 @@ func each(c *schedule.Call, f func(layout func(int) []int)) {
 // TestALoneRankAtMostCopies: with one rank there is nothing to send or combine.
 func TestALoneRankAtMostCopies(t *testing.T) {
 	for _, a := range algo.All {
+		if !defined(a.Op) {
+			continue
+		}
 		for _, inPlace := range []bool{false, true} {
 			c := schedule.Call{Op: a.Op, Size: 1, Count: 100_000, InPlace: inPlace}
 			s := schedule.New(c)
@@ -595,7 +621,7 @@ func TestLogarithmicAlgorithmsTakeAsManyStepsAsTheySay(t *testing.T) {
 			t.Errorf("%v has no %s", want.op, want.name)
 			continue
 		}
-		for p := 2; p <= 70; p++ {
+		for p := 2; p <= 34; p++ {
 			for _, root := range roots(a.Op, p) {
 				c := schedule.Call{Op: a.Op, Size: p, Root: root, Count: p}
 				if a.Op == schedule.Barrier {
