@@ -556,6 +556,7 @@ type Welcome struct {
 	// The descriptors that come with this message, those that do in this order.
 	Records bool `protobuf:"varint,9,opt,name=records,proto3" json:"records,omitempty"` // memfd for the rank's operation records
 	Bell    bool `protobuf:"varint,10,opt,name=bell,proto3" json:"bell,omitempty"`      // eventfd that the rank's peers ring; where the transport is "shm"
+	Memory  bool `protobuf:"varint,12,opt,name=memory,proto3" json:"memory,omitempty"`  // memory file of the host's ranks, for collectives; where the transport is "shm"
 	// The agent's process, all of whose descendants are processes of the job, by
 	// the number that the rank knows it by; 0 if it may know another.
 	AgentPid      int64 `protobuf:"varint,11,opt,name=agent_pid,json=agentPid,proto3" json:"agent_pid,omitempty"`
@@ -659,6 +660,13 @@ func (x *Welcome) GetRecords() bool {
 func (x *Welcome) GetBell() bool {
 	if x != nil {
 		return x.Bell
+	}
+	return false
+}
+
+func (x *Welcome) GetMemory() bool {
+	if x != nil {
+		return x.Memory
 	}
 	return false
 }
@@ -1519,7 +1527,7 @@ const file_control_proto_rawDesc = "" +
 	"\n" +
 	"byte_order\x18\x02 \x01(\tR\tbyteOrder\x12\x1b\n" +
 	"\tint_bytes\x18\x03 \x01(\rR\bintBytes\x12\x12\n" +
-	"\x04arch\x18\x04 \x01(\tR\x04arch\"\xe6\x02\n" +
+	"\x04arch\x18\x04 \x01(\tR\x04arch\"\xfe\x02\n" +
 	"\aWelcome\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\fR\x03job\x12\x12\n" +
 	"\x04rank\x18\x02 \x01(\x05R\x04rank\x12\x12\n" +
@@ -1531,7 +1539,8 @@ const file_control_proto_rawDesc = "" +
 	"\x10start_unix_nanos\x18\b \x01(\x03R\x0estartUnixNanos\x12\x18\n" +
 	"\arecords\x18\t \x01(\bR\arecords\x12\x12\n" +
 	"\x04bell\x18\n" +
-	" \x01(\bR\x04bell\x12\x1b\n" +
+	" \x01(\bR\x04bell\x12\x16\n" +
+	"\x06memory\x18\f \x01(\bR\x06memory\x12\x1b\n" +
 	"\tagent_pid\x18\v \x01(\x03R\bagentPid\"]\n" +
 	"\aHostRun\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +

@@ -153,7 +153,7 @@ func Ibsend[T any](c *Comm, dest int, tag Tag, buf []T) Request {
 func (c *Comm) ibsend(dest int, tag Tag, p *payload) Request {
 	r, err := c.bsend(record.OpIbsend, dest, tag, p)
 	if err != nil {
-		return Request{early: err}
+		return refused(err)
 	}
 	return r
 }
@@ -163,7 +163,6 @@ func (c *Comm) bsend(op record.Op, dest int, tag Tag, p *payload) (Request, erro
 	if err := c.checkSend(op, dest, tag, p); err != nil {
 		return Request{}, err
 	}
-	done := Request{c: c, op: op, peer: dest, tag: tag}
 	if dest != Null {
 		b := c.sendBuffer()
 		if b == nil {
@@ -186,10 +185,12 @@ func (c *Comm) bsend(op record.Op, dest int, tag Tag, p *payload) (Request, erro
 			return Request{}, c.fail(op.String(), dest, tag, err)
 		}
 	}
+	var ref engine.Ref // of Bsend, null
 	if op == record.OpIbsend {
-		done.ref = c.job.engine.Completed(nil, engine.EmptyStatus)
+		ref = c.job.engine.Completed(nil, engine.EmptyStatus)
 	}
-	return done, nil
+	ref.Note = note(op, dest)
+	return Request{c: c, ref: ref, tag: tag}, nil
 }
 
 // sendBuffer returns the buffer that c's buffered sends use; nil if there is

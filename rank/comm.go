@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/muster-mpi/muster/internal/below"
 	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/internal/match"
 	"github.com/muster-mpi/muster/internal/wire"
@@ -44,11 +45,16 @@ type Comm struct {
 	freed     atomic.Bool
 	pending   atomic.Bool // made by Idup, which is not complete
 
-	mu     sync.Mutex // guards what follows
-	name   string
-	buffer *sendBuffer
-	onDup  []func(parent, dup *Comm) error
-	onFree []func(*Comm) error
+	twinOf     *Comm                       // of a twin: has the attributes
+	attributes atomic.Pointer[[]attribute] // changed under mu
+
+	mu       sync.Mutex // guards what follows
+	name     string
+	buffer   *sendBuffer
+	onDup    []func(parent, dup *Comm) error
+	onFree   []func(*Comm) error
+	deleting []*keyHooks // keys whose Delete hook runs
+	closed   error       // why no attribute can be set any more
 }
 
 // ErrorPolicy says what an error of a call on a communicator does besides being
@@ -113,7 +119,7 @@ func (c *Comm) Self() *Comm { return c.job.self }
 // is freed with c, not by itself: ErrComm. All libraries share the one twin: one
 // that must be apart from others too wants Dup.
 func (c *Comm) Twin() *Comm {
-	t := &Comm{job: c.job, ctx: c.context(), space: wire.Collective, group: c.group, self: c.self, name: c.Name() + "'s twin"}
+	t := &Comm{job: c.job, ctx: c.context(), space: wire.Collective, group: c.group, self: c.self, twinOf: c.origin(), name: c.Name() + "'s twin"}
 	t.pending.Store(t.ctx == nil)
 	t.policy.Store(c.policy.Load())
 	return t
@@ -144,7 +150,8 @@ func (c *Comm) Abort(code int, reason string) {
 	c.job.abort(code, reason)
 }
 
-// Free gives c up. Operations under way finish first and messages already sent
+// Free gives c up, its attributes first, the last set first: an error of a Delete
+// hook is Free's, and c is then not freed. Operations under way finish first and messages already sent
 // on c can still arrive, but no call may be made on it any more: ErrFreed. All
 // ranks of c must call it, in any order; it does not wait for them
 // (MPI_Comm_free). The world and self cannot be freed: ErrComm.
@@ -163,6 +170,9 @@ func (c *Comm) Free() error {
 		if err := hooks[i](c); err != nil {
 			return c.fail("Free", Null, AnyTag, err)
 		}
+	}
+	if err := c.clearAttributes(ErrFreed); err != nil {
+		return c.fail("Free", Null, AnyTag, err)
 	}
 	if c.freed.Swap(true) {
 		return c.fail("Free", Null, AnyTag, ErrFreed)
@@ -216,6 +226,22 @@ func (c *Comm) context() *engine.Context {
 		return nil
 	}
 	return c.ctx
+}
+
+// Below returns what c stands on; nil while c cannot be used. It is for Muster's own
+// packages: its type can be used nowhere else.
+func (c *Comm) Below() *below.Comm {
+	if !c.isOpen() {
+		return nil
+	}
+	b := &below.Comm{Engine: c.job.engine, Context: c.ctx, Memory: c.job.memory, World: c.group.World}
+	if len(c.job.hosts) > 1 {
+		b.Hosts = make([]int, c.Size())
+		for r := range b.Hosts {
+			b.Hosts[r] = c.job.hostOf(c.group.World(r)).number
+		}
+	}
+	return b
 }
 
 // isOpen reports whether calls can be made on c.

@@ -13,7 +13,8 @@ import (
 )
 
 // Dup returns a communicator over the same ranks with a matching space of its
-// own (MPI_Comm_dup, MPI 4.1 §7.4.2). All ranks of c must call it, in the same
+// own, c's error policy, and the attributes that their Copy hooks give it, as they
+// are when Dup is called (MPI_Comm_dup, MPI 4.1 §7.4.2). All ranks of c must call it, in the same
 // order among creation calls on c, and it waits for them. Errors: ErrMismatch if
 // they do not make the same call, ErrComm, ErrFreed, ErrFailed, ErrCancelled if
 // ctx ends first; after one that not all ranks have, as the last two, c must not
@@ -37,7 +38,7 @@ func (c *Comm) Dup(ctx context.Context) (*Comm, error) {
 func (c *Comm) Idup() (*Comm, Request) {
 	d, finish, err := c.dup()
 	if err != nil {
-		return nil, Request{early: err}
+		return nil, refused(err)
 	}
 	r, done := NewRequest(c)
 	go func() { done(emptyStatus, finish(context.Background())) }()
@@ -60,13 +61,16 @@ func (c *Comm) dup() (*Comm, func(context.Context) error, error) {
 			return nil, nil, c.fail("Dup", Null, AnyTag, err)
 		}
 	}
+	if err := c.copyAttributes(d); err != nil {
+		return nil, nil, c.fail("Dup", Null, AnyTag, err)
+	}
 	return d, func(ctx context.Context) error {
 		offers, err := c.exchange(ctx, all(c.Size()), c.self, creationTag(n), offer{op: record.OpDup, id: c.job.engine.NextID()})
 		if err == nil {
 			err = d.open(offers[0].id)
 		}
 		if err != nil {
-			return c.fail("Dup", Null, AnyTag, fmt.Errorf("creation call %d: %w", n, err))
+			return c.fail("Dup", Null, AnyTag, fmt.Errorf("creation call %d: %w", n, d.discard(err)))
 		}
 		return nil
 	}, nil

@@ -182,7 +182,8 @@
 // user can catch its messages. [Comm.Split] parts a communicator, into the rows of a
 // grid for example. Communicators are identified without agreement beyond their
 // members, may be made and freed without limit, and a message for a freed one is
-// known as such.
+// known as such. What a library knows of a communicator it keeps there, under a
+// [Key] of its own.
 //
 // [Null] as a peer is nobody: the call completes at once, which spares programs on
 // a grid the cases at its rim.
@@ -322,8 +323,11 @@
 //	MPI_Comm_disconnect                  Comm.Disconnect
 //	MPI_Comm_set_name                    Comm.SetName
 //	MPI_Comm_get_name                    Comm.Name
-//	MPI_Comm_create_keyval               —                        not yet: attributes
-//	MPI_Comm_set_attr                    —                        not yet; also get
+//	MPI_Comm_create_keyval               NewKey, KeyHooks         typed; the zero Key has no hooks
+//	MPI_Comm_free_keyval                 —                        the garbage collector
+//	MPI_Comm_set_attr                    Key.Set
+//	MPI_Comm_get_attr                    Key.Get
+//	MPI_Comm_delete_attr                 Key.Delete
 //	MPI_Intercomm_create                 —                        not yet: intercommunicators
 //	MPI_Intercomm_merge                  —                        not yet
 //	MPI_Comm_test_inter                  Comm.IsInter             false until intercommunicators come

@@ -112,13 +112,20 @@ func (c *Comm) fail(op string, peer int, tag Tag, err error) error {
 	return e
 }
 
+// ours reports whether a function belongs to this package or to one that calls it
+// on the program's behalf.
+func ours(function string) bool {
+	name, ok := strings.CutPrefix(function, "github.com/muster-mpi/muster/")
+	return ok && (strings.HasPrefix(name, "rank.") || strings.HasPrefix(name, "collectives.") || strings.HasPrefix(name, "topology."))
+}
+
 // callSite returns file:line of the program's call into this package.
 func callSite() string {
 	var pcs [16]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
 	for {
 		f, more := frames.Next()
-		if !strings.HasPrefix(f.Function, "github.com/muster-mpi/muster/rank.") {
+		if !ours(f.Function) {
 			if f.File == "" || strings.HasPrefix(f.Function, "runtime.") {
 				return ""
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/hostmem"
 	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/internal/transport"
 )
@@ -24,7 +25,8 @@ type job struct {
 	start    time.Time
 	channels atomic.Uint64 // of partitioned sends
 	conns    []transport.Conn
-	control  *control // nil: no agent
+	control  *control        // nil: no agent
+	memory   *hostmem.Memory // shared by the ranks of this host; nil: none
 
 	// In a world of Local, stop ends the job for the other ranks of the process
 	// and stopped waits until all of them are leaving.
@@ -79,7 +81,9 @@ func Join(ctx context.Context) (*Comm, error) {
 	return j.world, nil
 }
 
-// Leave ends the process's part in the job (MPI_Finalize). c is the world. All
+// Leave ends the process's part in the job (MPI_Finalize). c is the world. First
+// the attributes of Self are deleted, the last set first, and then the world's; an
+// error of a hook is Leave's, and the process is then still in the job. All
 // ranks must call it; it returns when all have and nothing is under way between
 // them: buffered sends are delivered and others' transfers served until then.
 // After it every call is ErrLeft. If ctx ends first its cause is the error, and
@@ -97,6 +101,10 @@ func (c *Comm) Leave(ctx context.Context) error {
 	}
 	if j.leaving.Swap(true) {
 		return c.fail("Leave", Null, AnyTag, ErrLeft)
+	}
+	if err := j.clearAttributes(); err != nil {
+		j.leaving.Store(false)
+		return c.fail("Leave", Null, AnyTag, err)
 	}
 	err := j.leave(ctx)
 	j.engine.Close(ErrLeft)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-mpi/muster/internal/boot"
 	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/hostmem"
 	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/internal/transport"
 	"github.com/muster-mpi/muster/internal/transport/inproc"
@@ -93,11 +94,15 @@ func newJob(conn *boot.Conn, w *pb.Welcome, files []*os.File) (*job, error) {
 	}
 	if w.Bell && len(rest) > 0 {
 		bell = rest[0]
+		rest = rest[1:]
 	}
 	if w.AgentPid > 0 {
 		boot.AllowCopies(int(w.AgentPid))
 	}
 	j := &job{start: time.Now()}
+	if w.Memory && len(rest) > 0 {
+		j.memory, _ = hostmem.Map(rest[0]) // without it collectives go by messages
+	}
 	if w.StartUnixNanos > 0 {
 		// The wall clock names the start; from here on only time that passed counts.
 		j.start = j.start.Add(-max(0, time.Since(time.Unix(0, w.StartUnixNanos))))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-mpi/muster/internal/boot"
 	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/hostmem"
 )
 
 // LocalOption is a setting of Local.
@@ -107,9 +108,9 @@ func (l *local) build(n int) error {
 	if err != nil {
 		return err
 	}
-	start, name := time.Now(), boot.LocalHost()
+	start, name, memory := time.Now(), boot.LocalHost(), hostmem.New()
 	for r := range n {
-		j := &job{start: start, hosts: []host{{name: name, last: n - 1}}, stop: l.abort, stopped: l.await}
+		j := &job{start: start, hosts: []host{{name: name, last: n - 1}}, stop: l.abort, stopped: l.await, memory: memory}
 		j.engine = engine.New(engine.Config{
 			Self: r, Size: n, EagerBytes: l.eager, UnexpectedBytes: l.unexpected,
 			Crowded: n > runtime.GOMAXPROCS(0),
@@ -146,7 +147,9 @@ func (l *local) run(r int, j *job, fn func(context.Context, *Comm) error) (left 
 	}
 	var err error
 	if !j.leaving.Swap(true) {
-		err = j.leave(ctx)
+		if err = j.clearAttributes(); err == nil {
+			err = j.leave(ctx)
+		}
 	}
 	returned = true
 	if err != nil {

@@ -54,7 +54,7 @@ func PrecvInit[T any](c *Comm, partitions int, buf []T, source int, tag Tag) *Pa
 	want := slice(r.hello)
 	want.env.Layout = r.want.env.Layout
 	r.found = c.in(wire.Partitioned).irecv(op, source, tag, &want)
-	r.err = r.found.early
+	r.err = r.found.early()
 	return r
 }
 
@@ -127,7 +127,7 @@ func (r *PartitionedRecv) post() error {
 		part := r.want
 		part.env.Buf = r.want.env.Buf.Slice(i*size, (i+1)*size)
 		r.reqs[i] = twin.irecv(record.OpPrecv, r.source, partTag(r.setup.channel, r.round, i), &part)
-		if err := r.reqs[i].early; err != nil {
+		if err := r.reqs[i].early(); err != nil {
 			return err
 		}
 	}
@@ -199,7 +199,7 @@ func (r *PartitionedRecv) Wait(ctx context.Context) (Status, error) {
 		}
 	}
 	r.active = false
-	status := statusOf(engine.Status{Source: r.source, Tag: int64(r.tag), Bytes: r.want.env.Buf.Len()}, r.want.elem)
+	status := statusOf(engine.Status{Source: r.source, Tag: int64(r.tag), Bytes: r.want.env.Buf.Len()}, r.want.env.Unit)
 	return status, nil
 }
 

@@ -57,7 +57,7 @@ func PsendInit[T any](c *Comm, partitions int, buf []T, dest int, tag Tag) *Part
 	hello := slice(b)
 	hello.env.Layout = s.want.env.Layout
 	r := c.in(wire.Partitioned).isend(op, engine.Standard, dest, tag, &hello)
-	if s.err = r.early; s.err == nil {
+	if s.err = r.early(); s.err == nil {
 		s.err = r.Free()
 	}
 	return s
@@ -159,8 +159,8 @@ func (s *PartitionedSend) handOver(i int) error {
 	size := part.env.Buf.Len() / s.parts
 	part.env.Buf = part.env.Buf.Slice(i*size, (i+1)*size)
 	r := s.c.in(wire.Partition).isend(record.OpPsend, engine.Standard, s.dest, partTag(s.channel, s.round, i), &part)
-	if r.early != nil {
-		return r.early
+	if err := r.early(); err != nil {
+		return err
 	}
 	s.reqs = append(s.reqs, r)
 	return nil

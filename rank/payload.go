@@ -15,15 +15,14 @@ import (
 // it in place, since a large struct that is copied right after it was written
 // makes the processor wait for its own stores.
 type payload struct {
-	env  engine.Envelope // Buf, Layout and Object until the call is known
-	elem int             // bytes of one element
-	err  error
+	env engine.Envelope // Buf, Layout, Object and Unit, the bytes of one element, until the call is known
+	err error
 }
 
 // load sees buf as bytes.
 func load[T any](p *payload, buf []T) {
 	var zero T
-	p.elem = int(unsafe.Sizeof(zero))
+	p.env.Unit = int(unsafe.Sizeof(zero))
 	p.env.Buf = layout.Of(layout.BytesOf(buf))
 	p.env.Layout, p.err = datatype.Fingerprint[T]()
 }
@@ -44,13 +43,13 @@ func view[T any](v datatype.View[T], receive bool) (p payload) {
 	if p.err == nil && receive && v.Overlaps() {
 		p.err = fmt.Errorf("%w: the view names an element twice: %w", ErrArgument, datatype.ErrOverlap)
 	}
-	p.env.Buf, p.elem = v.Buffer(), int(unsafe.Sizeof(zero))
+	p.env.Buf, p.env.Unit = v.Buffer(), int(unsafe.Sizeof(zero))
 	return p
 }
 
 // packed is a payload of bytes that are no elements: an encoded object.
 func packed(b []byte, codec uint32) payload {
-	return payload{env: engine.Envelope{Buf: layout.Of(b), Layout: codec, Object: true}, elem: 1}
+	return payload{env: engine.Envelope{Buf: layout.Of(b), Layout: codec, Object: true, Unit: 1}}
 }
 
 // Status tells what a receive or probe found (MPI_Status). That of a send is

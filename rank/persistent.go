@@ -83,11 +83,11 @@ func (p *Persistent) Start() (Request, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.cur.live() {
-		return Request{}, p.cur.c.fail("Start", p.cur.peer, p.cur.tag, ErrActive)
+		return Request{}, p.cur.c.fail("Start", p.cur.peer(), p.cur.tag, ErrActive)
 	}
 	r := p.start()
-	if r.early != nil {
-		return Request{}, r.early
+	if err := r.early(); err != nil {
+		return Request{}, err
 	}
 	p.cur = r
 	return r, nil

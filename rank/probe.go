@@ -133,20 +133,18 @@ func Imrecv[T any](m *Message, buf []T) Request {
 	p := slice(buf)
 	const op = record.OpImrecv
 	if err := m.check(op, &p); err != nil {
-		return Request{early: err}
+		return refused(err)
 	}
 	source, tag := m.status.Source, m.status.Tag
-	r := Request{c: m.c, op: op, peer: source, tag: tag, elem: p.elem}
+	var ref engine.Ref
+	var err error
 	if m.m == nil {
-		r.ref = m.c.job.engine.Completed(nil, fromNull)
-		return r
+		ref = m.c.job.engine.Completed(nil, fromNull)
+	} else if ref, err = m.c.job.engine.Imrecv(m.m, m.c.envelope(op, engine.Standard, source, tag, &p)); err != nil {
+		return refused(m.c.fail(op.String(), source, tag, err))
 	}
-	ref, err := m.c.job.engine.Imrecv(m.m, m.c.envelope(op, engine.Standard, source, tag, &p))
-	if err != nil {
-		return Request{early: m.c.fail(op.String(), source, tag, err)}
-	}
-	r.ref = ref
-	return r
+	ref.Note = note(op, source)
+	return Request{c: m.c, ref: ref, tag: tag}
 }
 
 func (c *Comm) mprobe(ctx context.Context, op record.Op, source int, tag Tag) (*Message, error) {
@@ -164,9 +162,9 @@ func (m *Message) recv(ctx context.Context, op record.Op, p *payload) (Status, e
 	}
 	s, err := m.c.job.engine.Mrecv(ctx, m.m, m.c.envelope(op, engine.Standard, m.status.Source, m.status.Tag, p))
 	if err != nil {
-		return statusOf(s, p.elem), m.c.failRecv(op, m.status.Source, m.status.Tag, s, p.elem, err)
+		return statusOf(s, p.env.Unit), m.c.failRecv(op, m.status.Source, m.status.Tag, s, p.env.Unit, err)
 	}
-	return statusOf(s, p.elem), nil
+	return statusOf(s, p.env.Unit), nil
 }
 
 // check returns an error if m cannot be received into p: also for the nil

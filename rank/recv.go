@@ -26,7 +26,7 @@ func Recv[T any](ctx context.Context, c *Comm, source int, tag Tag, buf []T) (St
 	var p payload
 	load(&p, buf)
 	s, err := c.recv(ctx, record.OpRecv, source, tag, &p)
-	return statusOf(s, p.elem), err
+	return statusOf(s, p.env.Unit), err
 }
 
 // RecvView is Recv into the elements of v, which are written where they lie;
@@ -36,18 +36,17 @@ func Recv[T any](ctx context.Context, c *Comm, source int, tag Tag, buf []T) (St
 func RecvView[T any](ctx context.Context, c *Comm, source int, tag Tag, v datatype.View[T]) (Status, error) {
 	p := view(v, true)
 	s, err := c.recv(ctx, record.OpRecv, source, tag, &p)
-	return statusOf(s, p.elem), err
+	return statusOf(s, p.env.Unit), err
 }
 
 // Irecv starts a Recv and returns at once (MPI_Irecv, MPI 4.1 §3.7). buf belongs
 // to the receive until the Request completes: it may be neither read nor written,
 // nor given to another receive. The order of the calls is the order in which
 // receives get messages that both match. Errors, of the Request: as Recv.
-func Irecv[T any](c *Comm, source int, tag Tag, buf []T) (r Request) {
+func Irecv[T any](c *Comm, source int, tag Tag, buf []T) Request {
 	var p payload
 	load(&p, buf)
-	c.startRecv(&r, record.OpIrecv, source, tag, &p)
-	return r
+	return c.irecv(record.OpIrecv, source, tag, &p)
 }
 
 // IrecvView starts a RecvView; as Irecv.
@@ -100,30 +99,25 @@ func (c *Comm) recv(ctx context.Context, op record.Op, source int, tag Tag, p *p
 	}
 	s, err := c.job.engine.Recv(ctx, c.envelope(op, engine.Standard, source, tag, p))
 	if err != nil {
-		err = c.failRecv(op, source, tag, s, p.elem, err)
+		err = c.failRecv(op, source, tag, s, p.env.Unit, err)
 	}
 	return s, err
 }
 
-// irecv is startRecv where the copy of the Request does not count.
-func (c *Comm) irecv(op record.Op, source int, tag Tag, p *payload) (r Request) {
-	c.startRecv(&r, op, source, tag, p)
-	return r
-}
-
-// startRecv starts a receive; as startSend.
-func (c *Comm) startRecv(r *Request, op record.Op, source int, tag Tag, p *payload) {
-	if r.early = c.checkRecv(op, source, tag, p); r.early != nil {
-		return
+// irecv starts a receive.
+func (c *Comm) irecv(op record.Op, source int, tag Tag, p *payload) Request {
+	if err := c.checkRecv(op, source, tag, p); err != nil {
+		return refused(err)
 	}
+	var ref engine.Ref
 	var err error
 	if source == Null {
-		r.ref = c.job.engine.Completed(nil, fromNull)
-	} else if r.ref, err = c.job.engine.Irecv(c.envelope(op, engine.Standard, source, tag, p)); err != nil {
-		r.early = c.fail(op.String(), source, tag, err)
-		return
+		ref = c.job.engine.Completed(nil, fromNull)
+	} else if ref, err = c.job.engine.Irecv(c.envelope(op, engine.Standard, source, tag, p)); err != nil {
+		return refused(c.fail(op.String(), source, tag, err))
 	}
-	r.c, r.op, r.peer, r.tag, r.elem = c, op, source, tag, p.elem
+	ref.Note = note(op, source)
+	return Request{c: c, ref: ref, tag: tag}
 }
 
 // failRecv makes the error of a receive of elements of elem bytes whose status

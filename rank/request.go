@@ -16,18 +16,35 @@ import (
 // or a rank has failed, is complete and gives that error to every call. The zero
 // Request is the null request (MPI_REQUEST_NULL): complete, for every call, with
 // the empty status {AnySource, AnyTag, 0}.
+//
+// Four words are what the compiler keeps in registers: see layout.Buffer. What only
+// a live request is asked for lies with its operation.
 type Request struct {
-	ref   engine.Ref
-	c     *Comm
-	op    record.Op
-	peer  int
-	tag   Tag
-	elem  int   // bytes of one element
-	early error // the operation could not be started
+	c   *Comm      // nil: null, or the operation could not be started
+	ref engine.Ref // its Note is the call and the peer: see note
+	tag Tag
+}
+
+// note packs what was called, and with which peer: 24 bits are enough for as many ranks
+// as there can be.
+func note(op record.Op, peer int) uint32 { return uint32(peer)<<8 | uint32(op) }
+
+func (r *Request) op() record.Op { return record.Op(r.ref.Note) }
+func (r *Request) peer() int     { return int(int32(r.ref.Note) >> 8) }
+
+// refused returns the Request of an operation that could not be started.
+func refused(err error) Request { return Request{ref: engine.Refused(err)} }
+
+// early returns why r could not be started, if so.
+func (r *Request) early() error {
+	if r.c != nil {
+		return nil
+	}
+	return r.ref.Refusal()
 }
 
 // IsNull reports whether r is the null request.
-func (r Request) IsNull() bool { return r.c == nil && r.early == nil }
+func (r Request) IsNull() bool { return r.c == nil && r.ref.IsNull() }
 
 // Wait returns when r is complete, and ends it (MPI_Wait): the buffer is the
 // caller's again. If ctx ends first, the error is ErrPending with its
@@ -38,13 +55,16 @@ func (r Request) Wait(ctx context.Context) (Status, error) { return r.wait(ctx) 
 // wait is Wait without a copy of r.
 func (r *Request) wait(ctx context.Context) (Status, error) {
 	if r.c == nil {
-		return emptyStatus, r.early
+		return emptyStatus, r.early()
 	}
-	s, err := r.c.job.engine.Wait(ctx, r.ref)
+	t := r.c.job.engine.Turn()
+	elem := t.Unit(r.ref)
+	s, err := t.Wait(ctx, r.ref)
+	t.End()
 	if err != nil {
-		return r.finish(s, err)
+		return r.finish(s, elem, err)
 	}
-	return statusOf(s, r.elem), nil
+	return statusOf(s, elem), nil
 }
 
 // Test reports whether r is complete, and ends it if so, as Wait does (MPI_Test).
@@ -52,13 +72,16 @@ func (r *Request) wait(ctx context.Context) (Status, error) {
 // as Wait.
 func (r Request) Test() (Status, bool, error) {
 	if r.c == nil {
-		return emptyStatus, true, r.early
+		return emptyStatus, true, r.early()
 	}
-	s, done, err := r.c.job.engine.Test(r.ref)
+	t := r.c.job.engine.Turn()
+	elem := t.Unit(r.ref)
+	s, done, err := t.Test(r.ref)
+	t.End()
 	if !done && err == nil {
 		return Status{}, false, nil
 	}
-	status, err := r.finish(s, err)
+	status, err := r.finish(s, elem, err)
 	return status, done, err
 }
 
@@ -66,13 +89,16 @@ func (r Request) Test() (Status, bool, error) {
 // (MPI_Request_get_status).
 func (r Request) Peek() (Status, bool, error) {
 	if r.c == nil {
-		return emptyStatus, true, r.early
+		return emptyStatus, true, r.early()
 	}
-	s, done, err := r.c.job.engine.Peek(r.ref)
+	t := r.c.job.engine.Turn()
+	elem := t.Unit(r.ref)
+	s, done, err := t.Peek(r.ref)
+	t.End()
 	if !done && err == nil {
 		return Status{}, false, nil
 	}
-	status, err := r.finish(s, err)
+	status, err := r.finish(s, elem, err)
 	return status, done, err
 }
 
@@ -99,10 +125,10 @@ var closedChannel = func() chan struct{} {
 // never both and never neither. Cancel does not block. Errors: ErrRequest.
 func (r Request) Cancel() error {
 	if r.c == nil {
-		return r.early
+		return r.early()
 	}
 	if err := r.c.job.engine.Cancel(r.ref); err != nil {
-		return r.c.fail("Cancel", r.peer, r.tag, err)
+		return r.c.fail("Cancel", r.peer(), r.tag, err)
 	}
 	return nil
 }
@@ -117,12 +143,15 @@ func (r Request) Then(f func(Status, error)) error {
 		return fmt.Errorf("rank: Then: %w: the function is nil", ErrArgument)
 	}
 	if r.c == nil {
-		engine.RunCallback(func() { f(emptyStatus, r.early) })
+		engine.RunCallback(func() { f(emptyStatus, r.early()) })
 		return nil
 	}
-	err := r.c.job.engine.Then(r.ref, func(s engine.Status, err error) { f(r.finish(s, err)) })
+	t := r.c.job.engine.Turn()
+	elem := t.Unit(r.ref)
+	t.End()
+	err := r.c.job.engine.Then(r.ref, func(s engine.Status, err error) { f(r.finish(s, elem, err)) })
 	if err != nil {
-		return r.c.fail("Then", r.peer, r.tag, err)
+		return r.c.fail("Then", r.peer(), r.tag, err)
 	}
 	return nil
 }
@@ -132,10 +161,10 @@ func (r Request) Then(f func(Status, error)) error {
 // only the peer can tell. Errors: ErrRequest, ErrConcurrent.
 func (r Request) Free() error {
 	if r.c == nil {
-		return r.early
+		return r.early()
 	}
 	if err := r.c.job.engine.Release(r.ref); err != nil {
-		return r.c.fail("Free", r.peer, r.tag, err)
+		return r.c.fail("Free", r.peer(), r.tag, err)
 	}
 	return nil
 }
@@ -149,17 +178,18 @@ func (r Request) live() bool {
 	return !errors.Is(err, ErrRequest)
 }
 
-// finish tells the engine's outcome in this package's terms.
-func (r *Request) finish(s engine.Status, err error) (Status, error) {
-	status := statusOf(s, r.elem)
+// finish tells the engine's outcome in this package's terms, in elements of elem
+// bytes.
+func (r *Request) finish(s engine.Status, elem int, err error) (Status, error) {
+	status := statusOf(s, elem)
 	switch {
 	case err == nil:
 		return status, nil
 	case errors.Is(err, ErrPending):
 		// Nothing has failed, so the error policy has no say.
-		return status, r.c.newError(r.op.String(), r.peer, r.tag, err)
+		return status, r.c.newError(r.op().String(), r.peer(), r.tag, err)
 	}
-	return status, r.c.failRecv(r.op, r.peer, r.tag, s, r.elem, err)
+	return status, r.c.failRecv(r.op(), r.peer(), r.tag, s, elem, err)
 }
 
 // NewRequest returns a Request that the caller completes by calling the
@@ -168,8 +198,9 @@ func (r *Request) finish(s engine.Status, err error) (Status, error) {
 // gives the status, with Len as Bytes, and the error inside an *Error. The
 // Request belongs to c's job: when that ends, so does it.
 func NewRequest(c *Comm) (Request, func(Status, error)) {
-	ref, done := c.job.engine.External(record.OpWait)
-	r := Request{ref: ref, c: c, op: record.OpWait, peer: Null, tag: AnyTag, elem: 1}
+	ref, done := c.job.engine.External(record.OpWait, 1)
+	ref.Note = note(record.OpWait, Null)
+	r := Request{c: c, ref: ref, tag: AnyTag}
 	return r, func(s Status, err error) {
 		done(engine.Status{Source: s.Source, Tag: int64(s.Tag), Bytes: s.Bytes, Kind: engine.Kind{Cancelled: s.Cancelled}}, err)
 	}

@@ -12,8 +12,7 @@ import (
 )
 
 // Rule 27: what is made from a communicator has its error policy as it was then,
-// and not its name and buffer. (Attributes and topologies come with their
-// issues.)
+// and not its name and buffer. (Attributes: rule 31.)
 func TestRule27ChildrenInheritThePolicy(t *testing.T) {
 	everywhere(t, func(t *testing.T, c *rank.Comm, w world) {
 		p, err := c.Dup(bg)

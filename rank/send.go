@@ -60,28 +60,25 @@ func SsendView[T any](ctx context.Context, c *Comm, dest int, tag Tag, v datatyp
 // belongs to the send until the Request completes: it may be read, also by other
 // sends, and not written. The order of the calls is the order of the messages,
 // whenever they are waited for. Errors, of the Request: as Send.
-func Isend[T any](c *Comm, dest int, tag Tag, buf []T) (r Request) {
+func Isend[T any](c *Comm, dest int, tag Tag, buf []T) Request {
 	var p payload
 	load(&p, buf)
-	c.startSend(&r, record.OpIsend, engine.Standard, dest, tag, &p)
-	return r
+	return c.isend(record.OpIsend, engine.Standard, dest, tag, &p)
 }
 
 // Issend starts an Ssend; as Isend (MPI_Issend). The Request is complete no
 // sooner than the matching receive has started.
-func Issend[T any](c *Comm, dest int, tag Tag, buf []T) (r Request) {
+func Issend[T any](c *Comm, dest int, tag Tag, buf []T) Request {
 	var p payload
 	load(&p, buf)
-	c.startSend(&r, record.OpIssend, engine.Synchronous, dest, tag, &p)
-	return r
+	return c.isend(record.OpIssend, engine.Synchronous, dest, tag, &p)
 }
 
 // Irsend starts an Rsend; as Isend (MPI_Irsend).
-func Irsend[T any](c *Comm, dest int, tag Tag, buf []T) (r Request) {
+func Irsend[T any](c *Comm, dest int, tag Tag, buf []T) Request {
 	var p payload
 	load(&p, buf)
-	c.startSend(&r, record.OpIrsend, engine.Ready, dest, tag, &p)
-	return r
+	return c.isend(record.OpIrsend, engine.Ready, dest, tag, &p)
 }
 
 // IsendView starts a SendView; as Isend. The elements of v belong to the send
@@ -104,26 +101,20 @@ func (c *Comm) send(ctx context.Context, op record.Op, mode engine.Mode, dest in
 	return nil
 }
 
-// isend is startSend where the copy of the Request does not count.
-func (c *Comm) isend(op record.Op, mode engine.Mode, dest int, tag Tag, p *payload) (r Request) {
-	c.startSend(&r, op, mode, dest, tag, p)
-	return r
-}
-
-// startSend starts a send. r is a new Request, filled in where it lies: see
-// payload.
-func (c *Comm) startSend(r *Request, op record.Op, mode engine.Mode, dest int, tag Tag, p *payload) {
-	if r.early = c.checkSend(op, dest, tag, p); r.early != nil {
-		return
+// isend starts a send.
+func (c *Comm) isend(op record.Op, mode engine.Mode, dest int, tag Tag, p *payload) Request {
+	if err := c.checkSend(op, dest, tag, p); err != nil {
+		return refused(err)
 	}
+	var ref engine.Ref
 	var err error
 	if dest == Null {
-		r.ref = c.job.engine.Completed(nil, engine.EmptyStatus)
-	} else if r.ref, err = c.job.engine.Isend(c.envelope(op, mode, dest, tag, p)); err != nil {
-		r.early = c.fail(op.String(), dest, tag, err)
-		return
+		ref = c.job.engine.Completed(nil, engine.EmptyStatus)
+	} else if ref, err = c.job.engine.Isend(c.envelope(op, mode, dest, tag, p)); err != nil {
+		return refused(c.fail(op.String(), dest, tag, err))
 	}
-	r.c, r.op, r.peer, r.tag, r.elem = c, op, dest, tag, p.elem
+	ref.Note = note(op, dest)
+	return Request{c: c, ref: ref, tag: tag}
 }
 
 // envelope completes what the engine sees of a call, in p.

@@ -57,7 +57,7 @@ func (c *Comm) sendRecv(ctx context.Context, dest int, stag Tag, out *payload, s
 		return r.Wait(ctx)
 	}
 	s, err := c.job.engine.Conclude(ctx, r.ref)
-	return r.finish(s, err)
+	return r.finish(s, in.env.Unit, err)
 }
 
 // overlap reports whether two buffers of one run each share a byte.

@@ -65,14 +65,14 @@ func WaitAllStatus(ctx context.Context, rs ...Request) ([]Status, error) {
 
 func waitAll(ctx context.Context, rs []Request, statuses []Status) error {
 	var errs []error
-	for i := range rs {
+	for i := 0; i < len(rs); i++ {
+		n, s, err := waitRun(ctx, rs[i:], statuses, i)
+		if i += n; i == len(rs) {
+			break
+		}
 		r := &rs[i]
-		s, err := r.wait(ctx)
 		if statuses != nil {
 			statuses[i] = s
-		}
-		if err == nil {
-			continue
 		}
 		if errs == nil {
 			errs = make([]error, len(rs))
@@ -97,6 +97,50 @@ func waitAll(ctx context.Context, rs []Request, statuses []Status) error {
 	return nil
 }
 
+// turnLength is for how many requests waitRun holds the engine's lock. It is long for
+// a window of messages and short for another goroutine.
+const turnLength = 64
+
+// waitRun waits for the requests of rs in turn, until one fails. It returns how many did
+// not, and that one's outcome. The statuses of rs begin at the given place; nil: nobody
+// asks.
+func waitRun(ctx context.Context, rs []Request, statuses []Status, at int) (n int, _ Status, _ error) {
+	for n < len(rs) {
+		r := &rs[n]
+		if r.c == nil {
+			if err := r.early(); err != nil {
+				return n, emptyStatus, err
+			}
+			if statuses != nil {
+				statuses[at+n] = emptyStatus
+			}
+			n++
+			continue
+		}
+		e := r.c.job.engine
+		t := e.Turn()
+		for k := 0; k < turnLength && n < len(rs) && rs[n].c != nil && rs[n].c.job.engine == e; k++ {
+			r = &rs[n]
+			elem := 0
+			if statuses != nil {
+				elem = t.Unit(r.ref)
+			}
+			s, err := t.Wait(ctx, r.ref)
+			if err != nil {
+				t.End()
+				s, err := r.finish(s, elem, err)
+				return n, s, err
+			}
+			if statuses != nil {
+				statuses[at+n] = statusOf(s, elem)
+			}
+			n++
+		}
+		t.End()
+	}
+	return n, Status{}, nil
+}
+
 // WaitAny returns when one of rs is complete, and ends that one: its index,
 // status and error (MPI_Waitany). Null requests are passed over; if there is no
 // other the index is Undefined, at once. In a slice given as rs... the request
@@ -108,7 +152,7 @@ func waitAll(ctx context.Context, rs []Request, statuses []Status) error {
 // ErrConcurrent.
 func WaitAny(ctx context.Context, rs ...Request) (int, Status, error) {
 	if i := early(rs); i >= 0 {
-		err := rs[i].early
+		err := rs[i].early()
 		rs[i] = Request{}
 		return i, emptyStatus, err
 	}
@@ -116,11 +160,19 @@ func WaitAny(ctx context.Context, rs ...Request) (int, Status, error) {
 	if e == nil {
 		return Undefined, emptyStatus, nil
 	}
-	i, s, err := e.WaitAny(ctx, refs)
+	t := e.Turn()
+	i, err := t.WaitAny(ctx, refs)
+	var s engine.Status
+	elem := 0
+	if err == nil && i >= 0 {
+		elem = t.Unit(refs[i])
+		s, err = t.Wait(ctx, refs[i])
+	}
+	t.End()
 	if i < 0 {
 		return Undefined, emptyStatus, err
 	}
-	status, err := rs[i].finish(s, err)
+	status, err := rs[i].finish(s, elem, err)
 	rs[i] = Request{}
 	return i, status, err
 }
@@ -202,8 +254,8 @@ func inStatus(found []Completion) ([]Completion, error) {
 
 // early returns the index of a request that could not be started, or -1.
 func early(rs []Request) int {
-	for i, r := range rs {
-		if r.early != nil {
+	for i := range rs {
+		if rs[i].early() != nil {
 			return i
 		}
 	}

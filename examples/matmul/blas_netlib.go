@@ -20,4 +20,8 @@ import (
 func init() {
 	C.openblas_set_num_threads(C.int(runtime.GOMAXPROCS(0)))
 	blas64.Use(netlib.Implementation{})
+
+	// Strips are not wanted. During a call of C the other goroutines run, on another
+	// thread; and OpenBLAS begins each product by rearranging all of b.
+	stripRows = maxDimension
 }

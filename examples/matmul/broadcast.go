@@ -18,31 +18,23 @@ import (
 type relay struct {
 	c   *rank.Comm
 	tag rank.Tag
-	buf [2][]float64 // by parity of the step: one being used and passed on, one being received into
-}
-
-func newRelay(c *rank.Comm, tag rank.Tag, elements int) *relay {
-	r := &relay{c: c, tag: tag}
-	if c.Size() > 1 {
-		r.buf[0], r.buf[1] = make([]float64, elements), make([]float64, elements)
-	}
-	return r
+	buf *buffers
 }
 
 // expect returns the matrix of a step: own if the caller is its root, otherwise a
 // buffer of rows×cols into which it is being received.
-func (r *relay) expect(x *exchange, step, root int, own blas64.General, rows, cols int) blas64.General {
+func (r relay) expect(x *exchange, root int, own blas64.General, rows, cols int) blas64.General {
 	if r.c.Rank() == root {
 		return own
 	}
-	a := blas64.General{Rows: rows, Cols: cols, Stride: max(1, cols), Data: r.buf[step%2][:rows*cols]}
+	a := r.buf.next(rows, cols)
 	x.recv(r.c, (r.c.Rank()-1+r.c.Size())%r.c.Size(), r.tag, a)
 	return a
 }
 
 // pass sends a matrix that has arrived to the right neighbour, unless that is
 // where it started.
-func (r *relay) pass(x *exchange, root int, a blas64.General) {
+func (r relay) pass(x *exchange, root int, a blas64.General) {
 	if right := (r.c.Rank() + 1) % r.c.Size(); right != root {
 		x.send(r.c, right, r.tag, a)
 	}

@@ -24,27 +24,18 @@ func cannon(ctx context.Context, g *grid, s shape, c, a, b blas64.General, t *ti
 		return fmt.Errorf("cannon needs a square grid, this one is %d×%d", g.rows, g.cols)
 	}
 	q := g.rows
-	widest := part(s.k, q, 0).len()
-	var bufA, bufB [2][]float64
-	for i := range 2 {
-		bufA[i] = make([]float64, c.Rows*widest)
-		bufB[i] = make([]float64, widest*c.Cols)
-	}
-	at := func(buf []float64, rows, cols int) blas64.General {
-		return blas64.General{Rows: rows, Cols: cols, Stride: max(1, cols), Data: buf[:rows*cols]}
-	}
 	var x exchange
 
 	inner := (g.row + g.col) % q
 	width := part(s.k, q, inner).len()
 	if g.row != 0 {
 		x.send(g.inRow, (g.col-g.row+q)%q, tagA, a)
-		a = at(bufA[1], c.Rows, width)
+		a = g.bufA.next(c.Rows, width)
 		x.recv(g.inRow, inner, tagA, a)
 	}
 	if g.col != 0 {
 		x.send(g.inCol, (g.row-g.col+q)%q, tagB, b)
-		b = at(bufB[1], width, c.Cols)
+		b = g.bufB.next(width, c.Cols)
 		x.recv(g.inCol, inner, tagB, b)
 	}
 	if err := x.wait(ctx); err != nil {
@@ -54,7 +45,7 @@ func cannon(ctx context.Context, g *grid, s shape, c, a, b blas64.General, t *ti
 	for step := range q - 1 {
 		inner = (inner + 1) % q
 		width = part(s.k, q, inner).len()
-		nextA, nextB := at(bufA[step%2], c.Rows, width), at(bufB[step%2], width, c.Cols)
+		nextA, nextB := g.bufA.next(c.Rows, width), g.bufB.next(width, c.Cols)
 		x.recv(g.inRow, (g.col+1)%q, tagA, nextA)
 		x.recv(g.inCol, (g.row+1)%q, tagB, nextB)
 		x.send(g.inRow, (g.col-1+q)%q, tagA, a)

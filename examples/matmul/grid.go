@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/muster-mpi/muster/rank"
+	"gonum.org/v1/gonum/blas/blas64"
 )
 
 // A span is the range lo ≤ i < hi of row or column numbers.
@@ -55,6 +56,25 @@ type grid struct {
 	row, col   int
 	inRow      *rank.Comm // the ranks of the caller's row, numbered by column
 	inCol      *rank.Comm // the ranks of the caller's column, numbered by row
+	bufA, bufB buffers    // for blocks of A and B on their way
+}
+
+// buffers are two, used in turn: what is in one is multiplied and passed on while
+// the other is received into. They are kept from product to product, since memory
+// that is used for the first time comes page by page, and each takes the kernel
+// about as long as to copy it.
+type buffers struct {
+	data [2][]float64
+	turn int
+}
+
+// next returns a matrix in the buffer whose turn it is.
+func (b *buffers) next(rows, cols int) blas64.General {
+	b.turn = 1 - b.turn
+	if n := rows * cols; cap(b.data[b.turn]) < n {
+		b.data[b.turn] = make([]float64, n)
+	}
+	return blas64.General{Rows: rows, Cols: cols, Stride: max(1, cols), Data: b.data[b.turn][:rows*cols]}
 }
 
 // newGrid builds a grid of rows × cols = world.Size() ranks. Every rank of world

@@ -43,6 +43,7 @@ func TestThroughTheLauncher(t *testing.T) {
 	}{
 		{"4", []string{"-size", "200"}, []string{"4 in a 2×2 grid", "algorithm  cannon", "GFLOP/s", "check      passed"}},
 		{"6", []string{"-m", "90", "-n", "200", "-k", "333"}, []string{"6 in a 2×3 grid", "algorithm  summa", "check      passed"}},
+		{"2", []string{"-m", "200", "-n", "90", "-k", "333"}, []string{"2 in a 2×1 grid", "algorithm  ring, 2 steps", "check      passed"}},
 		{"1", []string{"-size", "1"}, []string{"1 in a 1×1 grid", "check      passed"}},
 	} {
 		out, err := runJob(t, muster, program, test.n, test.args...)

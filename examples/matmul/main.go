@@ -1,6 +1,6 @@
 // Matmul multiplies two matrices distributed in blocks over the ranks of a job, by
-// Cannon's algorithm or by SUMMA, and checks the result against the product that a
-// single rank computes. README.md says how to run it.
+// Cannon's algorithm, by SUMMA or in a ring, and checks the result against the
+// product that a single rank computes. README.md says how to run it.
 package main
 
 import (
@@ -130,9 +130,12 @@ func (o options) multiply(ctx context.Context, g *grid, pl plan, c, a, b blas64.
 		}
 		var t times
 		start := time.Now()
-		if pl.algorithm == "cannon" {
+		switch pl.algorithm {
+		case "ring":
+			err = ring(ctx, g, pl.shape, c, a, b, &t)
+		case "cannon":
 			err = cannon(ctx, g, pl.shape, c, a, b, &t)
-		} else {
+		default:
 			err = summa(ctx, g, pl.shape, panelWidth, c, a, b, &t)
 		}
 		if err != nil {

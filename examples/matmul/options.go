@@ -50,7 +50,7 @@ func parseOptions(args []string) (options, error) {
 		return o, fmt.Errorf("unexpected argument %q (-h lists the flags)", flags.Arg(0))
 	}
 	for _, choice := range []struct{ name, value, allowed string }{
-		{"algorithm", o.algorithm, "auto cannon summa"},
+		{"algorithm", o.algorithm, "auto cannon summa ring"},
 		{"check", o.check, "auto always never"},
 	} {
 		if allowed := strings.Fields(choice.allowed); !slices.Contains(allowed, choice.value) {
@@ -106,7 +106,7 @@ func newFlags(o *options, size *int) *flag.FlagSet {
 	f.IntVar(&o.shape.m, "m", 0, "rows of A and C")
 	f.IntVar(&o.shape.n, "n", 0, "columns of B and C")
 	f.IntVar(&o.shape.k, "k", 0, "columns of A, rows of B")
-	f.StringVar(&o.algorithm, "algorithm", "auto", "cannon (a square number of ranks), summa (any), or auto: cannon where it can")
+	f.StringVar(&o.algorithm, "algorithm", "auto", "cannon (a square number of ranks), summa or ring (any), or auto: cannon on a square grid, ring on one of one row or column, else summa")
 	f.StringVar(&o.a, "a", "", "read A from this .mtx (MatrixMarket), .csv or .npy `file`")
 	f.StringVar(&o.b, "b", "", "read B from this `file`")
 	f.StringVar(&o.out, "out", "", "write C to this .mtx, .csv or .npy `file`")

@@ -38,7 +38,7 @@ func TestWrongOptionsGiveOneSentence(t *testing.T) {
 		{"-size 2147483647", "the matrices 2147483647×2147483647 · 2147483647×2147483647 and their product take 1.03e+11 GiB, more than -memory 4"},
 		{"-memory 0", "-memory is 0, expected more than 0 and at most 8388608 GiB"},
 		{"-memory NaN", "-memory is NaN, expected more than 0 and at most 8388608 GiB"},
-		{"-algorithm strassen", `-algorithm is "strassen", expected auto, cannon or summa`},
+		{"-algorithm strassen", `-algorithm is "strassen", expected auto, cannon, summa or ring`},
 		{"-check yes", `-check is "yes", expected auto, always or never`},
 		{"-a x.mtx", "-a and -b go together: both matrices come from files, or neither does"},
 		{"-a x.mtx -b y.txt", "y.txt: the name of a matrix file ends with .mtx, .csv or .npy"},
@@ -70,9 +70,18 @@ func TestCannonNamesTheSquaresNearby(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "such as 4 or 9, there are 6") {
 		t.Errorf("cannon on 6 ranks: %v", err)
 	}
-	for p, want := range map[int]string{1: "cannon", 4: "cannon", 6: "summa", 7: "summa", 9: "cannon"} {
+	for p, want := range map[int]string{1: "cannon", 4: "cannon", 2: "ring", 6: "summa", 7: "ring", 8: "summa", 9: "cannon"} {
 		if pl, err := newPlan(options{algorithm: "auto"}, shape{3, 3, 3}, p); err != nil || pl.algorithm != want {
 			t.Errorf("auto on %d ranks: %v, %v, want %s", p, pl, err, want)
+		}
+	}
+}
+
+func TestRingLaysTheLongerSideOfCAcrossTheRanks(t *testing.T) {
+	for s, want := range map[shape][2]int{{4, 5, 1}: {1, 6}, {5, 5, 1}: {1, 6}, {5, 4, 1}: {6, 1}} {
+		pl, err := newPlan(options{algorithm: "ring"}, s, 6)
+		if err != nil || [2]int{pl.rows, pl.cols} != want {
+			t.Errorf("ring of 6 ranks for %+v: %v, %v, want a grid of %v", s, pl, err, want)
 		}
 	}
 }

@@ -15,8 +15,15 @@ func newPlan(o options, s shape, p int) (plan, error) {
 	pl.rows, pl.cols = gridShape(p, s.m, s.n)
 	square := pl.rows == pl.cols
 	switch {
+	case pl.algorithm == "ring":
+		pl.rows, pl.cols = 1, p
+		if s.m > s.n {
+			pl.rows, pl.cols = p, 1
+		}
 	case pl.algorithm == "auto" && square:
 		pl.algorithm = "cannon"
+	case pl.algorithm == "auto" && min(pl.rows, pl.cols) == 1:
+		pl.algorithm = "ring"
 	case pl.algorithm == "auto":
 		pl.algorithm = "summa"
 	case pl.algorithm == "cannon" && !square:
@@ -31,5 +38,5 @@ func cannonRanks(p int) error {
 	for (q+1)*(q+1) <= p {
 		q++
 	}
-	return fmt.Errorf("-algorithm cannon needs a square number of ranks such as %d or %d, there are %d; summa runs on any number", q*q, (q+1)*(q+1), p)
+	return fmt.Errorf("-algorithm cannon needs a square number of ranks such as %d or %d, there are %d; summa and ring run on any number", q*q, (q+1)*(q+1), p)
 }

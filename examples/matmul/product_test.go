@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -39,7 +40,7 @@ var shapes = []shape{
 	{5, 7, 3}, {7, 5, 2}, {8, 8, 8}, {10, 13, 17}, {31, 2, 40}, {3, 50, 11}, {70, 66, 130},
 }
 
-// TestDistributedProductsOfIntegersAreExact runs both algorithms, from the
+// TestDistributedProductsOfIntegersAreExact runs all algorithms, from the
 // distribution to the gathering, for many shapes on 1 to 9 ranks, including more
 // ranks than rows, against three loops.
 func TestDistributedProductsOfIntegersAreExact(t *testing.T) {
@@ -58,10 +59,13 @@ func TestDistributedProductsOfIntegersAreExact(t *testing.T) {
 							if width == 1 && s.k > 40 {
 								continue
 							}
-							productIs(t, c, s, rows, width, a, b, want)
+							productIs(t, c, s, rows, summaOf(width), a, b, want)
 						}
 						if rows*rows == p {
-							productIs(t, c, s, rows, 0, a, b, want)
+							productIs(t, c, s, rows, algorithm{"cannon", cannon}, a, b, want)
+						}
+						if rows == 1 || rows == p {
+							productIs(t, c, s, rows, algorithm{"ring", ring}, a, b, want)
 						}
 					}
 				}
@@ -70,12 +74,25 @@ func TestDistributedProductsOfIntegersAreExact(t *testing.T) {
 	}
 }
 
-// productIs checks one product on a grid with so many rows: SUMMA's with panels of
-// the given width, Cannon's for width 0.
-func productIs(t *testing.T, c *rank.Comm, s shape, rows, width int, a, b, want blas64.General) {
+// An algorithm multiplies distributed matrices.
+type algorithm struct {
+	name     string
+	multiply func(ctx context.Context, g *grid, s shape, c, a, b blas64.General, t *times) error
+}
+
+// summaOf is SUMMA with panels of the given width.
+func summaOf(width int) algorithm {
+	return algorithm{fmt.Sprintf("summa, panel width %d", width), func(ctx context.Context, g *grid, s shape, c, a, b blas64.General, t *times) error {
+		return summa(ctx, g, s, width, c, a, b, t)
+	}}
+}
+
+// productIs checks one product on a grid with so many rows, computed twice: the
+// second time, buffers hold what the first has left in them.
+func productIs(t *testing.T, c *rank.Comm, s shape, rows int, by algorithm, a, b, want blas64.General) {
 	ctx := t.Context()
 	fail := func(format string, args ...any) {
-		t.Errorf("rank %d of %d, shape %+v, %d grid rows, panel width %d: %s", c.Rank(), c.Size(), s, rows, width, fmt.Sprintf(format, args...))
+		t.Errorf("rank %d of %d, shape %+v, %d grid rows, %s: %s", c.Rank(), c.Size(), s, rows, by.name, fmt.Sprintf(format, args...))
 	}
 	g, err := newGrid(ctx, c, rows, c.Size()/rows)
 	if err != nil {
@@ -98,15 +115,13 @@ func productIs(t *testing.T, c *rank.Comm, s shape, rows, width int, a, b, want 
 		return
 	}
 	myC := newMatrix(part(s.m, g.rows, g.row).len(), part(s.n, g.cols, g.col).len())
-	var spent times
-	if width == 0 {
-		err = cannon(ctx, g, s, myC, myA, myB, &spent)
-	} else {
-		err = summa(ctx, g, s, width, myC, myA, myB, &spent)
-	}
-	if err != nil {
-		fail("product: %v", err)
-		return
+	for range 2 {
+		clearMatrix(myC)
+		var spent times
+		if err := by.multiply(ctx, g, s, myC, myA, myB, &spent); err != nil {
+			fail("product: %v", err)
+			return
+		}
 	}
 	rowsOfA, colsOfA := g.held(c.Rank(), s.m, s.k)
 	rowsOfB, colsOfB := g.held(c.Rank(), s.k, s.n)
@@ -151,6 +166,20 @@ func TestCannonRefusesAGridThatIsNotSquare(t *testing.T) {
 		}
 		if _, err := newGrid(t.Context(), c, 2, 2); err == nil {
 			t.Error("a 2×2 grid of 2 ranks: no error")
+		}
+	})
+}
+
+func TestRingRefusesAGridOfSeveralRowsAndColumns(t *testing.T) {
+	ranktest.Run(t, 4, func(t *testing.T, c *rank.Comm) {
+		g, err := newGrid(t.Context(), c, 2, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.free()
+		one := newMatrix(1, 1)
+		if err := ring(t.Context(), g, shape{2, 2, 2}, one, one, one, new(times)); err == nil {
+			t.Error("ring on a 2×2 grid: no error")
 		}
 	})
 }

@@ -22,8 +22,8 @@ func describe(w io.Writer, o options, pl plan, ranks, threads int) {
 	fmt.Fprintf(w, "ranks      %d in a %d×%d grid, GOMAXPROCS %d each\n", ranks, pl.rows, pl.cols, threads)
 	r, c := part(s.m, pl.rows, 0), part(s.n, pl.cols, 0)
 	switch pl.algorithm {
-	case "cannon":
-		fmt.Fprintf(w, "algorithm  cannon, %s, blocks of C up to %d×%d\n", counted(pl.rows, "step"), r.len(), c.len())
+	case "cannon", "ring":
+		fmt.Fprintf(w, "algorithm  %s, %s, blocks of C up to %d×%d\n", pl.algorithm, counted(max(pl.rows, pl.cols), "step"), r.len(), c.len())
 	default:
 		fmt.Fprintf(w, "algorithm  summa, %s, blocks of C up to %d×%d\n", counted(len(panels(s.k, pl.rows, pl.cols, panelWidth)), "panel"), r.len(), c.len())
 	}

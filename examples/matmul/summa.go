@@ -8,9 +8,10 @@ import (
 )
 
 // panelWidth is how many columns of A and rows of B one step of SUMMA multiplies:
-// wide enough that the local product outweighs a step's two messages, narrow
-// enough that transfers and products overlap for blocks of a few hundred rows.
-const panelWidth = 128
+// wide enough that the local product runs at its full rate and outweighs a step's
+// two messages, narrow enough that the first panel, for which all wait, is soon
+// there.
+const panelWidth = 256
 
 // A panel is a range of the inner dimension that lies in one grid column of A and
 // in one grid row of B.
@@ -53,9 +54,8 @@ func panels(k, rows, cols, width int) []panel {
 func summa(ctx context.Context, g *grid, s shape, width int, c, a, b blas64.General, t *times) error {
 	list := panels(s.k, g.rows, g.cols, width)
 	heldA, heldB := part(s.k, g.cols, g.col), part(s.k, g.rows, g.row)
-	widest := min(width, s.k)
-	alongRow := newRelay(g.inRow, tagA, c.Rows*widest)
-	alongCol := newRelay(g.inCol, tagB, widest*c.Cols)
+	alongRow := relay{g.inRow, tagA, &g.bufA}
+	alongCol := relay{g.inCol, tagB, &g.bufB}
 
 	expect := func(x *exchange, step int) (pa, pb blas64.General) {
 		p := list[step]
@@ -65,8 +65,8 @@ func summa(ctx context.Context, g *grid, s shape, width int, c, a, b blas64.Gene
 		if p.row == g.row {
 			pb = block(b, span{p.inner.lo - heldB.lo, p.inner.hi - heldB.lo}, span{0, b.Cols})
 		}
-		pa = alongRow.expect(x, step, p.col, pa, c.Rows, p.inner.len())
-		pb = alongCol.expect(x, step, p.row, pb, p.inner.len(), c.Cols)
+		pa = alongRow.expect(x, p.col, pa, c.Rows, p.inner.len())
+		pb = alongCol.expect(x, p.row, pb, p.inner.len(), c.Cols)
 		return pa, pb
 	}
 

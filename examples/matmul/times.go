@@ -16,7 +16,7 @@ type times struct {
 
 // stripRows is how many rows of C a rank computes, mostly in about a millisecond,
 // before it lets its other goroutines in.
-const stripRows = 64
+var stripRows = 64
 
 // multiply adds a·b to c and the time it took to t.
 //

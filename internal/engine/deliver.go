@@ -52,7 +52,9 @@ func (e *Engine) arrived(p *peer, h *wire.Header, payload layout.Buffer) error {
 	if p.lost || e.over() != nil {
 		return nil
 	}
-	p.used.Store(true)
+	if !p.used.Load() { // a store costs more
+		p.used.Store(true)
+	}
 	switch h.Kind {
 	case wire.Eager, wire.Offer:
 		return e.arrive(p, h, payload)

@@ -125,10 +125,10 @@ type Engine struct {
 	handlers map[wire.Kind]func(peer int, h *wire.Header, payload layout.Buffer)
 	waiters  []*waiter // pool
 	parked   waiterList
-	leaving  *waiter // Drain waits
-	turn     uint    // of WaitAny
-	failures int     // ranks given up by Fail
-	stamper  alarm   // looks at who is parked
+	leaving  *waiter      // Drain waits
+	turn     uint         // of WaitAny
+	failures atomic.Int32 // ranks given up by Fail; changed under mu
+	stamper  alarm        // looks at who is parked
 	stats    Stats
 
 	// Links that the waiting thread drives; see poll.go.

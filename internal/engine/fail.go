@@ -75,7 +75,7 @@ func (e *Engine) fail(rank int, cause error) {
 	}
 	p.lost = true
 	p.dead.Store(&err)
-	e.failures++
+	e.failures.Add(1)
 	inQueue := make(map[uint64]bool)
 	p.listQueued(inQueue)
 	for _, op := range e.ops {

@@ -110,7 +110,7 @@ func TestFailEndsWhatNeedsTheRank(t *testing.T) {
 func TestCloseEndsEverything(t *testing.T) {
 	s := newStand(t)
 	refs := pending(s)
-	ext, finish := s.External(record.OpLeave)
+	ext, finish := s.External(record.OpLeave, 1)
 	refs["generalized request"] = ext
 	s.Engine.Close(errGone)
 	finish(Status{}, nil)

@@ -30,6 +30,7 @@ type Envelope struct {
 	Layout  uint32 // of the elements; 0 matches all
 	Buf     layout.Buffer
 	What    record.Op // what the program called
+	Unit    int       // whatever the caller wants Turn.Unit to tell
 }
 
 // Status is what a completed receive found.
@@ -70,33 +71,40 @@ type Op struct {
 	done atomic.Bool // tells a thread that spins without the lock; see spun
 
 	// Guarded by Engine.mu from here on.
-	id          uint64 // generation and slot, as peers see it
-	gen         uint32 // part of id; changes when the Op goes back to the pool
-	spun        bool   // a thread spins on done
-	phase       phase
+	id    uint64 // generation and slot, as peers see it
+	gen   uint32 // part of id; changes when the Op goes back to the pool
+	spun  bool   // a thread spins on done
+	phase phase
+	flags
+	peer   int // world rank; receives: once matched
+	status Status
+	err    error
+	slot   record.Slot
+	env    Envelope
+	waiter *waiter
+	doneCh chan struct{}
+	then   func(Status, error)
+	recv   match.Recv
+
+	// Of messages that are not sent whole with their first frame.
+	remote uint64 // peer's operation
+	want   int    // bytes granted; not 0 if anything below was ever used
+	got    spans  // which bytes have arrived; each may once
+	move   move   // of pushing and pulling
+
+	sent int          // owned by whoever owns the peer's queue
+	held atomic.Int32 // Bulk frames that a link still reads from buf
+}
+
+// flags are what an Op begins without.
+type flags struct {
 	send        bool
 	eager       bool // send: the payload went or waits with the first frame
 	copying     bool // Deliver is writing into buf without the lock
 	lost        bool // nobody will wait: completion returns the Op to the pool
 	inBulk      bool // send: waits in peer.bulk, whose owner reads it without the lock
 	withdrawing bool // send: a Withdraw has been sent
-	env         Envelope
-	peer        int // world rank; receives: once matched
-	recv        match.Recv
-	remote      uint64 // peer's operation
-	want        int    // bytes granted
-	got         spans  // which bytes have arrived; each may once
-	move        move   // of pushing and pulling
-	status      Status
-	err         error
-	waiter      *waiter
 	claimed     bool // a goroutine waits
-	doneCh      chan struct{}
-	then        func(Status, error)
-	slot        record.Slot
-
-	sent int          // owned by whoever owns the peer's queue
-	held atomic.Int32 // Bulk frames that a link still reads from buf
 }
 
 // Ref is an operation as its starter holds it. The zero Ref is the null
@@ -104,7 +112,24 @@ type Op struct {
 type Ref struct {
 	op  *Op
 	gen uint32
+
+	// Note is the holder's, in room that there is: the engine does not look at it.
+	Note uint32
 }
+
+// Refused returns the Ref of an operation that could not be started, for err. It can
+// be asked for no more than that: Refusal.
+func Refused(err error) Ref { return Ref{op: &Op{err: err}} }
+
+// Refusal returns the error that r was made with by Refused, if it was.
+func (r Ref) Refusal() error {
+	if r.op == nil || r.op.e != nil {
+		return nil
+	}
+	return r.op.err
+}
+
+func (op *Op) ref() Ref { return Ref{op: op, gen: op.gen} }
 
 // IsNull reports whether r is the null request.
 func (r Ref) IsNull() bool { return r.op == nil }
@@ -118,7 +143,7 @@ var EmptyStatus = Status{Source: int(match.AnySource), Tag: match.AnyTag}
 func (op *Op) take(env *Envelope) {
 	to := &op.env
 	to.Context, to.Space, to.Mode, to.Object, to.What = env.Context, env.Space, env.Mode, env.Object, env.What
-	to.Peer, to.Tag, to.Layout, to.Buf = env.Peer, env.Tag, env.Layout, env.Buf
+	to.Peer, to.Tag, to.Layout, to.Buf, to.Unit = env.Peer, env.Tag, env.Layout, env.Buf, env.Unit
 }
 
 // newOp takes an operation from the pool. Engine.mu is held.
@@ -148,29 +173,29 @@ func (e *Engine) op(id uint64) *Op {
 	return nil
 }
 
-// recycle ends op's life: every Ref to it is stale from now on. Engine.mu is
-// held.
+// recycle ends op's life: every Ref to it is stale from now on. What is not reset
+// here is set anew each time. Engine.mu is held.
 func (e *Engine) recycle(op *Op) {
 	if op.gen++; op.gen == 0 {
 		op.gen = 1
 	}
 	op.id = uint64(op.gen)<<32 | op.id&(1<<32-1)
 	op.phase = idle
-	op.send, op.eager, op.copying, op.lost, op.claimed = false, false, false, false, false
-	op.env.Context, op.env.Buf = nil, layout.Buffer{} // the rest is set anew each time
-	op.inBulk, op.withdrawing = false, false
-	op.remote, op.want, op.got, op.sent = 0, 0, op.got[:0], 0
+	op.flags = flags{}
+	op.env.Context, op.env.Buf = nil, layout.Buffer{}
 	if op.done.Load() { // a store costs more
 		op.done.Store(false)
 	}
-	if op.held.Load() != 0 { // only after Lost or Close
-		op.held.Store(0)
+	if op.want != 0 {
+		op.want, op.got, op.move, op.sent = 0, op.got[:0], move{}, 0
+		op.held.Store(0) // it is 0 but after Lost or Close
 	}
-	if op.move.link != nil {
-		op.move = move{}
+	if op.err != nil {
+		op.err = nil
 	}
-	op.status, op.err = Status{}, nil
-	op.waiter, op.doneCh, op.then = nil, nil, nil
+	if op.waiter != nil || op.doneCh != nil || op.then != nil {
+		op.waiter, op.doneCh, op.then = nil, nil, nil
+	}
 	e.free = append(e.free, op)
 }
 
@@ -208,16 +233,16 @@ func (e *Engine) finish(op *Op, err error) {
 }
 
 // External returns an operation that somebody outside the engine completes
-// (generalized request, MPI 4.1 §13.2). finish may be called once, from any
+// (generalized request, MPI 4.1 §13.2). unit is as in an Envelope. finish may be called once, from any
 // goroutine; later calls do nothing.
-func (e *Engine) External(what record.Op) (Ref, func(Status, error)) {
+func (e *Engine) External(what record.Op, unit int) (Ref, func(Status, error)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	op := e.newOp()
 	op.phase = external
-	op.peer = -1
+	op.peer, op.env.Unit = -1, unit
 	op.slot = e.records.BeginLocked(what, 0, record.NoPeer, record.NoTag, -1)
-	r := Ref{op, op.gen}
+	r := op.ref()
 	var once atomic.Bool
 	return r, func(s Status, err error) {
 		if once.Swap(true) {
@@ -236,7 +261,7 @@ func (e *Engine) Completed(env *Envelope, s Status) Ref {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	op := e.completed(env, s)
-	return Ref{op, op.gen}
+	return op.ref()
 }
 
 // completed is Completed under Engine.mu.

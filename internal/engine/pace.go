@@ -62,6 +62,11 @@ func (e *Engine) spin(p *pace, op *Op, w *waiter) bool {
 // enough.
 func (p *pace) rest(e *Engine) {
 	yield()
+	p.tire(e)
+}
+
+// tire is rest without the offer.
+func (p *pace) tire(e *Engine) {
 	if p.yields++; p.yields%yieldsPerReading != 0 {
 		return
 	}

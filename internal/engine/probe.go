@@ -112,7 +112,7 @@ func (e *Engine) Imrecv(msg *Message, env *Envelope) (Ref, error) {
 	msg.ctx.pending-- // op holds the context now
 	op.phase = arriving
 	e.takeQueued(op, m)
-	ref := Ref{op, op.gen}
+	ref := op.ref()
 	e.mu.Unlock()
 	e.Idle()
 	return ref, nil

@@ -48,7 +48,7 @@ func (e *Engine) Recv(ctx context.Context, env *Envelope) (Status, error) {
 	if op.phase == complete {
 		return e.collect(op)
 	}
-	ref := Ref{op, op.gen}
+	ref := op.ref()
 	e.mu.Unlock()
 	e.Idle()
 	return e.conclude(ctx, ref, false)
@@ -63,7 +63,7 @@ func (e *Engine) Irecv(env *Envelope) (Ref, error) {
 		e.mu.Unlock()
 		return Ref{}, err
 	}
-	ref := Ref{op, op.gen}
+	ref := op.ref()
 	e.mu.Unlock()
 	e.Idle()
 	return ref, nil
@@ -90,7 +90,7 @@ func (e *Engine) post(env *Envelope) (*Op, error) {
 func (e *Engine) newRecv(env *Envelope) *Op {
 	op := e.newOp()
 	op.take(env)
-	op.peer = -1
+	op.peer, op.status = -1, Status{}
 	env.Context.pending++
 	op.slot = e.records.BeginLocked(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
 	return op
@@ -100,7 +100,7 @@ func (e *Engine) newRecv(env *Envelope) *Op {
 // no message: its source has failed, or with AnySource a rank that might have
 // been it. Engine.mu is held.
 func (e *Engine) unreachable(env *Envelope) error {
-	if e.failures == 0 {
+	if e.failures.Load() == 0 {
 		return nil
 	}
 	g := env.Context.group

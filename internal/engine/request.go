@@ -21,49 +21,56 @@ func (e *Engine) Wait(ctx context.Context, r Ref) (Status, error) {
 	if r.IsNull() {
 		return EmptyStatus, nil
 	}
-	return e.wait(orForever(ctx), r, len(e.pollers) > 0)
+	e.mu.Lock()
+	status, err := e.wait(ctx, r, len(e.pollers) > 0)
+	e.leave()
+	return status, err
 }
 
-// wait is Wait; with watch it drives the links before it parks.
+// wait is Wait; with watch it drives the links before it parks. Engine.mu is held
+// on entry and return, and given up while it waits.
 func (e *Engine) wait(ctx context.Context, r Ref, watch bool) (Status, error) {
-	e.mu.Lock()
 	op := r.live()
 	switch {
 	case op == nil:
-		e.mu.Unlock()
 		return Status{}, ErrStale
 	case op.claimed:
 		// Also if op is complete: the outcome is for who waited first.
-		e.mu.Unlock()
 		return Status{}, ErrConcurrent
 	case op.phase == complete:
-		return e.collect(op)
+		return e.end(op)
 	}
 	op.claimed = true
 	if watch {
 		if e.watch(op); op.phase == complete {
-			return e.collect(op)
+			return e.end(op)
 		}
 	}
+	ctx = orForever(ctx)
 	w := e.newWaiter()
 	op.waiter = w
 	for op.phase != complete {
 		if err := e.park(ctx, w, op.slot, op); err != nil && op.phase != complete {
 			op.claimed, op.waiter = false, nil
 			e.waiters = append(e.waiters, w)
-			e.mu.Unlock()
 			return Status{}, fmt.Errorf("%w: %w", ErrPending, err)
 		}
 	}
 	e.waiters = append(e.waiters, w)
-	return e.collect(op)
+	return e.end(op)
 }
 
-// collect ends a complete operation. Engine.mu is held, and released: as leave
-// does, which is too large to be inlined here.
-func (e *Engine) collect(op *Op) (Status, error) {
+// end ends a complete operation. Engine.mu is held.
+func (e *Engine) end(op *Op) (Status, error) {
 	status, err := op.status, op.err
 	e.recycle(op)
+	return status, err
+}
+
+// collect is end, and releases Engine.mu: as leave does, which is too large to be
+// inlined here.
+func (e *Engine) collect(op *Op) (Status, error) {
+	status, err := e.end(op)
 	chores := e.chores()
 	e.mu.Unlock()
 	if chores {
@@ -83,7 +90,9 @@ func (e *Engine) Conclude(ctx context.Context, r Ref) (Status, error) {
 // conclude is Conclude; with watch it drives the links before it parks.
 func (e *Engine) conclude(ctx context.Context, r Ref, watch bool) (Status, error) {
 	ctx = orForever(ctx)
+	e.mu.Lock()
 	status, err := e.wait(ctx, r, watch)
+	e.leave()
 	cause := context.Cause(ctx)
 	if err == nil || cause == nil {
 		return status, err
@@ -139,19 +148,24 @@ func (e *Engine) Test(r Ref) (Status, bool, error) {
 		return EmptyStatus, true, nil
 	}
 	e.mu.Lock()
+	status, done, err := e.test(r)
+	e.leave()
+	return status, done, err
+}
+
+// test is Test. Engine.mu is held on entry and return, and given up for a look at
+// the links.
+func (e *Engine) test(r Ref) (Status, bool, error) {
 	op := e.current(r)
 	switch {
 	case op == nil:
-		e.mu.Unlock()
 		return Status{}, false, ErrStale
 	case op.phase != complete:
-		e.mu.Unlock()
 		return Status{}, false, nil
 	case op.claimed:
-		e.mu.Unlock()
 		return Status{}, false, ErrConcurrent
 	}
-	status, err := e.collect(op)
+	status, err := e.end(op)
 	return status, true, err
 }
 
@@ -176,6 +190,11 @@ func (e *Engine) Peek(r Ref) (Status, bool, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return e.peek(r)
+}
+
+// peek is Peek; as test.
+func (e *Engine) peek(r Ref) (Status, bool, error) {
 	op := e.current(r)
 	switch {
 	case op == nil:
@@ -190,8 +209,21 @@ func (e *Engine) Peek(r Ref) (Status, bool, error) {
 // are passed over; -1 if there is no other. Which of several is chosen changes
 // from call to call, so that none starves.
 func (e *Engine) WaitAny(ctx context.Context, rs []Ref) (int, Status, error) {
-	ctx = orForever(ctx)
 	e.mu.Lock()
+	i, err := e.waitAny(ctx, rs)
+	status := EmptyStatus
+	if err == nil && i >= 0 {
+		status, err = e.end(rs[i].op)
+	}
+	e.leave()
+	return i, status, err
+}
+
+// waitAny is WaitAny that ends nothing: an operation whose index it returns without
+// an error is complete. Engine.mu is held on entry and return, and given up while it
+// waits.
+func (e *Engine) waitAny(ctx context.Context, rs []Ref) (int, error) {
+	ctx = orForever(ctx)
 	var p pace
 	var w *waiter
 	release := func() {
@@ -212,12 +244,7 @@ func (e *Engine) WaitAny(ctx context.Context, rs []Ref) (int, Status, error) {
 		i, pending, err := e.anyDone(rs, w)
 		if err != nil || i >= 0 || pending == nil {
 			release()
-			if err != nil || i < 0 {
-				e.mu.Unlock()
-				return i, EmptyStatus, err
-			}
-			status, err := e.collect(rs[i].op)
-			return i, status, err
+			return i, err
 		}
 		if w == nil {
 			w = e.newWaiter()
@@ -234,8 +261,7 @@ func (e *Engine) WaitAny(ctx context.Context, rs []Ref) (int, Status, error) {
 		if err := e.park(ctx, w, pending.slot, pending); err != nil {
 			if i, _, _ := e.anyDone(rs, w); i < 0 {
 				release()
-				e.mu.Unlock()
-				return -1, Status{}, fmt.Errorf("%w: %w", ErrPending, err)
+				return -1, fmt.Errorf("%w: %w", ErrPending, err)
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 
-	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/internal/transport"
 	"github.com/muster-mpi/muster/internal/wire"
 )
@@ -19,14 +18,13 @@ func (e *Engine) Send(ctx context.Context, env *Envelope) error {
 		e.mu.Unlock()
 		return err
 	}
-	slot := e.records.BeginLocked(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
 	eager := e.spend(p, env)
 	if eager && env.Mode == Standard && e.sendNow(p, env) {
-		slot.End(e.records)
+		e.recordSent(env)
 		e.leave()
 		return nil
 	}
-	ref, err := e.queue(p, env, slot, eager)
+	ref, err := e.queue(p, env, eager)
 	if err != nil {
 		return err
 	}
@@ -43,16 +41,21 @@ func (e *Engine) Isend(env *Envelope) (Ref, error) {
 		e.mu.Unlock()
 		return Ref{}, err
 	}
-	slot := e.records.BeginLocked(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
 	eager := e.spend(p, env)
 	if eager && env.Mode == Standard && e.sendNow(p, env) {
-		slot.End(e.records)
+		e.recordSent(env)
 		op := e.completed(env, EmptyStatus)
-		ref := Ref{op, op.gen}
+		ref := op.ref()
 		e.leave()
 		return ref, nil
 	}
-	return e.queue(p, env, slot, eager)
+	return e.queue(p, env, eager)
+}
+
+// recordSent records a send that went at once. It comes after the frame, which the
+// peer waits for; nothing between the two can block. Engine.mu is held.
+func (e *Engine) recordSent(env *Envelope) {
+	e.records.DoneLocked(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
 }
 
 // refusal returns why nothing can be sent to p on c, if so.
@@ -122,21 +125,21 @@ func (e *Engine) sendNow(p *peer, env *Envelope) (sent bool) {
 }
 
 // queue starts a send through the outbox. Engine.mu is held, and released.
-func (e *Engine) queue(p *peer, env *Envelope, slot record.Slot, eager bool) (Ref, error) {
+func (e *Engine) queue(p *peer, env *Envelope, eager bool) (Ref, error) {
 	if err := e.refusal(p, env.Context); err != nil {
 		if eager {
 			p.credit += eagerCost(env.Buf.Len())
 		}
-		slot.End(e.records)
 		e.leave()
 		return Ref{}, err
 	}
 	op := e.newOp()
 	op.take(env)
-	op.peer, op.slot = p.rank, slot
+	op.peer, op.status = p.rank, Status{}
+	op.slot = e.records.BeginLocked(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
 	op.phase, op.send, op.eager = offered, true, eager
 	env.Context.pending++
-	ref := Ref{op, op.gen}
+	ref := op.ref()
 	kind := wire.Offer
 	if eager {
 		kind = wire.Eager

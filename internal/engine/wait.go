@@ -188,14 +188,20 @@ func (e *Engine) stampParked() {
 	}
 }
 
+// ours reports whether a function is Muster's own, and not its user's.
+func ours(function string) bool {
+	name, ok := strings.CutPrefix(function, "github.com/muster-mpi/muster/")
+	return ok && (strings.HasPrefix(name, "internal/") || strings.HasPrefix(name, "rank.") ||
+		strings.HasPrefix(name, "collectives.") || strings.HasPrefix(name, "topology."))
+}
+
 // callSite returns file:line of the program's call into Muster.
 func callSite() string {
 	var pcs [32]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
 	for {
 		f, more := frames.Next()
-		if !strings.HasPrefix(f.Function, "github.com/muster-mpi/muster/internal/") &&
-			!strings.HasPrefix(f.Function, "github.com/muster-mpi/muster/rank.") {
+		if !ours(f.Function) {
 			return filepath.Base(f.File) + ":" + strconv.Itoa(f.Line)
 		}
 		if !more {

@@ -14,7 +14,7 @@ import (
 	"unicode/utf8"
 )
 
-// Ring is the writer's side. All methods but BeginLocked may be called by any number of
+// Ring is the writer's side. All methods but BeginLocked and DoneLocked may be called by any number of
 // goroutines at once.
 type Ring struct {
 	m *memory
@@ -77,6 +77,20 @@ func (r *Ring) BeginLocked(op Op, comm uint32, peer int32, tag int64, bytes int6
 	store(&rec.end, 0)
 	store(&rec.check, c.sum())
 	return Slot{c}
+}
+
+// DoneLocked is BeginLocked and End of an operation that is over already.
+func (r *Ring) DoneLocked(op Op, comm uint32, peer int32, tag int64, bytes int64) {
+	number := (max(load(&r.locked), r.shared.Load()) + 2) &^ 1
+	store(&r.locked, number)
+	c := pack(number, op, comm, peer, tag, bytes)
+	rec := &r.m.ring[place(number)]
+	store(&rec.id, c.id)
+	store(&rec.who, c.who)
+	store(&rec.tag, c.tag)
+	store(&rec.bytes, c.bytes)
+	store(&rec.end, 1)
+	store(&rec.check, c.sum())
 }
 
 func (rec *record) write(c call) {

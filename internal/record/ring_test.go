@@ -309,3 +309,15 @@ func TestSpans(t *testing.T) {
 		t.Errorf("unknown start: got %q", got)
 	}
 }
+
+// What is recorded when it is over reads as what was recorded in two steps.
+func TestDoneIsBeginAndEnd(t *testing.T) {
+	one, two := New(), New()
+	for range ringSize {
+		one.DoneLocked(OpSend, 0, 1, 5, 8)
+		two.BeginLocked(OpSend, 0, 1, 5, 8).End(two)
+		if got, want := fmt.Sprint(one.Reader().Last(ringSize)), fmt.Sprint(two.Reader().Last(ringSize)); got != want {
+			t.Fatalf("got %v, want %v", got, want)
+		}
+	}
+}

@@ -14,12 +14,22 @@ const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
 // Every page of it is reserved: where the host has too few the error is ENOSPC or ENOMEM
 // now, and never a fault later. name is for reports and /proc, and need not be unique.
 func Create(name string, bytes int) (*os.File, error) {
+	return CreateSparse(name, bytes, bytes)
+}
+
+// CreateSparse is Create that reserves only the first pages; before any other page
+// is touched it must be set aside by Reserve.
+func CreateSparse(name string, bytes, reserved int) (*os.File, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, fmt.Errorf("segment %s: memfd_create: %w", name, err)
 	}
 	f := os.NewFile(uintptr(fd), name)
-	if err := reserve(f, bytes); err != nil {
+	if err := size(f, bytes); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if err := Reserve(f, 0, reserved); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -33,27 +43,44 @@ func Create(name string, bytes int) (*os.File, error) {
 	return f, nil
 }
 
-// reserve makes f bytes long and has the host set all of its pages aside. Truncating
-// alone promises nothing: the first access to a page that is not there would be SIGBUS.
-func reserve(f *os.File, bytes int) error {
+// size makes f bytes long, which sets no page aside.
+func size(f *os.File, bytes int) error {
 	if bytes <= 0 {
 		return fmt.Errorf("segment %s: a size of %d bytes, want more than 0", f.Name(), bytes)
 	}
 	if err := f.Truncate(int64(bytes)); err != nil {
 		return fmt.Errorf("segment %s: sizing it to %d bytes: %w", f.Name(), bytes, err)
 	}
-	err := control(f, func(fd int) error {
+	return nil
+}
+
+// Reserve has the host set aside the pages of bytes of f from off on. Without it the
+// first access to a page that is not there would be SIGBUS on a host that is full.
+func Reserve(f *os.File, off, bytes int) error {
+	if err := fallocate(f, 0, off, bytes); err != nil {
+		return fmt.Errorf("segment %s: reserving %d bytes of shared memory: %w", f.Name(), bytes, err)
+	}
+	return nil
+}
+
+// Discard gives the pages of bytes of f from off on back to the host: they read as
+// zero, and must be reserved again before they are touched.
+func Discard(f *os.File, off, bytes int) error {
+	if err := fallocate(f, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, bytes); err != nil {
+		return fmt.Errorf("segment %s: discarding %d bytes of shared memory: %w", f.Name(), bytes, err)
+	}
+	return nil
+}
+
+func fallocate(f *os.File, mode uint32, off, bytes int) error {
+	return control(f, func(fd int) error {
 		for {
 			// The runtime's own signals interrupt a long reservation.
-			if err := unix.Fallocate(fd, 0, 0, int64(bytes)); err != unix.EINTR {
+			if err := unix.Fallocate(fd, mode, int64(off), int64(bytes)); err != unix.EINTR {
 				return err
 			}
 		}
 	})
-	if err != nil {
-		return fmt.Errorf("segment %s: reserving %d bytes of shared memory: %w", f.Name(), bytes, err)
-	}
-	return nil
 }
 
 // Map maps the first bytes of f, made by Create with that size, shared with every other

@@ -83,7 +83,7 @@ func TestOtherFilesAreRefused(t *testing.T) {
 	}
 	unsealed := os.NewFile(uintptr(fd), "unsealed")
 	defer unsealed.Close()
-	if err := reserve(unsealed, size); err != nil {
+	if err := errors.Join(unsealed.Truncate(size), Reserve(unsealed, 0, size)); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -122,11 +122,11 @@ func TestWhereMemoryIsShortTheReservationFails(t *testing.T) {
 	if err := f.Truncate(4 << 20); err != nil {
 		t.Fatalf("truncating promises nothing, yet: %v", err)
 	}
-	err = reserve(f, 4<<20)
+	err = Reserve(f, 0, 4<<20)
 	if !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), f.Name()) || !strings.Contains(err.Error(), "4194304") {
 		t.Errorf("got %v, want ENOSPC with the name and the size", err)
 	}
-	if err := reserve(f, 512<<10); err != nil {
+	if err := Reserve(f, 0, 512<<10); err != nil {
 		t.Errorf("half a MiB of 1 MiB: %v", err)
 	}
 }

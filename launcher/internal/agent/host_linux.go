@@ -40,6 +40,7 @@ type host struct {
 	awake   awake
 	memory  memoryLog
 	links   links
+	shared  *os.File   // memory of all ranks here, once the first has joined; nil: none
 	lost    *failure   // first one that the failure policy let pass
 	absent  *rankState // one that ended with success and without joining
 

@@ -185,7 +185,7 @@ func (h *host) differs(r *rankState, m *pb.Hello) string {
 }
 
 // welcome makes the answer to rank r's Hello and the descriptors that come with
-// it: of the memory for its records and of its bell.
+// it: of the memory for its records, of its bell, and of the memory of all ranks here.
 func (h *host) welcome(r *rankState) (*pb.Welcome, []*os.File, error) {
 	settings := proto.CloneOf(h.start.GetSettings())
 	settings.Cores = int32(h.procsPerRank)
@@ -214,6 +214,10 @@ func (h *host) welcome(r *rankState) (*pb.Welcome, []*os.File, error) {
 		}
 		w.Bell = true
 		files = append(files, f)
+		if f := h.sharedFile(); f != nil {
+			w.Memory = true
+			files = append(files, f)
+		}
 	}
 	return w, files, nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/muster-mpi/muster/internal/boot"
+	"github.com/muster-mpi/muster/internal/hostmem"
 	"github.com/muster-mpi/muster/internal/segment"
 	"github.com/muster-mpi/muster/internal/transport/shm"
 	"golang.org/x/sys/unix"
@@ -38,6 +39,28 @@ func (h *host) chooseTransport(probe func() error) error {
 	s.Transport = unixSockets
 	h.note("the ranks are linked by Unix sockets, which are slower: %s", why)
 	return nil
+}
+
+// sharedFile returns a descriptor of the memory that the ranks of this host share
+// for collectives, made at the first call; nil if there can be none, which costs
+// speed.
+func (h *host) sharedFile() *os.File {
+	if h.shared == nil && h.joined == 0 {
+		f, err := hostmem.Create(fmt.Sprintf("muster-%.8s-host", h.jobName))
+		if err != nil {
+			h.note("collectives go by messages, which are slower: %v", err)
+			return nil
+		}
+		h.shared = f
+	}
+	if h.shared == nil {
+		return nil
+	}
+	fd, err := boot.Duplicate(h.shared)
+	if err != nil {
+		return nil
+	}
+	return os.NewFile(uintptr(fd), h.shared.Name())
 }
 
 // bell is the descriptor of a segment.Bell; 0 is none. The agent holds no

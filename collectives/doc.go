@@ -1,0 +1,2 @@
+// (package documentation: see below)
+package collectives

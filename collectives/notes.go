@@ -1,0 +1,194 @@
+package collectives
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/layout"
+	"github.com/muster-mpi/muster/internal/wire"
+	"github.com/muster-mpi/muster/rank"
+)
+
+// A collective whose ranks make different calls would wait for ever: the messages
+// of one call match none of the other. A rank that has waited for long writes a note
+// to those it waits for: which call of the communicator this is, and what it is
+// here. Who gets one and has made another call in that place fails, and answers, so
+// that the writer fails too; who has not come so far keeps it until then. Notes
+// travel as frames of their own, so it does not matter what the reader is doing.
+
+// noteKind is the kind of frames that carry notes.
+const noteKind = wire.FirstUser
+
+// note is what one rank tells another of a call.
+type note struct {
+	Context    []byte // id of the communicator's context
+	From       int    // rank in the communicator
+	Number     uint64 // of the call
+	Persistent bool
+	Print      uint64 // fingerprint
+	Text       string // the call
+	GivenUp    string // why no collective will be made on the communicator any more
+}
+
+// inquire writes to peers what r is, and waits for.
+func (r *run) inquire(peers []int) {
+	s := r.state
+	n := note{From: s.comm.Rank(), Number: r.number, Persistent: r.mode == persistent, Print: r.fingerprint(), Text: r.String()}
+	for _, peer := range peers {
+		s.write(peer, n)
+	}
+}
+
+// write sends n to peer. That it cannot be sent says that the peer is gone, which
+// the wait will tell better.
+func (s *state) write(peer int, n note) {
+	n.Context = s.below.Context.ID().Append(nil)
+	b, err := json.Marshal(n)
+	if err != nil {
+		return
+	}
+	s.below.Engine.Post(s.below.World(peer), wire.Header{Kind: noteKind, Bytes: uint64(len(b))}, layout.Of(b))
+}
+
+// giveUpAll is giveUp on every rank.
+func (s *state) giveUpAll(err error) {
+	if s.spoiled() != nil {
+		return
+	}
+	s.giveUp(err)
+	me := s.comm.Rank()
+	for peer := range s.comm.Size() {
+		if peer != me {
+			s.write(peer, note{From: me, GivenUp: err.Error()})
+		}
+	}
+}
+
+// differs returns the error of making the call mine where n is another's, if it
+// is one.
+func (n *note) differs(mine *described, c *rank.Comm) error {
+	if n.Print == mine.fingerprint() {
+		return nil
+	}
+	return fmt.Errorf("%w: rank %d calls %s, rank %d calls %s", rank.ErrMismatch, c.Rank(), mine, n.From, n.Text)
+}
+
+// read takes a note from another rank.
+func (s *state) read(n *note) {
+	if n.GivenUp != "" {
+		s.giveUp(fmt.Errorf("%w by rank %d: %s", ErrGivenUp, n.From, n.GivenUp))
+		return
+	}
+	s.mu.Lock()
+	var mine described
+	switch {
+	case n.Persistent:
+		found := false
+		for r := range s.running {
+			if r.mode == persistent && r.number == n.Number {
+				mine, found = r.described, true
+			}
+		}
+		if !found {
+			s.mu.Unlock()
+			return
+		}
+	case n.Number >= s.next:
+		if s.early == nil {
+			s.early = make(map[uint64]*note)
+		}
+		if len(s.early) < historyLen {
+			s.early[n.Number] = n
+		}
+		s.mu.Unlock()
+		return
+	case n.Number+historyLen < s.next:
+		s.mu.Unlock()
+		return
+	default:
+		mine = s.history[n.Number%historyLen]
+	}
+	s.mu.Unlock()
+	if err := n.differs(&mine, s.comm); err != nil {
+		s.write(n.From, note{From: s.comm.Rank(), Number: n.Number, Persistent: n.Persistent, Print: mine.fingerprint(), Text: mine.String()})
+		s.giveUp(err)
+	}
+}
+
+// setSite notes where the program made the call.
+func (r *run) setSite(site string) {
+	s := r.state
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.site = site
+	if r.mode != persistent {
+		s.history[r.number%historyLen].site = site
+	}
+}
+
+// readers are the states of an engine's communicators, by context.
+type readers struct {
+	mu     sync.Mutex
+	states map[engine.ContextID]*state
+}
+
+var (
+	desksMu sync.Mutex
+	desks   = make(map[*engine.Engine]*readers)
+)
+
+// listen has s read the notes for its communicator.
+func (s *state) listen() {
+	desksMu.Lock()
+	defer desksMu.Unlock()
+	e := s.below.Engine
+	d := desks[e]
+	if d == nil {
+		d = &readers{states: make(map[engine.ContextID]*state)}
+		desks[e] = d
+		e.Handle(noteKind, d.deliver)
+	}
+	d.mu.Lock()
+	d.states[s.below.Context.ID()] = s
+	d.mu.Unlock()
+}
+
+// mute ends listen.
+func (s *state) mute() {
+	desksMu.Lock()
+	defer desksMu.Unlock()
+	d := desks[s.below.Engine]
+	d.mu.Lock()
+	delete(d.states, s.below.Context.ID())
+	left := len(d.states)
+	d.mu.Unlock()
+	if left == 0 && s.comm.Below() == nil {
+		delete(desks, s.below.Engine)
+	}
+}
+
+// deliver hands a note to its reader. A note that makes no sense is dropped: it was
+// only to explain.
+func (d *readers) deliver(_ int, _ *wire.Header, payload layout.Buffer) {
+	b := make([]byte, payload.Len())
+	payload.ReadAt(b, 0)
+	// The caller must not be kept, and the answer is a frame.
+	go func() {
+		n := new(note)
+		if json.Unmarshal(b, n) != nil {
+			return
+		}
+		id, err := engine.ParseContextID(n.Context)
+		if err != nil {
+			return
+		}
+		d.mu.Lock()
+		s := d.states[id]
+		d.mu.Unlock()
+		if s != nil && n.From >= 0 && n.From < s.comm.Size() {
+			s.read(n)
+		}
+	}()
+}

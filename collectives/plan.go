@@ -1,0 +1,309 @@
+package collectives
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"unsafe"
+
+	"github.com/muster-mpi/muster/collectives/algo"
+	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/datatype"
+	"github.com/muster-mpi/muster/rank"
+)
+
+// Classes of errors of this package's own; others are package rank's.
+var (
+	// ErrGivenUp is the class of errors of collectives on a communicator on which one
+	// was given up: a context ended, a rank failed, or calls did not match. Not all
+	// ranks know how far that one came, so none follows it.
+	ErrGivenUp = errors.New("collectives on the communicator were given up")
+	// ErrOverlap is the class of errors about a source and a destination that share
+	// elements but are not the same.
+	ErrOverlap = errors.New("source and destination overlap")
+)
+
+// plan is a collective call in the making.
+type plan[T any] struct {
+	c    *rank.Comm
+	name string
+	call schedule.Call
+	mem  [schedule.Buffers][]T
+	op   Op[T]
+	set  settings
+	err  error
+
+	ready *compiled // the schedule, where no algorithm is chosen
+}
+
+// newPlan begins the plan of a call without a root.
+func newPlan[T any](c *rank.Comm, name string, op schedule.Operation, opts []Option) plan[T] {
+	p := plan[T]{c: c, name: name, set: settle(opts)}
+	p.call.Op = op
+	if c == nil {
+		p.err = rank.ErrComm
+		return p
+	}
+	p.call.Rank, p.call.Size, p.call.Segment = c.Rank(), c.Size(), p.set.segment
+	p.err = datatype.Check[T]()
+	if p.set.segment < 0 {
+		p.refuse("a segment of %d elements", p.set.segment)
+	}
+	return p
+}
+
+// refuse notes that an argument is wrong.
+func (p *plan[T]) refuse(format string, args ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf("%w: "+format, append([]any{rank.ErrArgument}, args...)...)
+	}
+}
+
+// rooted gives the plan its root, which every rank checks before anything is sent
+// (SEMANTICS 36).
+func (p *plan[T]) rooted(root int) {
+	if p.err == nil && (root < 0 || root >= p.call.Size) {
+		p.err = fmt.Errorf("%w: root %d, legal are 0 to %d", rank.ErrRank, root, p.call.Size-1)
+	}
+	p.call.Root = root
+}
+
+// reducing gives the plan its operation.
+func (p *plan[T]) reducing(op Operation[T]) {
+	if op == nil {
+		p.refuse("the operation is nil")
+		return
+	}
+	if p.op = op(); p.op.Apply == nil {
+		p.refuse("operation %q has no function", p.op.Name)
+	}
+}
+
+// isRoot reports whether this rank is the root.
+func (p *plan[T]) isRoot() bool { return p.call.Rank == p.call.Root }
+
+// sameOrApart reports whether src is dst, and refuses what overlaps in part.
+func (p *plan[T]) sameOrApart(dst, src []T) (same bool) {
+	if len(dst) == 0 || len(src) == 0 {
+		return false
+	}
+	if unsafe.SliceData(dst) == unsafe.SliceData(src) && len(dst) == len(src) {
+		return true
+	}
+	var zero T
+	d, s := uintptr(unsafe.Pointer(unsafe.SliceData(dst))), uintptr(unsafe.Pointer(unsafe.SliceData(src)))
+	size := unsafe.Sizeof(zero)
+	if d < s+size*uintptr(len(src)) && s < d+size*uintptr(len(dst)) && p.err == nil {
+		p.err = fmt.Errorf("%w: %w: %d elements to and %d from memory that is neither the same nor apart", rank.ErrArgument, ErrOverlap, len(dst), len(src))
+	}
+	return false
+}
+
+// describe tells what r carries out.
+func (p *plan[T]) describe(m mode, algorithm string) described {
+	d := described{
+		mode: m, name: p.name, op: p.call.Op, root: -1, count: p.call.Count, counts: p.call.Of.Counts,
+		element: reflect.TypeFor[T](), operation: p.op.Name, algorithm: algorithm,
+	}
+	if p.call.Op.Rooted() {
+		d.root = p.call.Root
+	}
+	if p.call.From.Counts != nil {
+		d.count = -1 // each pair of ranks has its own
+	}
+	return d
+}
+
+// fail makes the error of the call, and does what the communicator's policy says.
+func (p *plan[T]) fail(m mode, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &rank.Error{Op: p.name, Comm: "nil", Rank: rank.Undefined, Peer: rank.Null, Tag: rank.AnyTag, Err: err}
+	if m == nonblocking {
+		e.Op = "I" + p.name
+	} else if m == persistent {
+		e.Op += "Init"
+	}
+	if at := (*peerError)(nil); errors.As(err, &at) {
+		e.Peer, e.Err = at.peer, at.err
+	}
+	if p.c != nil {
+		e.Comm, e.Rank, e.Site = p.c.Name(), p.c.Rank(), callSite()
+		if p.c.ErrorPolicy() == rank.AbortOnError {
+			p.c.Abort(1, e.Error())
+		}
+	}
+	return e
+}
+
+// class returns which brackets the call permits.
+func (p *plan[T]) class() class {
+	switch {
+	case !p.call.Op.Reduces():
+		return anyBrackets
+	case !p.set.anyOrder && !exact[T]():
+		return canonicalOnly
+	case !p.op.Commutes:
+		return orderedOnly
+	}
+	return anyBrackets
+}
+
+// permits reports whether an algorithm of brackets b serves.
+func (c class) permits(b algo.Bracketing) bool {
+	switch c {
+	case canonicalOnly:
+		return b == algo.Canonical
+	case orderedOnly:
+		return b != algo.Unordered
+	}
+	return true
+}
+
+// compile returns the schedule of the call.
+func (p *plan[T]) compile(s *state) (*compiled, error) {
+	if p.ready != nil {
+		return p.ready, nil
+	}
+	var zero T
+	k := key{
+		op: p.call.Op, root: p.call.Root, count: p.call.Count, inPlace: p.call.InPlace, class: p.class(),
+		using: p.set.using, segment: p.call.Segment, elem: int(unsafe.Sizeof(zero)),
+	}
+	keep := p.call.Of.Counts == nil && p.call.Of.Displs == nil && p.call.From.Counts == nil && p.call.To.Counts == nil && p.call.From.Displs == nil && p.call.To.Displs == nil
+	if keep {
+		s.mu.Lock()
+		c := s.schedules[k]
+		s.mu.Unlock()
+		if c != nil {
+			return c, nil
+		}
+	}
+	p.call.Hosts = s.below.Hosts
+	a, err := choose(&p.call, k.class, p.set.using, k.elem)
+	if err != nil {
+		return nil, err
+	}
+	if p.call.Segment == 0 {
+		p.call.Segment = max(1, segmentBytes/max(1, k.elem))
+	}
+	sched := schedule.New(p.call)
+	a.Build(sched, &p.call)
+	c := compile(sched, a.Name)
+	if keep {
+		s.mu.Lock()
+		if len(s.schedules) >= maxSchedules {
+			clear(s.schedules)
+		}
+		s.schedules[k] = c
+		s.mu.Unlock()
+	}
+	return c, nil
+}
+
+// segmentBytes is how large the pieces of pipelined algorithms are: they fit a
+// second-level cache, and are worth a message each.
+const segmentBytes = 64 << 10
+
+// do carries the call out and returns when this rank's part is done.
+func (p *plan[T]) do(ctx context.Context) error {
+	if p.err != nil {
+		return p.fail(blocking, p.err)
+	}
+	s, err := stateOf(p.c)
+	if err != nil {
+		return p.fail(blocking, err)
+	}
+	if !s.busy.CompareAndSwap(0, uint32(p.call.Op)+1) {
+		other := schedule.Operation(s.busy.Load() - 1)
+		return p.fail(blocking, fmt.Errorf("%w: this rank is in a collective on it, %v%s; their order must be the same on all ranks", rank.ErrConcurrent, other, s.whereBusy()))
+	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	b := boxOf[T](s.main)
+	b.plan = *p
+	err = b.plan.carryOut(ctx, s, s.main, blocking)
+	b.plan = plan[T]{}
+	s.busy.Store(0)
+	return p.fail(blocking, err)
+}
+
+// box is where a blocking call's plan lies while it is carried out: what is passed to
+// the program's functions would else be made anew each time.
+type box[T any] struct {
+	plan    plan[T]
+	sharing sharing[T]
+}
+
+// boxOf returns r's box for T; another than the last if T has changed.
+func boxOf[T any](r *run) *box[T] {
+	b, ok := r.box.(*box[T])
+	if !ok {
+		b = new(box[T])
+		r.box = b
+	}
+	return b
+}
+
+// carryOut is do on r.
+func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error {
+	if err := s.spoiled(); err != nil {
+		return err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return fmt.Errorf("%w: %w", rank.ErrCancelled, err) // nothing was begun
+	}
+	if m == blocking {
+		if done, err := p.share(ctx, s, r); done {
+			if err != nil {
+				s.giveUpAll(err)
+			}
+			return err
+		}
+	}
+	c, err := p.compile(s)
+	if err != nil {
+		return err
+	}
+	r.described = p.describe(m, c.algorithm)
+	if err := s.number(r); err != nil {
+		s.done(r)
+		s.giveUpAll(err)
+		return err
+	}
+	return p.finish(ctx, s, r, c)
+}
+
+// finish carries out a call that has its number.
+func (p *plan[T]) finish(ctx context.Context, s *state, r *run, c *compiled) error {
+	defer s.done(r)
+	if p.call.Size == 1 && len(c.Steps) == 0 {
+		return nil
+	}
+	r.label(r.number, r.mode == persistent)
+	r.patience.begin(ctx)
+	err := execute(r, c, p.mem, p.op.Apply)
+	r.patience.finish()
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = fmt.Errorf("%w: %w", rank.ErrCancelled, cause)
+		}
+		s.giveUpAll(err)
+	}
+	return err
+}
+
+// whereBusy tells where the program made the call under way, if that is known.
+func (s *state) whereBusy() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for r := range s.running {
+		if r == s.main && r.site != "" {
+			return " at " + r.site
+		}
+	}
+	return ""
+}

@@ -1,0 +1,182 @@
+package collectives
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/internal/below"
+	"github.com/muster-mpi/muster/rank"
+)
+
+// state is what this package keeps on a communicator.
+type state struct {
+	comm  *rank.Comm
+	twin  *rank.Comm // for messages
+	below *below.Comm
+
+	// busy is the mode and name of the blocking call under way, 0 if there is none;
+	// who sets it owns main.
+	busy atomic.Uint32
+	main *run
+	memory
+
+	poison atomic.Pointer[error] // why no collective can be made any more
+
+	mu        sync.Mutex
+	next      uint64 // number of the next call
+	inits     uint64 // of the next persistent one
+	running   map[*run]bool
+	idle      []*run // pool, of nonblocking calls
+	history   [historyLen]described
+	early     map[uint64]*note // from ranks that are ahead, by number of the call
+	schedules map[key]*compiled
+}
+
+// historyLen is how many past calls a rank can still tell others about.
+const historyLen = 64
+
+var states = rank.NewKey(rank.KeyHooks[*state]{
+	Delete: func(_ *rank.Comm, s *state) error {
+		s.close()
+		return nil
+	},
+})
+
+var making sync.Mutex
+
+// stateOf returns c's state, made at the first call.
+func stateOf(c *rank.Comm) (*state, error) {
+	if s, ok := states.Get(c); ok {
+		return s, nil
+	}
+	making.Lock()
+	defer making.Unlock()
+	if s, ok := states.Get(c); ok {
+		return s, nil
+	}
+	s := &state{comm: c, running: make(map[*run]bool), schedules: make(map[key]*compiled)}
+	if err := states.Set(c, s); err != nil {
+		var e *rank.Error
+		if errors.As(err, &e) {
+			err = e.Err
+		}
+		return nil, err
+	}
+	s.twin, s.below = c.Twin(), c.Below()
+	if s.below == nil {
+		return nil, rank.ErrFreed
+	}
+	s.main = newRun(s)
+	s.listen()
+	return s, nil
+}
+
+// close ends the state: its communicator is being freed.
+func (s *state) close() {
+	if s.below == nil {
+		return
+	}
+	s.giveUp(fmt.Errorf("%w", rank.ErrFreed))
+	s.mute()
+	s.memory.release()
+}
+
+// giveUp makes every collective under way and to come fail with err, unless
+// another error was first.
+func (s *state) giveUp(err error) {
+	if !s.poison.CompareAndSwap(nil, &err) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for r := range s.running {
+		r.patience.end()
+	}
+}
+
+// spoiled returns why no collective can be made, if so.
+func (s *state) spoiled() error {
+	if p := s.poison.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// key tells schedules apart.
+type key struct {
+	op            schedule.Operation
+	root          int
+	count         int
+	inPlace       bool
+	class         class
+	using         string
+	segment, elem int
+}
+
+// class is which brackets a reduction permits.
+type class uint8
+
+const (
+	canonicalOnly class = iota // inexact elements: the same bits always
+	orderedOnly                // the operation does not commute
+	anyBrackets
+)
+
+// maxSchedules bounds how many schedules a communicator keeps; a program that
+// makes more different calls builds some again.
+const maxSchedules = 256
+
+// number takes the number of a call that begins, and notes what it is.
+func (s *state) number(r *run) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.number = s.next
+	s.next++
+	return s.noteCall(r)
+}
+
+// numberInit is number for a persistent operation being made; its rounds have the
+// number too.
+func (s *state) numberInit() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inits++
+	return s.inits - 1
+}
+
+func (s *state) noteCall(r *run) error {
+	s.history[r.number%historyLen] = r.described
+	s.running[r] = true
+	if n := s.early[r.number]; n != nil {
+		delete(s.early, r.number)
+		return n.differs(&r.described, s.comm)
+	}
+	return nil
+}
+
+func (s *state) done(r *run) {
+	s.mu.Lock()
+	delete(s.running, r)
+	s.mu.Unlock()
+}
+
+// take returns a run of the pool.
+func (s *state) take() *run {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.idle); n > 0 {
+		r := s.idle[n-1]
+		s.idle = s.idle[:n-1]
+		return r
+	}
+	return newRun(s)
+}
+
+func (s *state) give(r *run) {
+	s.mu.Lock()
+	s.idle = append(s.idle, r)
+	s.mu.Unlock()
+}

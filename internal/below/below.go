@@ -1,0 +1,17 @@
+// Package below is the one look that package collectives has beneath package rank:
+// what a communicator stands on.
+package below
+
+import (
+	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/hostmem"
+)
+
+// Comm is what a communicator stands on.
+type Comm struct {
+	Engine  *engine.Engine
+	Context *engine.Context
+	Memory  *hostmem.Memory // shared by the ranks of this host; nil if there is none
+	Hosts   []int           // number of each rank's host, in the order of the communicator; nil if all are on one
+	World   func(rank int) int
+}

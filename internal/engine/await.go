@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"context"
+	"runtime"
+	"time"
+)
+
+// Awaited is something that other ranks of the host bring about in memory that
+// they share, without a message.
+type Awaited interface {
+	// Ready reports whether it has come about. It costs a load or two.
+	Ready() bool
+	// Sleep returns when it may have come about, or after d.
+	Sleep(d time.Duration)
+}
+
+// sleepFor is how long a thread in Await sleeps before it looks after its links,
+// and at what may have ended its wait.
+const sleepFor = 20 * time.Millisecond
+
+// Await returns when a is ready. Until then the thread waits as for a message: it
+// drives the links while that pays, and then sleeps. Every rank of c is needed for
+// a to become ready, so the error is that of the first found dead, what ended
+// the engine, or ctx's cause. idle is called now and then once the thread sleeps;
+// an error of it ends the wait too.
+func (e *Engine) Await(ctx context.Context, c *Context, a Awaited, idle func() error) error {
+	if !e.cfg.Crowded {
+		for range 4 * quickLooks {
+			if a.Ready() {
+				return nil
+			}
+			pause()
+		}
+	}
+	var p pace
+	for {
+		if p.looks++; p.looks > looks || e.cfg.Crowded {
+			p.looks = 0
+			if len(e.pollers) > 0 {
+				p.rest(e)
+			} else {
+				// Goroutines: it is their turn, not another process's.
+				runtime.Gosched()
+				p.tire(e)
+			}
+			if err := e.hopeless(ctx, c); err != nil && !a.Ready() {
+				return err
+			}
+			if p.over {
+				break
+			}
+		}
+		if a.Ready() {
+			return nil
+		}
+		if e.ready() {
+			e.drive()
+		}
+		pause()
+	}
+	// Others may depend on this rank's links meanwhile: they ring.
+	for !a.Ready() {
+		e.mu.Lock()
+		e.doze()
+		e.mu.Unlock()
+		e.work()
+		a.Sleep(sleepFor)
+		if a.Ready() {
+			return nil
+		}
+		if err := e.hopeless(ctx, c); err != nil {
+			return err
+		}
+		if err := idle(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hopeless returns why something that needs every rank of c will not come about.
+func (e *Engine) hopeless(ctx context.Context, c *Context) error {
+	if err := e.over(); err != nil {
+		return err
+	}
+	if c.freeing.Load() {
+		return ErrFreed
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if e.failures.Load() > 0 {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return e.unreachable(&Envelope{Context: c, All: true})
+	}
+	return nil
+}
