@@ -44,23 +44,6 @@ func tried(size, root, i, n int) bool {
 	return root%n == i
 }
 
-// placed returns call with the ranks on hosts of four if a refuses it on one host.
-func placed(a *algo.Algorithm, call func(rank int) schedule.Call) func(rank int) schedule.Call {
-	c := call(0)
-	if a.Refuses == nil || a.Refuses(&c) == "" {
-		return call
-	}
-	hosts := make([]int, c.Size)
-	for r := range hosts {
-		hosts[r] = r / 4
-	}
-	return func(rank int) schedule.Call {
-		c := call(rank)
-		c.Hosts = hosts
-		return c
-	}
-}
-
 // checkSize checks a for size ranks and every root, and returns how many calls
 // those were.
 func checkSize(a *algo.Algorithm, size int) (calls int, err error) {
