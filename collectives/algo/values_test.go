@@ -438,8 +438,8 @@ func worldSizes() []int {
 	return append(sizes, 24, 31, 32, 33, 64, 75)
 }
 
-// roots returns the roots that are tried: all, or both ends, the middle and, for the
-// fold, the odd one of a pair.
+// roots returns the roots that are tried: all, or both ends, the odd one of a pair
+// that folds, and the middle.
 func roots(op schedule.Operation, p int) []int {
 	var all []int
 	for r := range p {
@@ -448,10 +448,10 @@ func roots(op schedule.Operation, p int) []int {
 	switch {
 	case !op.Rooted():
 		return all[:1]
-	case p <= 17:
+	case p <= 9:
 		return all
 	}
-	return []int{0, 1, p / 2}
+	return []int{0, 1, p / 2, p - 1}
 }
 
 // TestAlgorithmsGiveWhatTheirOperationIs compares every algorithm with the definition of
