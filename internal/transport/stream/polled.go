@@ -108,6 +108,9 @@ func (p *polled) ReadOnReady(size int, pool mem.BufferPool) (*[]byte, int, error
 func (p *polled) receive() error {
 	if p.drained && p.spin > 0 {
 		runtime.Gosched() // to those who wait for what the last read brought
+		if p.due.Load() {
+			runtime.Gosched() // and to gRPC's writer, which has stepped aside with the answer
+		}
 	}
 	t := &p.in
 	t.n, t.err = 0, nil
