@@ -72,6 +72,10 @@
 // has read before it is awake. TLS has buffers of its own below it, since
 // crypto/tls makes system calls for each record of 16 KiB.
 //
+// Pacing. TCP between two processes of one host does without congestion control
+// that paces: with BBR as the system's choice, and others on the machine, 4 MiB
+// messages came at 0.6 of the speed.
+//
 // # Reconnecting
 //
 // Packets are numbered and kept until the peer acknowledges them, with a packet

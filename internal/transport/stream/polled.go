@@ -78,8 +78,11 @@ func poll(conn net.Conn, spin time.Duration) net.Conn {
 	if err != nil || !canPoll {
 		return conn
 	}
-	if u, ok := conn.(*net.UnixConn); ok {
-		u.SetWriteBuffer(unixBuffer) // the most the system allows
+	switch c := conn.(type) {
+	case *net.UnixConn:
+		c.SetWriteBuffer(unixBuffer) // the most the system allows
+	case *net.TCPConn:
+		unpaced(c, raw)
 	}
 	p := &polled{Conn: conn, raw: raw, spin: spin}
 	p.in.call, p.out.call = p.tryRead, p.tryWrite
