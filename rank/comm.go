@@ -30,9 +30,9 @@ const (
 
 // Comm is a communicator: a group of ranks with a matching space of its own,
 // seen from one of them (MPI 4.1 §7.4). Ranks in calls on it are those of its
-// group, or if it is an intercommunicator those of its remote group. Its methods and the functions that take it may be called from any
-// goroutine. A nil or freed Comm is ErrComm or ErrFreed to calls that return an
-// error.
+// group, or if it is an intercommunicator those of its remote group. Its methods
+// and the functions that take it may be called from any goroutine. A nil or freed
+// Comm is ErrComm or ErrFreed to calls that return an error.
 type Comm struct {
 	job   *job
 	ctx   *engine.Context
@@ -56,8 +56,6 @@ type Comm struct {
 	mu       sync.Mutex // guards what follows
 	name     string
 	buffer   *sendBuffer
-	onDup    []func(parent, dup *Comm) error
-	onFree   []func(*Comm) error
 	deleting []*keyHooks // keys whose Delete hook runs
 	closed   error       // why no attribute can be set any more
 }
@@ -167,11 +165,12 @@ func (c *Comm) Abort(code int, reason string) {
 	c.job.abort(code, reason)
 }
 
-// Free gives c up, its attributes first, the last set first: an error of a Delete
-// hook is Free's, and c is then not freed. Operations under way finish first and messages already sent
-// on c can still arrive, but no call may be made on it any more: ErrFreed. All
-// ranks of c must call it, in any order; it does not wait for them
-// (MPI_Comm_free). The world and self cannot be freed: ErrComm.
+// Free gives c up (MPI_Comm_free). Its attributes go first, the last set first: an
+// error of a Delete hook is Free's, and c is then not freed. Operations under way
+// finish and messages already sent on c can still arrive, but no call may be made
+// on it any more: ErrFreed. All ranks of c must call it, in any order; it does not
+// wait for them. The world and self cannot be freed, nor a twin, nor the side of an
+// intercommunicator: ErrComm.
 func (c *Comm) Free() error {
 	if err := c.usable("Free"); err != nil {
 		return err
@@ -182,52 +181,25 @@ func (c *Comm) Free() error {
 	case c.space != wire.User || c.owned:
 		return c.fail("Free", Null, AnyTag, fmt.Errorf("%w: %s is freed with the communicator it belongs to", ErrComm, c.Name()))
 	}
-	c.mu.Lock()
-	hooks := c.onFree
-	c.onFree = nil
-	c.mu.Unlock()
-	for i := len(hooks) - 1; i >= 0; i-- {
-		if err := hooks[i](c); err != nil {
-			return c.fail("Free", Null, AnyTag, err)
-		}
-	}
-	if err := c.clearAttributes(ErrFreed); err != nil {
+	if err := clearAttributes(ErrFreed, c.whole()...); err != nil {
 		return c.fail("Free", Null, AnyTag, err)
-	}
-	if c.side != nil {
-		if err := c.side.clearAttributes(ErrFreed); err != nil {
-			return c.fail("Free", Null, AnyTag, err)
-		}
 	}
 	if c.freed.Swap(true) {
 		return c.fail("Free", Null, AnyTag, ErrFreed)
 	}
-	c.ctx.Free()
-	if c.side != nil {
-		c.side.freed.Store(true)
-		c.side.ctx.Free()
+	for _, part := range c.whole() {
+		part.freed.Store(true)
+		part.ctx.Free()
 	}
 	return nil
 }
 
-// OnDup has f called on this rank whenever c is duplicated, before any message of
-// that, with c and the communicator that becomes its duplicate and cannot be used
-// yet. An error of f fails the Dup here, and leaves the other ranks waiting. For
-// libraries that keep something beside a communicator; hooks are not inherited, f
-// may call OnDup of the duplicate.
-func (c *Comm) OnDup(f func(parent, dup *Comm) error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.onDup = append(c.onDup, f)
-}
-
-// OnFree has f called on this rank when c is freed, before anything else happens,
-// the last added first. An error of f is Free's, and c is then not freed; the
-// hooks that have run do not run again.
-func (c *Comm) OnFree(f func(*Comm) error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.onFree = append(c.onFree, f)
+// whole returns c and what is freed with it.
+func (c *Comm) whole() []*Comm {
+	if c.side == nil {
+		return []*Comm{c}
+	}
+	return []*Comm{c, c.side}
 }
 
 // Disconnect is Free, but returns only when c's operations on this rank have
@@ -237,12 +209,9 @@ func (c *Comm) Disconnect(ctx context.Context) error {
 	if err := c.Free(); err != nil {
 		return err
 	}
-	for _, over := range []*Comm{c, c.side} {
-		if over == nil {
-			continue
-		}
+	for _, part := range c.whole() {
 		select {
-		case <-over.ctx.Released():
+		case <-part.ctx.Released():
 		case <-ctx.Done():
 			return c.fail("Disconnect", Null, AnyTag, context.Cause(ctx))
 		}

@@ -58,35 +58,49 @@ func (c *Comm) dup() (*Comm, func(context.Context) error, error) {
 	if c.remote != nil {
 		d.face(c.remote)
 	}
-	c.mu.Lock()
-	hooks := slices.Clone(c.onDup)
-	c.mu.Unlock()
-	for _, hook := range hooks {
-		if err := hook(c, d); err != nil {
-			return nil, nil, c.fail("Dup", Null, AnyTag, err)
-		}
-	}
-	if err := c.copyAttributes(d); err != nil {
-		return nil, nil, c.fail("Dup", Null, AnyTag, err)
-	}
+	hook := c.copyAttributes(d)
 	return d, func(ctx context.Context) error {
-		if err := c.finishDup(ctx, d, tag); err != nil {
+		err := c.finishDup(ctx, d, tag, hook != nil)
+		if hook != nil {
+			err = hook // which is why the call failed
+		}
+		if err != nil {
 			return c.fail("Dup", Null, AnyTag, fmt.Errorf("creation call %d: %w", n, d.discard(err)))
 		}
 		return nil
 	}, nil
 }
 
-// finishDup agrees on the context of d, the duplicate of c, and gives it to d.
-func (c *Comm) finishDup(ctx context.Context, d *Comm, tag Tag) error {
-	if c.remote != nil {
-		return c.dupInter(ctx, d, tag)
+// finishDup agrees on the context of d, the duplicate of c, and gives it to d. If
+// any rank has given up it fails on all: the others are waiting.
+func (c *Comm) finishDup(ctx context.Context, d *Comm, tag Tag, givenUp bool) error {
+	c.job.engine.BeginCreation()
+	defer c.job.engine.EndCreation()
+	mine := offer{op: record.OpDup, id: c.job.engine.NextID()}
+	if givenUp {
+		mine.color = 1
 	}
-	offers, err := c.exchange(ctx, all(c.Size()), c.self, tag, offer{op: record.OpDup, id: c.job.engine.NextID()})
+	if c.remote != nil {
+		return c.dupInter(ctx, d, tag, mine)
+	}
+	offers, err := c.exchange(ctx, all(c.Size()), c.self, tag, mine)
+	if err == nil {
+		err = checkHooks(offers)
+	}
 	if err != nil {
 		return err
 	}
 	return d.open(offers[0].id)
+}
+
+// checkHooks fails if a rank has given up.
+func checkHooks(offers []offer) error {
+	for r, o := range offers {
+		if o.color != 0 {
+			return fmt.Errorf("%w: an attribute's Copy hook fails on rank %d", ErrMismatch, r)
+		}
+	}
+	return nil
 }
 
 // Split parts c: ranks that give the same color become a communicator, ordered
@@ -122,6 +136,8 @@ func (c *Comm) split(ctx context.Context, op record.Op, color, key int, by strin
 		return nil, err
 	}
 	n, tag := c.creation()
+	c.job.engine.BeginCreation()
+	defer c.job.engine.EndCreation()
 	mine := offer{op: op, id: c.job.engine.NextID(), color: int64(color), key: int64(key)}
 	name := fmt.Sprintf("%s/%s%d", c.Name(), by, color)
 	var d *Comm
@@ -197,6 +213,8 @@ func (c *Comm) Create(ctx context.Context, group *Group) (*Comm, error) {
 		group = c.group.derive([]int32{})
 	}
 	n, tag := c.creation()
+	c.job.engine.BeginCreation()
+	defer c.job.engine.EndCreation()
 	name := fmt.Sprintf("%s/create%d", c.Name(), n)
 	if c.remote == nil {
 		return c.create(ctx, record.OpCreate, group, all(c.Size()), c.self, tag, name)
@@ -232,6 +250,8 @@ func (c *Comm) CreateGroup(ctx context.Context, group *Group, tag Tag) (*Comm, e
 	if err != nil || slices.Contains(ranks, Undefined) {
 		return nil, c.fail(op.String(), Null, tag, fmt.Errorf("%w: it has ranks that %s has not", ErrGroup, c.Name()))
 	}
+	c.job.engine.BeginCreation()
+	defer c.job.engine.EndCreation()
 	return c.create(ctx, op, group, ranks, group.Rank(), groupTag(tag), fmt.Sprintf("%s/group%d", c.Name(), tag))
 }
 

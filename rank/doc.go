@@ -323,7 +323,7 @@
 //	MPI_Comm_create                      Comm.Create
 //	MPI_Comm_create_group                Comm.CreateGroup
 //	MPI_Comm_create_from_group           —                        not yet
-//	MPI_Comm_free                        Comm.Free                OnDup and OnFree hook in: Comm.OnDup, Comm.OnFree
+//	MPI_Comm_free                        Comm.Free
 //	MPI_Comm_disconnect                  Comm.Disconnect
 //	MPI_Comm_set_name                    Comm.SetName
 //	MPI_Comm_get_name                    Comm.Name

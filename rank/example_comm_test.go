@@ -259,43 +259,6 @@ func ExampleComm_Disconnect() {
 	// Output: sent: true
 }
 
-// A library that keeps something beside a communicator lets it go in time.
-func ExampleComm_OnFree() {
-	err := rank.Local(1, func(ctx context.Context, world *rank.Comm) error {
-		c, err := world.Dup(ctx)
-		if err != nil {
-			return err
-		}
-		c.OnFree(func(*rank.Comm) error {
-			fmt.Println("let go")
-			return nil
-		})
-		return c.Free()
-	})
-	if err != nil {
-		fmt.Println(err)
-	}
-	// Output: let go
-}
-
-func ExampleComm_OnDup() {
-	err := rank.Local(1, func(ctx context.Context, world *rank.Comm) error {
-		world.OnDup(func(parent, dup *rank.Comm) error {
-			fmt.Println(parent.Name(), "becomes", dup.Name())
-			return nil
-		})
-		c, err := world.Dup(ctx)
-		if err != nil {
-			return err
-		}
-		return c.Free()
-	})
-	if err != nil {
-		fmt.Println(err)
-	}
-	// Output: world becomes world/dup1
-}
-
 func ExampleComm_IsInter() {
 	err := rank.Local(2, func(ctx context.Context, world *rank.Comm) error {
 		x, err := facing(ctx, world)

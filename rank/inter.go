@@ -82,6 +82,8 @@ func CreateInter(ctx context.Context, local *Comm, localLeader int, bridge *Comm
 		return fail(fmt.Errorf("%w: local leader %d, legal are 0 to %d", ErrRank, localLeader, local.Size()-1))
 	}
 	n, at := local.creation()
+	local.job.engine.BeginCreation()
+	defer local.job.engine.EndCreation()
 	offers, err := local.exchange(ctx, all(local.Size()), local.self, at, offer{op: op, id: local.job.engine.NextID(), key: int64(localLeader)})
 	if err != nil {
 		return fail(err)
@@ -176,7 +178,7 @@ func (c *Comm) face(remote *Group) {
 // openInter gives an intercommunicator its contexts. ours and theirs are ids that
 // each side brings.
 func (c *Comm) openInter(ours, theirs engine.ContextID) error {
-	if err := c.side.open(sideID(ours)); err != nil {
+	if err := c.side.open(ours.Side()); err != nil {
 		return err
 	}
 	if c.low() {
@@ -188,13 +190,6 @@ func (c *Comm) openInter(ours, theirs engine.ContextID) error {
 // low reports whether c's side is the one that decides where one must. Both sides
 // find the same, since no rank is in both.
 func (c *Comm) low() bool { return c.group.World(0) < c.remote.World(0) }
-
-// sideID is the id of the context for one side of an intercommunicator, whose side
-// brought id. No engine counts that far.
-func sideID(id engine.ContextID) engine.ContextID {
-	id.Counter |= 1 << 63
-	return id
-}
 
 // Merge makes a communicator of the two groups of an intercommunicator
 // (MPI_Intercomm_merge, MPI 4.1 §7.6.2): the ranks that give false for high come
@@ -211,6 +206,8 @@ func (c *Comm) Merge(ctx context.Context, high bool) (*Comm, error) {
 		return nil, c.fail(op.String(), Null, AnyTag, fmt.Errorf("%w: %s is no intercommunicator", ErrComm, c.Name()))
 	}
 	n, tag := c.creation()
+	c.job.engine.BeginCreation()
+	defer c.job.engine.EndCreation()
 	fail := func(err error) (*Comm, error) {
 		return nil, c.fail(op.String(), Null, AnyTag, fmt.Errorf("creation call %d: %w", n, err))
 	}

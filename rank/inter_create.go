@@ -41,8 +41,14 @@ func (c *Comm) joinParts(ours, theirs *part, name string) (*Comm, error) {
 }
 
 // dupInter finishes d, the duplicate of c.
-func (c *Comm) dupInter(ctx context.Context, d *Comm, tag Tag) error {
-	ours, theirs, err := c.exchangeBoth(ctx, tag, offer{op: record.OpDup, id: c.job.engine.NextID()})
+func (c *Comm) dupInter(ctx context.Context, d *Comm, tag Tag, mine offer) error {
+	ours, theirs, err := c.exchangeBoth(ctx, tag, mine)
+	if err == nil {
+		err = checkHooks(ours)
+	}
+	if err == nil {
+		err = checkHooks(theirs)
+	}
 	if err != nil {
 		return err
 	}

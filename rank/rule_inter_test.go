@@ -250,6 +250,18 @@ func TestRule32DupIsSidewise(t *testing.T) {
 		if v, _ := key.Get(d); v != 2 {
 			t.Errorf("the duplicate has %d, want 2", v)
 		}
+		// A hook that fails on one rank fails the call on both sides.
+		failing := rank.NewKey(rank.KeyHooks[int]{Copy: func(_, _ *rank.Comm, v int) (int, bool, error) { return 0, false, errHook }})
+		want := rank.ErrMismatch
+		if c.Rank() == 0 {
+			ok(t, failing.Set(x, 0))
+			want = errHook
+		}
+		if _, err := x.Dup(bg); !errors.Is(err, want) {
+			t.Errorf("rank %d: rank 0's hook fails: %v, want %v", c.Rank(), err, want)
+		}
+		ok(t, failing.Delete(x))
+
 		// Overlapping Idups of both, in another order on each rank.
 		rng := rand.New(rand.NewPCG(s, uint64(c.Rank())))
 		parents := []*rank.Comm{x, d, x.Local(), d.Local()}
