@@ -32,10 +32,18 @@ type note struct {
 	GivenUp    string // why no collective will be made on the communicator any more
 }
 
-// inquire writes to peers what r is, and waits for.
-func (r *run) inquire(peers []int) {
-	s := r.state
-	n := note{From: s.comm.Rank(), Number: r.number, Persistent: r.mode == persistent, Print: r.fingerprint(), Text: r.String()}
+// inquire writes to peers what r is, and waits for. r is the caller's.
+func (r *run) inquire(peers []int) { r.state.writeAll(peers, r.note()) }
+
+// note returns what there is to write of r. Who calls it owns r, or holds state.mu.
+func (r *run) note() note {
+	return note{
+		From: r.state.comm.Rank(), Number: r.number, Persistent: r.mode == persistent,
+		Print: r.fingerprint(), Text: r.String(),
+	}
+}
+
+func (s *state) writeAll(peers []int, n note) {
 	for _, peer := range peers {
 		s.write(peer, n)
 	}
@@ -117,9 +125,13 @@ func (s *state) read(n *note) {
 	}
 }
 
-// setSite notes where the program made the call.
+// setSite notes where the program made the call, and that it waits.
 func (r *run) setSite(site string) {
 	s := r.state
+	if r.mode == blocking {
+		e := s.below.Engine
+		r.record.Block(e.Records(), e.Clock().Now().UnixNano(), site)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r.site = site

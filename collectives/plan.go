@@ -10,6 +10,7 @@ import (
 	"github.com/muster-mpi/muster/collectives/algo"
 	"github.com/muster-mpi/muster/collectives/schedule"
 	"github.com/muster-mpi/muster/datatype"
+	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/rank"
 )
 
@@ -225,10 +226,22 @@ func (p *plan[T]) do(ctx context.Context) error {
 	}
 	b := boxOf[T](s.main)
 	b.plan = *p
+	records := s.below.Engine.Records()
+	s.main.record = records.Begin(record.OpCollective+record.Op(p.call.Op), s.below.Context.Number(), record.NoPeer, record.NoTag, p.bytes())
 	err = b.plan.carryOut(ctx, s, s.main, blocking)
+	s.main.record.End(records)
 	b.plan = plan[T]{}
 	s.busy.Store(0)
 	return p.fail(blocking, err)
+}
+
+// bytes is the size of the call as a record has it: of its vector or block.
+func (p *plan[T]) bytes() int64 {
+	var zero T
+	if p.call.Op == schedule.Barrier {
+		return -1
+	}
+	return int64(p.call.Count) * int64(unsafe.Sizeof(zero))
 }
 
 // box is where a blocking call's plan lies while it is carried out: what is passed to

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"unsafe"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/rank"
 )
 
@@ -21,6 +23,11 @@ type run struct {
 	scratch  []uint64
 	naps     int // in the barrier under way
 	box      any // *box[T] of the last blocking call
+	record   record.Slot
+
+	// Of calls in the background; guarded by state.mu.
+	stop func(error)
+	seen bool // at a look before
 }
 
 func newRun(s *state) *run {
@@ -56,6 +63,9 @@ type compiled struct {
 	*schedule.Schedule
 	algorithm string
 	order     []int // of the steps: receives are posted as early as they can be
+
+	once    sync.Once
+	waiting [][]int // see dependents
 }
 
 // lookAhead is how many steps ahead a receive is looked for that can be posted.

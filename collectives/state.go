@@ -29,6 +29,7 @@ type state struct {
 	next      uint64 // number of the next call
 	inits     uint64 // of the next persistent one
 	running   map[*run]bool
+	watched   bool   // calls in the background are looked at
 	idle      []*run // pool, of nonblocking calls
 	history   [historyLen]described
 	early     map[uint64]*note // from ranks that are ahead, by number of the call
@@ -91,9 +92,17 @@ func (s *state) giveUp(err error) {
 		return
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	var stops []func(error)
 	for r := range s.running {
-		r.patience.end()
+		if r.stop != nil {
+			stops = append(stops, r.stop)
+		} else {
+			r.patience.end()
+		}
+	}
+	s.mu.Unlock()
+	for _, stop := range stops {
+		stop(err)
 	}
 }
 
@@ -160,6 +169,7 @@ func (s *state) noteCall(r *run) error {
 func (s *state) done(r *run) {
 	s.mu.Lock()
 	delete(s.running, r)
+	r.stop = nil
 	s.mu.Unlock()
 }
 

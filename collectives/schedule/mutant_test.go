@@ -233,7 +233,7 @@ func mutate(all []*schedule.Schedule, m mutation, a *algo.Algorithm, rng *rand.R
 // subject returns the schedules of a call of a that seed chooses.
 func subject(a *algo.Algorithm, rng *rand.Rand) (all []*schedule.Schedule, name string) {
 	for range 1000 {
-		size := 2 + rng.IntN(6)
+		size := 2 + rng.IntN(7)
 		root := rng.IntN(size)
 		shapes := scheduletest.Shapes(a.Op, size, root)
 		shape := shapes[rng.IntN(len(shapes))]
