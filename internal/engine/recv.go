@@ -79,7 +79,7 @@ func (e *Engine) post(env *Envelope) (*Op, error) {
 	op.phase = posted
 	if m := env.Context.spaces[env.Space].match.Post(&op.recv); m != nil {
 		e.takeQueued(op, m.Ref.(*message))
-	} else if e.failures > 0 {
+	} else if e.failures.Load() > 0 {
 		if err := e.unreachable(env); err != nil {
 			env.Context.spaces[env.Space].match.Withdraw(&op.recv)
 			e.finish(op, err)
