@@ -101,7 +101,7 @@ func (c *Call) even() {
 		c.Count = (c.Count + c.Size - 1) / c.Size * c.Size
 	}
 	for _, b := range []*Blocks{&c.Of, &c.From, &c.To} {
-		if b.Counts != nil {
+		if len(b.Counts) > 0 {
 			c.Count = max(c.Count, slices.Max(b.Counts))
 		}
 		*b = Blocks{}
