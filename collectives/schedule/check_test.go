@@ -281,7 +281,10 @@ func FuzzCheck(f *testing.F) {
 			s := all[take()%size]
 			s.Temp = take() % 8
 			n := len(s.Steps)
-			step := schedule.Step{Kind: schedule.Kind(take() % 5), Peer: take()%(size+1) - take()%2, Number: take()%3 | take()/255*math.MaxInt, Dst: span(), A: span(), B: span()}
+			step := schedule.Step{
+				Kind: schedule.Kind(take() % 5), Peer: take()%(size+1) - take()%2, Number: take()%3 | take()/255*math.MaxInt,
+				Dst: span(), A: span(), B: span(),
+			}
 			for j := range n {
 				if take()%2 == 0 {
 					step.After = append(step.After, j)
@@ -291,7 +294,7 @@ func FuzzCheck(f *testing.F) {
 				step.After = append(step.After, take()-100)
 				broken = true
 			}
-			broken = broken || step.Kind > schedule.Move || step.A.Buf > schedule.Temp || step.B.Buf > schedule.Temp || step.Dst.Buf > schedule.Temp
+			broken = broken || step.Kind > schedule.Move || max(step.A.Buf, step.B.Buf, step.Dst.Buf) > schedule.Temp
 			s.Steps = append(s.Steps, step)
 		}
 		got := schedule.Check(all, rule, 0, 1, 2, 31)
