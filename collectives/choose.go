@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/muster-mpi/muster/collectives/algo"
+	"github.com/muster-mpi/muster/collectives/schedule"
 	"github.com/muster-mpi/muster/collectives/tune"
 	"github.com/muster-mpi/muster/rank"
 )
@@ -25,24 +26,47 @@ func (c class) order() algo.Bracketing {
 // choose returns the algorithm that carries a call out: the one asked for, the one
 // that the table names, or the one that should cost least.
 func (s *state) choose(q tune.Query) (algo.Algorithm, error) {
-	s.choosing.Lock()
-	defer s.choosing.Unlock()
-	if s.chooser == nil {
-		t, err := table()
-		if err != nil {
-			return algo.Algorithm{}, err
-		}
-		local := tune.InProcess
-		if s.below.Memory == nil || !s.below.Memory.OneProcess() {
-			local = tune.SharedMemory
-		}
-		s.chooser = tune.New(t, tune.Params(local, tune.TCP))
+	ch, err := s.chooserOf()
+	if err != nil {
+		return algo.Algorithm{}, err
 	}
-	c, err := s.chooser.Choose(q)
+	c, err := ch.Choose(q)
 	if errors.Is(err, tune.ErrUsing) {
 		err = fmt.Errorf("%w: %w", rank.ErrArgument, err)
 	}
 	return c.Algorithm, err
+}
+
+// onOneHost are the choosers of communicators whose ranks are all on one host: they
+// may come and go, and what was predicted for one holds for all of its size.
+var onOneHost sync.Map // of size and link: oneHost to *tune.Chooser
+
+type oneHost struct {
+	size int
+	link schedule.Link
+}
+
+// chooserOf returns the chooser for the communicator's calls.
+func (s *state) chooserOf() (*tune.Chooser, error) {
+	s.choosing.Lock()
+	defer s.choosing.Unlock()
+	if s.chooser != nil {
+		return s.chooser, nil
+	}
+	t, err := table()
+	if err != nil {
+		return nil, err
+	}
+	local := tune.InProcess
+	if s.below.Memory == nil || !s.below.Memory.OneProcess() {
+		local = tune.SharedMemory
+	}
+	s.chooser = tune.New(t, tune.Params(local, tune.TCP))
+	if s.below.Hosts == nil {
+		ch, _ := onOneHost.LoadOrStore(oneHost{s.comm.Size(), local}, s.chooser)
+		s.chooser = ch.(*tune.Chooser)
+	}
+	return s.chooser, nil
 }
 
 // TableVariable is the environment variable that names a table made by `muster
