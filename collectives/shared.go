@@ -104,7 +104,9 @@ func (p *plan[T]) roundLength() int {
 func (x *sharing[T]) carryOut() error {
 	switch x.call.Op {
 	case schedule.Barrier:
-		return x.m.barrier(x.ctx, x.r, x.print)
+		err := x.meet()
+		x.turn() // the next call may have another fingerprint
+		return err
 	case schedule.Bcast:
 		return x.bcast()
 	case schedule.Gather, schedule.AllGather:
