@@ -66,11 +66,11 @@ func AllToAllVInit[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts ...O
 	return p.persist()
 }
 
-func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) plan[T] {
+func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return allToAllAcross(c, "AllToAll", dst, src, Blocks{}, Blocks{}, opts)
 	}
-	p := newPlan[T](c, "AllToAll", schedule.AllToAll, opts)
+	p.begin(c, "AllToAll", schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
 	}
@@ -85,11 +85,11 @@ func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) plan[T] {
 	return p
 }
 
-func allToAllV[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts []Option) plan[T] {
+func allToAllV[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return allToAllAcross(c, "AllToAllV", dst, src, to, from, opts)
 	}
-	p := newPlan[T](c, "AllToAllV", schedule.AllToAll, opts)
+	p.begin(c, "AllToAllV", schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
 	}
@@ -132,8 +132,8 @@ func AllToAllW[T any](ctx context.Context, c *rank.Comm, dst, src []datatype.Vie
 }
 
 // allToAllW returns the plan of the packed exchange, and what takes its result apart.
-func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (plan[T], func() error) {
-	p := newPlan[T](c, "AllToAllW", schedule.AllToAll, opts)
+func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (p plan[T], unpack func() error) {
+	p.begin(c, "AllToAllW", schedule.AllToAll, opts)
 	p.refuseAcross()
 	if p.err != nil {
 		return p, nil

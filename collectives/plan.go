@@ -41,20 +41,21 @@ type plan[T any] struct {
 	result []T
 }
 
-// newPlan begins the plan of a call without a root.
-func newPlan[T any](c *rank.Comm, name string, op schedule.Operation, opts []Option) plan[T] {
-	p := plan[T]{c: c, name: name, set: settle(opts)}
+// begin begins the plan of a call. Plans are filled in where they lie, since they are
+// large.
+func (p *plan[T]) begin(c *rank.Comm, name string, op schedule.Operation, opts []Option) {
+	p.c, p.name = c, name
+	p.set.settle(opts)
 	p.call.Op = op
 	if c == nil {
 		p.err = rank.ErrComm
-		return p
+		return
 	}
 	p.call.Rank, p.call.Size, p.call.Segment = c.Rank(), c.Size(), p.set.segment
 	p.err = datatype.Check[T]()
 	if p.set.segment < 0 {
 		p.refuse("a segment of %d elements", p.set.segment)
 	}
-	return p
 }
 
 // refuse notes that an argument is wrong.
@@ -275,7 +276,7 @@ func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error 
 	if err := context.Cause(ctx); err != nil {
 		return fmt.Errorf("%w: %w", rank.ErrCancelled, err) // nothing was begun
 	}
-	if m == blocking {
+	if m == blocking && p.call.Size > 1 {
 		if done, err := p.share(ctx, s, r); done {
 			if err != nil {
 				s.giveUpAll(err)

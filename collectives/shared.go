@@ -27,7 +27,7 @@ type sharing[T any] struct {
 func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err error) {
 	var zero T
 	size := int(unsafe.Sizeof(zero))
-	if size == 0 || p.call.Size == 1 || s.below.Memory == nil || s.below.Hosts != nil || s.memory.stage == none ||
+	if size == 0 || s.below.Memory == nil || s.below.Hosts != nil || s.memory.stage == none ||
 		p.set.using != "" && p.set.using != sharedName || p.ready != nil ||
 		p.call.Op == schedule.AllToAll && (p.call.From.Counts != nil || p.call.To.Counts != nil) {
 		return false, nil
