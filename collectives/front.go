@@ -1,7 +1,6 @@
 package collectives
 
 import (
-	"context"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -37,16 +36,31 @@ func (p *plan[T]) start() rank.Request {
 	return p.background(s, r, c, nonblocking)
 }
 
-// background carries out a call that has its number on a goroutine of its own.
+// background carries out a call that has its number, with nobody waiting for it.
 func (p *plan[T]) background(s *state, r *run, c *compiled, m mode) rank.Request {
-	q, done := rank.NewRequest(p.c)
 	own := *p // the caller's is on its stack
-	go func() {
-		err := own.finish(context.Background(), s, r, c)
-		r.site = ""
-		s.give(r)
+	q, done := rank.NewRequest(p.c)
+	r.label(r.number, m == persistent)
+	b := &background[T]{r: r, c: c, mem: own.mem, op: own.op.Apply}
+	b.finish = func(err error) {
+		s.done(r)
+		if err != nil {
+			s.giveUpAll(err)
+		}
+		if m == nonblocking {
+			s.give(r)
+		}
+		if err == nil && own.unpack != nil {
+			own.unpack()
+		}
 		done(rank.Status{Source: rank.AnySource, Tag: rank.AnyTag}, own.fail(m, err))
-	}()
+	}
+	s.mu.Lock()
+	r.stop, r.seen = b.stop, false
+	s.running[r] = true
+	s.watchOver()
+	s.mu.Unlock()
+	b.launch()
 	return q
 }
 
@@ -71,22 +85,10 @@ func (p *plan[T]) persist() *rank.Persistent {
 		if err := s.spoiled(); err != nil {
 			return rank.Failed(own.fail(persistent, err))
 		}
-		return own.round(s, r, c)
+		// Rounds of one operation come one after the other on every rank, and links keep
+		// the order of messages of one tag.
+		return own.background(s, r, c, persistent)
 	}, nil)
-}
-
-// round starts a round of a persistent operation. Rounds of one operation come one
-// after the other on every rank, and links keep the order of messages of one tag.
-func (p *plan[T]) round(s *state, r *run, c *compiled) rank.Request {
-	s.mu.Lock()
-	s.running[r] = true
-	s.mu.Unlock()
-	q, done := rank.NewRequest(p.c)
-	go func() {
-		err := p.finish(context.Background(), s, r, c)
-		done(rank.Status{Source: rank.AnySource, Tag: rank.AnyTag}, p.fail(persistent, err))
-	}()
-	return q
 }
 
 // callSite returns file:line of the program's call into Muster; "" on a goroutine

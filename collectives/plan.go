@@ -10,6 +10,7 @@ import (
 	"github.com/muster-mpi/muster/collectives/algo"
 	"github.com/muster-mpi/muster/collectives/schedule"
 	"github.com/muster-mpi/muster/datatype"
+	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/rank"
 )
 
@@ -34,7 +35,9 @@ type plan[T any] struct {
 	set  settings
 	err  error
 
-	ready *compiled // the schedule, where no algorithm is chosen
+	ready  *compiled // the schedule, where no algorithm is chosen
+	unpack func()    // puts what is in Out where it belongs, result; may be nil
+	result []T
 }
 
 // newPlan begins the plan of a call without a root.
@@ -106,7 +109,7 @@ func (p *plan[T]) describe(m mode, algorithm string) described {
 		mode: m, name: p.name, op: p.call.Op, root: -1, count: p.call.Count, counts: p.call.Of.Counts,
 		element: reflect.TypeFor[T](), operation: p.op.Name, algorithm: algorithm,
 	}
-	if p.call.Op.Rooted() {
+	if p.call.Op.Rooted() && p.call.Root >= 0 {
 		d.root = p.call.Root
 	}
 	if p.call.From.Counts != nil {
@@ -225,10 +228,24 @@ func (p *plan[T]) do(ctx context.Context) error {
 	}
 	b := boxOf[T](s.main)
 	b.plan = *p
-	err = b.plan.carryOut(ctx, s, s.main, blocking)
+	records := s.below.Engine.Records()
+	s.main.record = records.Begin(record.OpCollective+record.Op(p.call.Op), s.below.Context.Number(), record.NoPeer, record.NoTag, p.bytes())
+	if err = b.plan.carryOut(ctx, s, s.main, blocking); err == nil && p.unpack != nil {
+		p.unpack()
+	}
+	s.main.record.End(records)
 	b.plan = plan[T]{}
 	s.busy.Store(0)
 	return p.fail(blocking, err)
+}
+
+// bytes is the size of the call as a record has it: of its vector or block.
+func (p *plan[T]) bytes() int64 {
+	var zero T
+	if p.call.Op == schedule.Barrier {
+		return -1
+	}
+	return int64(p.call.Count) * int64(unsafe.Sizeof(zero))
 }
 
 // box is where a blocking call's plan lies while it is carried out: what is passed to

@@ -24,8 +24,8 @@ type Key[T any] struct {
 type KeyHooks[T any] struct {
 	// Copy is called when parent is duplicated, within Dup or Idup and before
 	// any message of that, and returns the value that dup has if keep. dup cannot
-	// be used yet. An error fails the duplication on this rank and leaves the
-	// others waiting. Nil: duplicates have no value (MPI_COMM_NULL_COPY_FN).
+	// be used yet. An error fails the duplication, on the other ranks with
+	// ErrMismatch. Nil: duplicates have no value (MPI_COMM_NULL_COPY_FN).
 	Copy func(parent, dup *Comm, value T) (copied T, keep bool, err error)
 	// Delete is called before a value goes: when Set replaces it, by Delete, by
 	// Free of its communicator, and if that is Self or the world by Leave. An
@@ -176,10 +176,23 @@ func indexOf(list []attribute, key *keyHooks) int {
 	return slices.IndexFunc(list, func(a attribute) bool { return a.key == key })
 }
 
-// clearAttributes deletes all of c's attributes, the last set first. When it
-// succeeds none can be set any more, for the reason why; what it has deleted when
-// it fails stays deleted.
-func (c *Comm) clearAttributes(why error) error {
+// clearAttributes deletes the attributes of comms, one after the other, of each the
+// last set first. When it succeeds none can be set any more, for the reason why;
+// what it has deleted when it fails stays deleted.
+func clearAttributes(why error, comms ...*Comm) error {
+	for _, c := range comms {
+		if err := c.clear(why); err != nil {
+			for _, c := range comms {
+				c.close(nil)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// clear is clearAttributes of c.
+func (c *Comm) clear(why error) error {
 	for {
 		c.mu.Lock()
 		list := c.attributeList()
@@ -195,6 +208,13 @@ func (c *Comm) clearAttributes(why error) error {
 	}
 }
 
+// close says why no attribute can be set any more, or with nil that one can.
+func (c *Comm) close(why error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = why
+}
+
 // copyAttributes gives d, which nobody else knows yet, what the Copy hooks make
 // of c's attributes.
 func (c *Comm) copyAttributes(d *Comm) error {
@@ -208,7 +228,7 @@ func (c *Comm) copyAttributes(d *Comm) error {
 			err = d.change(a.key, &attribute{a.key, value})
 		}
 		if err != nil {
-			return d.discard(err)
+			return err
 		}
 	}
 	return nil
@@ -217,23 +237,5 @@ func (c *Comm) copyAttributes(d *Comm) error {
 // discard deletes the attributes of d, whose duplication has failed with err,
 // which it returns with what else failed.
 func (d *Comm) discard(err error) error {
-	return errors.Join(err, d.clearAttributes(ErrComm))
-}
-
-// clearAttributes is what Leave begins with: the attributes of Self go, so that
-// a library can end its affairs while all calls still work, and then the world's.
-func (j *job) clearAttributes() error {
-	for _, c := range []*Comm{j.self, j.world} {
-		if err := c.clearAttributes(ErrLeft); err != nil {
-			j.self.reopenAttributes() // the rank has not left
-			return fmt.Errorf("attribute of %s: %w", c.Name(), err)
-		}
-	}
-	return nil
-}
-
-func (c *Comm) reopenAttributes() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = nil
+	return errors.Join(err, d.clear(ErrComm))
 }

@@ -30,17 +30,22 @@ const (
 
 // Comm is a communicator: a group of ranks with a matching space of its own,
 // seen from one of them (MPI 4.1 §7.4). Ranks in calls on it are those of its
-// group. Its methods and the functions that take it may be called from any
-// goroutine. A nil or freed Comm is ErrComm or ErrFreed to calls that return an
-// error.
+// group, or if it is an intercommunicator those of its remote group. Its methods
+// and the functions that take it may be called from any goroutine. A nil or freed
+// Comm is ErrComm or ErrFreed to calls that return an error.
 type Comm struct {
 	job   *job
 	ctx   *engine.Context
 	space wire.Space
-	group *Group
-	self  int
+	group *Group // that this rank is in
+	self  int    // its rank there
+
+	remote *Group // of an intercommunicator: the ranks that calls name
+	side   *Comm  // of an intercommunicator: over group
+	owned  bool   // it is another's side
 
 	creations atomic.Int64 // creation calls begun on this communicator, which pair them up
+	twinned   atomic.Int64 // and on its twins
 	policy    atomic.Uint32
 	freed     atomic.Bool
 	pending   atomic.Bool // made by Idup, which is not complete
@@ -51,8 +56,6 @@ type Comm struct {
 	mu       sync.Mutex // guards what follows
 	name     string
 	buffer   *sendBuffer
-	onDup    []func(parent, dup *Comm) error
-	onFree   []func(*Comm) error
 	deleting []*keyHooks // keys whose Delete hook runs
 	closed   error       // why no attribute can be set any more
 }
@@ -81,10 +84,12 @@ func (c *Comm) ErrorPolicy() ErrorPolicy { return ErrorPolicy(c.policy.Load()) }
 // Rank returns the calling process's rank in c, 0 to Size−1 (MPI_Comm_rank).
 func (c *Comm) Rank() int { return c.self }
 
-// Size returns the number of ranks in c (MPI_Comm_size).
+// Size returns the number of ranks in c, of an intercommunicator those on this side
+// (MPI_Comm_size).
 func (c *Comm) Size() int { return c.group.Size() }
 
-// Group returns the ranks of c, in their order (MPI_Comm_group).
+// Group returns the ranks of c, in their order, of an intercommunicator those on
+// this side (MPI_Comm_group).
 func (c *Comm) Group() *Group { return c.group }
 
 // Name returns the name that error messages and reports use: "world", "self",
@@ -107,6 +112,9 @@ func (c *Comm) SetName(name string) {
 
 // String returns c's name, this rank and its size.
 func (c *Comm) String() string {
+	if c.remote != nil {
+		return fmt.Sprintf("%s (rank %d of %d, facing %d)", c.Name(), c.self, c.Size(), c.remote.Size())
+	}
 	return fmt.Sprintf("%s (rank %d of %d)", c.Name(), c.self, c.Size())
 }
 
@@ -119,8 +127,15 @@ func (c *Comm) Self() *Comm { return c.job.self }
 // is freed with c, not by itself: ErrComm. All libraries share the one twin: one
 // that must be apart from others too wants Dup.
 func (c *Comm) Twin() *Comm {
-	t := &Comm{job: c.job, ctx: c.context(), space: wire.Collective, group: c.group, self: c.self, twinOf: c.origin(), name: c.Name() + "'s twin"}
+	t := c.in(wire.Collective)
+	t.twinOf, t.name = c.origin(), c.Name()+"'s twin"
 	t.pending.Store(t.ctx == nil)
+	return t
+}
+
+// in returns c seen in another of its matching spaces.
+func (c *Comm) in(s wire.Space) *Comm {
+	t := &Comm{job: c.job, ctx: c.context(), space: s, group: c.group, self: c.self, remote: c.remote, side: c.side, name: c.Name()}
 	t.policy.Store(c.policy.Load())
 	return t
 }
@@ -128,10 +143,10 @@ func (c *Comm) Twin() *Comm {
 // Host returns the name of the host that rank runs on; "" if there is no such
 // rank (MPI_Get_processor_name).
 func (c *Comm) Host(rank int) string {
-	if rank < 0 || rank >= c.Size() {
+	if rank < 0 || rank >= c.peers().Size() {
 		return ""
 	}
-	return c.job.hostOf(c.group.World(rank)).name
+	return c.job.hostOf(c.peers().World(rank)).name
 }
 
 // Clock returns the time since the job began. It is the same on all ranks of a
@@ -150,60 +165,42 @@ func (c *Comm) Abort(code int, reason string) {
 	c.job.abort(code, reason)
 }
 
-// Free gives c up, its attributes first, the last set first: an error of a Delete
-// hook is Free's, and c is then not freed. Operations under way finish first and messages already sent
-// on c can still arrive, but no call may be made on it any more: ErrFreed. All
-// ranks of c must call it, in any order; it does not wait for them
-// (MPI_Comm_free). The world and self cannot be freed: ErrComm.
+// Free gives c up (MPI_Comm_free). Its attributes go first, the last set first: an
+// error of a Delete hook is Free's, and c is then not freed. Operations under way
+// finish and messages already sent on c can still arrive, but no call may be made
+// on it any more: ErrFreed. All ranks of c must call it, in any order; it does not
+// wait for them. The world and self cannot be freed, nor a twin, nor the side of an
+// intercommunicator: ErrComm.
 func (c *Comm) Free() error {
 	if err := c.usable("Free"); err != nil {
 		return err
 	}
-	if c == c.job.world || c == c.job.self || c.space != wire.User {
+	switch {
+	case c == c.job.world || c == c.job.self:
 		return c.fail("Free", Null, AnyTag, fmt.Errorf("%w: %s belongs to the job", ErrComm, c.Name()))
+	case c.space != wire.User || c.owned:
+		return c.fail("Free", Null, AnyTag, fmt.Errorf("%w: %s is freed with the communicator it belongs to", ErrComm, c.Name()))
 	}
-	c.mu.Lock()
-	hooks := c.onFree
-	c.onFree = nil
-	c.mu.Unlock()
-	for i := len(hooks) - 1; i >= 0; i-- {
-		if err := hooks[i](c); err != nil {
-			return c.fail("Free", Null, AnyTag, err)
-		}
-	}
-	if err := c.clearAttributes(ErrFreed); err != nil {
+	if err := clearAttributes(ErrFreed, c.whole()...); err != nil {
 		return c.fail("Free", Null, AnyTag, err)
 	}
 	if c.freed.Swap(true) {
 		return c.fail("Free", Null, AnyTag, ErrFreed)
 	}
-	c.ctx.Free()
+	for _, part := range c.whole() {
+		part.freed.Store(true)
+		part.ctx.Free()
+	}
 	return nil
 }
 
-// OnDup has f called on this rank whenever c is duplicated, before any message of
-// that, with c and the communicator that becomes its duplicate and cannot be used
-// yet. An error of f fails the Dup here, and leaves the other ranks waiting. For
-// libraries that keep something beside a communicator; hooks are not inherited, f
-// may call OnDup of the duplicate.
-func (c *Comm) OnDup(f func(parent, dup *Comm) error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.onDup = append(c.onDup, f)
+// whole returns c and what is freed with it.
+func (c *Comm) whole() []*Comm {
+	if c.side == nil {
+		return []*Comm{c}
+	}
+	return []*Comm{c, c.side}
 }
-
-// OnFree has f called on this rank when c is freed, before anything else happens,
-// the last added first. An error of f is Free's, and c is then not freed; the
-// hooks that have run do not run again.
-func (c *Comm) OnFree(f func(*Comm) error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.onFree = append(c.onFree, f)
-}
-
-// IsInter reports whether c is an intercommunicator, whose messages go to another
-// group than its own (MPI_Comm_test_inter). None can be made yet.
-func (c *Comm) IsInter() bool { return false }
 
 // Disconnect is Free, but returns only when c's operations on this rank have
 // finished (MPI_Comm_disconnect). If ctx ends first the error is its cause, and c
@@ -212,12 +209,14 @@ func (c *Comm) Disconnect(ctx context.Context) error {
 	if err := c.Free(); err != nil {
 		return err
 	}
-	select {
-	case <-c.ctx.Released():
-		return nil
-	case <-ctx.Done():
-		return c.fail("Disconnect", Null, AnyTag, context.Cause(ctx))
+	for _, part := range c.whole() {
+		select {
+		case <-part.ctx.Released():
+		case <-ctx.Done():
+			return c.fail("Disconnect", Null, AnyTag, context.Cause(ctx))
+		}
 	}
+	return nil
 }
 
 // context returns c's context, nil while the Idup that makes c is not complete.
@@ -234,11 +233,11 @@ func (c *Comm) Below() *below.Comm {
 	if !c.isOpen() {
 		return nil
 	}
-	b := &below.Comm{Engine: c.job.engine, Context: c.ctx, Memory: c.job.memory, World: c.group.World}
+	b := &below.Comm{Engine: c.job.engine, Context: c.ctx, Memory: c.job.memory, World: c.peers().World}
 	if len(c.job.hosts) > 1 {
-		b.Hosts = make([]int, c.Size())
+		b.Hosts = make([]int, c.peers().Size())
 		for r := range b.Hosts {
-			b.Hosts[r] = c.job.hostOf(c.group.World(r)).number
+			b.Hosts[r] = c.job.hostOf(c.peers().World(r)).number
 		}
 	}
 	return b
@@ -284,7 +283,8 @@ func (c Comparison) String() string {
 }
 
 // Compare tells how c and d relate: Identical, Congruent, Similar or Unequal
-// (MPI_Comm_compare). It is local.
+// (MPI_Comm_compare). Of intercommunicators both groups count, and none relates to
+// a communicator that is not one. It is local.
 func (c *Comm) Compare(d *Comm) Comparison {
 	if c == nil || d == nil || c.job == nil || d.job == nil {
 		if c == d {
@@ -295,8 +295,12 @@ func (c *Comm) Compare(d *Comm) Comparison {
 	if c == d || c.context() != nil && c.context() == d.context() && c.space == d.space {
 		return Identical
 	}
-	if r := c.group.Compare(d.group); r != Identical {
-		return r
+	r := c.group.Compare(d.group)
+	switch {
+	case (c.remote == nil) != (d.remote == nil):
+		return Unequal
+	case c.remote != nil:
+		r = max(r, c.remote.Compare(d.remote))
 	}
-	return Congruent
+	return max(r, Congruent)
 }

@@ -3,6 +3,8 @@ package rank
 import (
 	"context"
 	"errors"
+
+	"github.com/muster-mpi/muster/internal/engine"
 )
 
 // Conclude is Wait that gives the operation up if ctx ends first: a message that
@@ -35,3 +37,32 @@ func NewPersistent(start func() Request, err error) *Persistent {
 // Failed returns a Request that is complete with err, as that of a call whose
 // arguments are wrong.
 func Failed(err error) Request { return refused(err) }
+
+// Continue ends r and has f called once, with what Wait would have returned, when r
+// is complete: by whichever thread finds it so, mostly one that waits for something
+// in a call of this package. f must therefore not block; it may start operations.
+// If r is complete already f is not called, and done is true with the outcome. It is
+// for libraries that do in steps what one call promises; see Then for all else.
+// Errors, with done: as Test.
+func (r Request) Continue(f func(Status, error)) (status Status, done bool, err error) {
+	if r.c == nil {
+		return emptyStatus, true, r.early()
+	}
+	t := r.c.job.engine.Turn()
+	elem := t.Unit(r.ref)
+	t.End()
+	s, done, err := r.c.job.engine.Continue(r.ref, func(s engine.Status, err error) { f(r.finish(s, elem, err)) })
+	if !done {
+		return Status{}, false, nil
+	}
+	status, err = r.finish(s, elem, err)
+	return status, true, err
+}
+
+// Withdraw is Cancel that takes back a send as well, if nothing has matched it. The
+// error of the operation is then ErrCancelled.
+func (r Request) Withdraw() {
+	if r.c != nil {
+		r.c.job.engine.Withdraw(r.ref)
+	}
+}

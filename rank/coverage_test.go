@@ -14,12 +14,11 @@ import (
 )
 
 // rules are the numbers of the rules of MPI that package rank has to keep:
-// point-to-point messages 1–22, groups, communicators and attributes 23–31, errors
-// and environment 51–55, threads 78. Intercommunicators (32) are not there yet,
-// and collectives (33–47, 77) are not this package's.
+// point-to-point messages 1–22, groups, communicators and attributes 23–32, errors
+// and environment 51–55, threads 78. Collectives (33–47, 77) are not this package's.
 func rules() []int {
 	var list []int
-	for _, part := range [][2]int{{1, 31}, {51, 55}, {78, 78}} {
+	for _, part := range [][2]int{{1, 32}, {51, 55}, {78, 78}} {
 		for n := part[0]; n <= part[1]; n++ {
 			list = append(list, n)
 		}

@@ -185,6 +185,10 @@
 // known as such. What a library knows of a communicator it keeps there, under a
 // [Key] of its own.
 //
+// An intercommunicator ([CreateInter]) has two groups that face each other: calls on
+// it name ranks of the other one, [Comm.Merge] makes one group of both, and
+// [Comm.Local] is the communicator of the ranks on this side.
+//
 // [Null] as a peer is nobody: the call completes at once, which spares programs on
 // a grid the cases at its rim.
 //
@@ -284,6 +288,11 @@
 //	MPI_Cancel                           Request.Cancel           receives only
 //	MPI_Grequest_start                   NewRequest
 //	MPI_Grequest_complete                NewRequest               the function it returns
+//	—                                    Failed                   one that could not be started
+//	—                                    NewPersistent            MPI has none that programs make
+//	MPIX_Continue                        Request.Continue
+//	—                                    Request.Conclude         Wait that gives up with its context
+//	—                                    Request.Withdraw         Cancel, of sends too
 //	MPI_Status_set_elements              NewRequest               its function takes a Status
 //	MPI_Status_set_cancelled             NewRequest
 //
@@ -319,7 +328,7 @@
 //	MPI_Comm_create                      Comm.Create
 //	MPI_Comm_create_group                Comm.CreateGroup
 //	MPI_Comm_create_from_group           —                        not yet
-//	MPI_Comm_free                        Comm.Free                OnDup and OnFree hook in: Comm.OnDup, Comm.OnFree
+//	MPI_Comm_free                        Comm.Free
 //	MPI_Comm_disconnect                  Comm.Disconnect
 //	MPI_Comm_set_name                    Comm.SetName
 //	MPI_Comm_get_name                    Comm.Name
@@ -328,11 +337,12 @@
 //	MPI_Comm_set_attr                    Key.Set
 //	MPI_Comm_get_attr                    Key.Get
 //	MPI_Comm_delete_attr                 Key.Delete
-//	MPI_Intercomm_create                 —                        not yet: intercommunicators
-//	MPI_Intercomm_merge                  —                        not yet
-//	MPI_Comm_test_inter                  Comm.IsInter             false until intercommunicators come
-//	MPI_Comm_remote_size                 —                        not yet
-//	MPI_Comm_remote_group                —                        not yet
+//	MPI_Intercomm_create                 CreateInter
+//	MPI_Intercomm_create_from_groups     —                        not yet
+//	MPI_Intercomm_merge                  Comm.Merge
+//	MPI_Comm_test_inter                  Comm.IsInter
+//	MPI_Comm_remote_size                 Comm.RemoteSize
+//	MPI_Comm_remote_group                Comm.RemoteGroup         Comm.Local is this side's communicator
 //
 //	MPI_Group_size, MPI_Group_rank       Group.Size, Group.Rank
 //	MPI_Group_incl, MPI_Group_excl       Group.Include, Group.Exclude

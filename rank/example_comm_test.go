@@ -259,50 +259,140 @@ func ExampleComm_Disconnect() {
 	// Output: sent: true
 }
 
-// A library that keeps something beside a communicator lets it go in time.
-func ExampleComm_OnFree() {
-	err := rank.Local(1, func(ctx context.Context, world *rank.Comm) error {
-		c, err := world.Dup(ctx)
-		if err != nil {
-			return err
-		}
-		c.OnFree(func(*rank.Comm) error {
-			fmt.Println("let go")
-			return nil
-		})
-		return c.Free()
-	})
-	if err != nil {
-		fmt.Println(err)
-	}
-	// Output: let go
-}
-
-func ExampleComm_OnDup() {
-	err := rank.Local(1, func(ctx context.Context, world *rank.Comm) error {
-		world.OnDup(func(parent, dup *rank.Comm) error {
-			fmt.Println(parent.Name(), "becomes", dup.Name())
-			return nil
-		})
-		c, err := world.Dup(ctx)
-		if err != nil {
-			return err
-		}
-		return c.Free()
-	})
-	if err != nil {
-		fmt.Println(err)
-	}
-	// Output: world becomes world/dup1
-}
-
 func ExampleComm_IsInter() {
-	err := rank.Local(1, func(_ context.Context, world *rank.Comm) error {
-		fmt.Println(world.IsInter())
+	err := rank.Local(2, func(ctx context.Context, world *rank.Comm) error {
+		x, err := facing(ctx, world)
+		if err == nil && world.Rank() == 0 {
+			fmt.Println(world.IsInter(), x.IsInter())
+		}
+		return err
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output: false true
+}
+
+// Workers and a server: each side calls the other's ranks by their own numbers.
+func ExampleCreateInter() {
+	err := rank.Local(3, func(ctx context.Context, world *rank.Comm) error {
+		server := world.Rank() == 0
+		color, remoteLeader := 1, 0
+		if server {
+			color, remoteLeader = 0, 1
+		}
+		local, err := world.Split(ctx, color, 0)
+		if err != nil {
+			return err
+		}
+		x, err := rank.CreateInter(ctx, local, 0, world, remoteLeader, 1)
+		if err != nil {
+			return err
+		}
+		if !server {
+			return rank.Send(ctx, x, 0, 1, []int{x.Rank() * 10})
+		}
+		for worker := range x.RemoteSize() {
+			buf := make([]int, 1)
+			if _, err := rank.Recv(ctx, x, worker, 1, buf); err != nil {
+				return err
+			}
+			fmt.Println("worker", worker, "sent", buf[0])
+		}
 		return nil
 	})
 	if err != nil {
 		fmt.Println(err)
 	}
-	// Output: false
+	// Output:
+	// worker 0 sent 0
+	// worker 1 sent 10
+}
+
+// facing makes an intercommunicator of rank 0 and the others.
+func facing(ctx context.Context, world *rank.Comm) (*rank.Comm, error) {
+	local, err := world.Split(ctx, min(world.Rank(), 1), 0)
+	if err != nil {
+		return nil, err
+	}
+	return rank.CreateInter(ctx, local, 0, world, 1-min(world.Rank(), 1), 1)
+}
+
+func ExampleComm_Merge() {
+	err := rank.Local(3, func(ctx context.Context, world *rank.Comm) error {
+		x, err := facing(ctx, world)
+		if err != nil {
+			return err
+		}
+		m, err := x.Merge(ctx, world.Rank() == 0) // rank 0 comes last
+		if err != nil {
+			return err
+		}
+		if m.Rank() == 0 {
+			fmt.Println(m.Group())
+		}
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output: [1 2 0]
+}
+
+func ExampleComm_RemoteSize() {
+	err := rank.Local(3, func(ctx context.Context, world *rank.Comm) error {
+		x, err := facing(ctx, world)
+		if err != nil {
+			return err
+		}
+		if world.Rank() == 0 {
+			fmt.Println(x.Size(), "faces", x.RemoteSize())
+		}
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output: 1 faces 2
+}
+
+func ExampleComm_RemoteGroup() {
+	err := rank.Local(3, func(ctx context.Context, world *rank.Comm) error {
+		x, err := facing(ctx, world)
+		if err != nil {
+			return err
+		}
+		if world.Rank() == 0 {
+			fmt.Println(x.Group(), "faces", x.RemoteGroup())
+		}
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output: [0] faces [1 2]
+}
+
+// The ranks of one side talk among themselves.
+func ExampleComm_Local() {
+	err := rank.Local(3, func(ctx context.Context, world *rank.Comm) error {
+		x, err := facing(ctx, world)
+		if err != nil {
+			return err
+		}
+		switch beside := x.Local(); world.Rank() {
+		case 1:
+			return rank.Send(ctx, beside, 1, 1, []int{42})
+		case 2:
+			buf := make([]int, 1)
+			st, err := rank.Recv(ctx, beside, rank.AnySource, 1, buf)
+			fmt.Println(buf, "from", st.Source, "of", beside.Size())
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output: [42] from 0 of 2
 }

@@ -50,7 +50,8 @@ func (o *offer) parse(b []byte) error {
 // member calls it with its own place in the list. tag pairs the calls up.
 // Steps: 2⌈log₂ p⌉.
 func (c *Comm) exchange(ctx context.Context, members []int, me int, tag Tag, mine offer) ([]offer, error) {
-	lib := &Comm{job: c.job, ctx: c.ctx, space: wire.Library, group: c.group, self: c.self, name: c.Name()}
+	lib := c.in(wire.Library)
+	lib.SetErrorPolicy(ReturnErrors) // it is the caller who fails
 	p := len(members)
 	// table holds the offers of members me, me+1, …, as the tree below brings
 	// them: the subtree of me is a run of members.
@@ -87,13 +88,19 @@ func (c *Comm) exchange(ctx context.Context, members []int, me int, tag Tag, min
 	if len(table) != p*offerBytes {
 		return nil, fmt.Errorf("%w: %d bytes from %d ranks, want %d: they do not agree who takes part", ErrMismatch, len(table), p, p*offerBytes)
 	}
-	offers := make([]offer, p)
+	return c.parseOffers(table, mine.op, func(i int) string { return fmt.Sprintf("rank %d", members[i]) })
+}
+
+// parseOffers returns the offers in table. All must be of op; who names the rank of
+// one.
+func (c *Comm) parseOffers(table []byte, op record.Op, who func(i int) string) ([]offer, error) {
+	offers := make([]offer, len(table)/offerBytes)
 	for i := range offers {
 		if err := offers[i].parse(table[i*offerBytes:][:offerBytes]); err != nil {
 			return nil, err
 		}
-		if offers[i].op != mine.op {
-			return nil, fmt.Errorf("%w: rank %d calls %v, rank %d calls %v", ErrMismatch, c.self, mine.op, members[i], offers[i].op)
+		if offers[i].op != op {
+			return nil, fmt.Errorf("%w: rank %d calls %v, %s calls %v", ErrMismatch, c.self, op, who(i), offers[i].op)
 		}
 	}
 	return offers, nil

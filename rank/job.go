@@ -102,7 +102,7 @@ func (c *Comm) Leave(ctx context.Context) error {
 	if j.leaving.Swap(true) {
 		return c.fail("Leave", Null, AnyTag, ErrLeft)
 	}
-	if err := j.clearAttributes(); err != nil {
+	if err := clearAttributes(ErrLeft, j.self, j.world); err != nil {
 		j.leaving.Store(false)
 		return c.fail("Leave", Null, AnyTag, err)
 	}

@@ -147,7 +147,7 @@ func (l *local) run(r int, j *job, fn func(context.Context, *Comm) error) (left 
 	}
 	var err error
 	if !j.leaving.Swap(true) {
-		if err = j.clearAttributes(); err == nil {
+		if err = clearAttributes(ErrLeft, j.self, j.world); err == nil {
 			err = j.leave(ctx)
 		}
 	}

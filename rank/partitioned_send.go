@@ -63,13 +63,6 @@ func PsendInit[T any](c *Comm, partitions int, buf []T, dest int, tag Tag) *Part
 	return s
 }
 
-// in returns c seen in another of its matching spaces.
-func (c *Comm) in(s wire.Space) *Comm {
-	t := &Comm{job: c.job, ctx: c.ctx, space: s, group: c.group, self: c.self, name: c.Name()}
-	t.policy.Store(c.policy.Load())
-	return t
-}
-
 func (c *Comm) checkPartitions(op record.Op, peer int, tag Tag, parts, n int) error {
 	if parts < 1 || parts >= maxPartitions || n%parts != 0 {
 		return c.fail(op.String(), peer, tag, fmt.Errorf("%w: %d elements in %d partitions; the count must be from 1 to %d and divide them", ErrArgument, n, parts, maxPartitions-1))

@@ -98,9 +98,9 @@ func (c *Comm) checkSend(op record.Op, dest int, tag Tag, p *payload) error {
 	case p.err != nil:
 		return c.fail(op.String(), dest, tag, p.err)
 	case dest == AnySource:
-		return c.fail(op.String(), dest, tag, fmt.Errorf("%w: the destination is AnySource, which only receives and probes may name; legal are 0 to %d and Null", ErrRank, c.Size()-1))
-	case (dest < 0 || dest >= c.Size()) && dest != Null:
-		return c.fail(op.String(), dest, tag, fmt.Errorf("%w: destination %d, legal are 0 to %d and Null", ErrRank, dest, c.Size()-1))
+		return c.fail(op.String(), dest, tag, fmt.Errorf("%w: the destination is AnySource, which only receives and probes may name; legal are 0 to %d and Null", ErrRank, c.peers().Size()-1))
+	case (dest < 0 || dest >= c.peers().Size()) && dest != Null:
+		return c.fail(op.String(), dest, tag, fmt.Errorf("%w: destination %d, legal are 0 to %d and Null", ErrRank, dest, c.peers().Size()-1))
 	case tag < 0:
 		return c.fail(op.String(), dest, tag, fmt.Errorf("%w: %d, legal are 0 to MaxTag", ErrTag, tag))
 	}
@@ -117,8 +117,8 @@ func (c *Comm) checkRecv(op record.Op, source int, tag Tag, p *payload) error {
 	switch {
 	case p.err != nil:
 		return c.fail(op.String(), source, tag, p.err)
-	case (source < 0 || source >= c.Size()) && source != Null && source != AnySource:
-		return c.fail(op.String(), source, tag, fmt.Errorf("%w: source %d, legal are 0 to %d, AnySource and Null", ErrRank, source, c.Size()-1))
+	case (source < 0 || source >= c.peers().Size()) && source != Null && source != AnySource:
+		return c.fail(op.String(), source, tag, fmt.Errorf("%w: source %d, legal are 0 to %d, AnySource and Null", ErrRank, source, c.peers().Size()-1))
 	case tag < 0 && tag != AnyTag:
 		return c.fail(op.String(), source, tag, fmt.Errorf("%w: %d, legal are 0 to MaxTag and AnyTag", ErrTag, tag))
 	}

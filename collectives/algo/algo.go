@@ -31,8 +31,9 @@ type Algorithm struct {
 
 	Bracketing Bracketing // of operations that reduce
 
-	// Turns: the schedule of rank r is that of rank 0 with r added to every rank,
-	// modulo the size, so the cost of one rank is that of all.
+	// Turns: where all pieces are equally long, the schedule of rank r is that of
+	// rank 0 with r added to every rank, modulo the size, so the cost of one rank is
+	// that of all.
 	Turns bool
 
 	Cost   string // in the terms of LogGP: p ranks, n bytes
@@ -44,6 +45,7 @@ type Algorithm struct {
 var All = []Algorithm{
 	barrierDissemination,
 	barrierTree,
+	barrierTwoLevel,
 
 	bcastBinomial,
 	bcastScatterRing,
@@ -51,6 +53,8 @@ var All = []Algorithm{
 	bcastChain,
 	bcastBinary,
 	bcastLinear,
+	bcastTwoLevel,
+	bcastTwoLevelChain,
 
 	gatherBinomial,
 	gatherLinear,
@@ -64,10 +68,12 @@ var All = []Algorithm{
 	allGatherDoubling,
 	allGatherBruck,
 	allGatherNeighbour,
+	allGatherTwoLevel,
 
 	allToAllSpread,
 	allToAllPairwise,
 	allToAllBruck,
+	allToAllTwoLevel,
 
 	reduceBinomial,
 	reduceRabenseifner,
@@ -75,6 +81,9 @@ var All = []Algorithm{
 	reduceChain,
 	reduceBinary,
 	reduceLinear,
+	reduceTwoLevel,
+	reduceTwoLevelInRows,
+	reduceTwoLevelAligned,
 
 	allReduceDoubling,
 	allReduceRabenseifner,
@@ -82,10 +91,19 @@ var All = []Algorithm{
 	allReduceReduceBcast,
 	allReduceRing,
 	allReduceSegmentedRing,
+	allReduceTwoLevel,
+	allReduceTwoLevelInRows,
+	allReduceTwoLevelAligned,
+	allReduceLanes,
+	allReduceLanesInRows,
+	allReduceLanesAligned,
 
 	reduceScatterHalving,
 	reduceScatterPairwise,
 	reduceScatterRing,
+	reduceScatterTwoLevel,
+	reduceScatterTwoLevelInRows,
+	reduceScatterTwoLevelAligned,
 
 	scanDoubling,
 	scanLinear,

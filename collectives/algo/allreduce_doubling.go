@@ -9,35 +9,37 @@ var allReduceDoubling = Algorithm{
 	Source:     "Thakur, Rabenseifner, Gropp: Optimization of Collective Communication Operations in MPICH (2005), §4.5",
 }
 
-// buildAllReduceDoubling has every rank exchange its whole vector with the rank
-// whose place among the survivors of the fold differs in one bit, the lowest
-// first.
 func buildAllReduceDoubling(s *schedule.Schedule, c *schedule.Call) {
-	out := c.Output()
-	s.Copy(out, c.Input())
+	s.Copy(c.Output(), c.Input())
+	doubleUp(s, c, c.Output())
+}
+
+// doubleUp combines v of all ranks in place. Every rank exchanges it with the rank
+// whose place among the survivors of the fold differs in one bit, the lowest first.
+func doubleUp(s *schedule.Schedule, c *schedule.Call, v schedule.Span) {
 	f := foldOf(c.Size)
-	tmp := s.Scratch(c.Count)
+	tmp := s.Scratch(v.Len)
 	if c.Rank < 2*f.pairs {
 		if c.Rank%2 == 1 {
-			s.Send(c.Rank-1, out)
-			s.Recv(c.Rank-1, out)
+			s.Send(c.Rank-1, v)
+			s.Recv(c.Rank-1, v)
 			return
 		}
 		s.Recv(c.Rank+1, tmp)
-		s.Reduce(out, out, tmp)
+		s.Reduce(v, v, tmp)
 	}
 	me := f.place(c.Rank)
 	for bit := 1; bit < f.places; bit <<= 1 {
 		partner := f.rank(me ^ bit)
-		s.Send(partner, out)
+		s.Send(partner, v)
 		s.Recv(partner, tmp)
 		if me&bit == 0 {
-			s.Reduce(out, out, tmp)
+			s.Reduce(v, v, tmp)
 		} else {
-			s.Reduce(out, tmp, out)
+			s.Reduce(v, tmp, v)
 		}
 	}
 	if c.Rank < 2*f.pairs {
-		s.Send(c.Rank+1, out)
+		s.Send(c.Rank+1, v)
 	}
 }

@@ -25,13 +25,19 @@ func buildAllReduceRabenseifner(s *schedule.Schedule, c *schedule.Call) {
 	}
 	me, m := f.place(c.Rank), f.places
 	lo := x.halve(f, 0, me, func(i int) int { return c.Count * i / m })
-	for n, bit := 1, m/2; bit > 0; n, bit = 2*n, bit/2 {
-		partner := f.rank(me ^ bit)
-		s.Send(partner, share(out, m, lo, lo+n))
-		s.Recv(partner, share(out, m, lo^n, lo^n+n))
-		lo &^= n
-	}
+	unhalve(s, f, me, out, lo)
 	if c.Rank < 2*f.pairs {
 		s.Send(c.Rank+1, out)
+	}
+}
+
+// unhalve gathers what halve shared out, with leaders as of root 0: piece lo of v is
+// what place me has, and it gets all.
+func unhalve(s *schedule.Schedule, f fold, me int, v schedule.Span, lo int) {
+	for n, bit := 1, f.places/2; bit > 0; n, bit = 2*n, bit/2 {
+		partner := f.rank(me ^ bit)
+		s.Send(partner, share(v, f.places, lo, lo+n))
+		s.Recv(partner, share(v, f.places, lo^n, lo^n+n))
+		lo &^= n
 	}
 }

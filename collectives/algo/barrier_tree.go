@@ -14,7 +14,14 @@ func buildBarrierTree(s *schedule.Schedule, c *schedule.Call) {
 	if c.Size == 1 {
 		return
 	}
-	token, reach := s.Token(), subtree(c.Rank, c.Size)
+	token := s.Token()
+	tokenUp(s, c, token)
+	bcastDown(s, c, 0, token)
+}
+
+// tokenUp sends token up the binomial tree to rank 0.
+func tokenUp(s *schedule.Schedule, c *schedule.Call, token schedule.Span) {
+	reach := subtree(c.Rank, c.Size)
 	for bit := 1; bit < reach; bit <<= 1 {
 		if c.Rank+bit < c.Size {
 			s.Recv(c.Rank+bit, token)
@@ -22,11 +29,5 @@ func buildBarrierTree(s *schedule.Schedule, c *schedule.Call) {
 	}
 	if c.Rank > 0 {
 		s.Send(c.Rank-reach, token)
-		s.Recv(c.Rank-reach, token)
-	}
-	for bit := reach / 2; bit > 0; bit >>= 1 {
-		if c.Rank+bit < c.Size {
-			s.Send(c.Rank+bit, token)
-		}
 	}
 }

@@ -5,7 +5,7 @@ import "github.com/muster-mpi/muster/collectives/schedule"
 var bcastBinary = Algorithm{
 	Name: "binary-tree", Op: schedule.Bcast, Build: buildBcastBinary,
 	Cost:   "2·(⌊log₂ p⌋−1+k)·(α + n/k·β), k segments",
-	Source: "Pješivac-Grbović, Angskun, Bosilca, Fagg, Gabriel, Dongarra: Performance Analysis of MPI Collective Operations (2007)",
+	Source: "Pješivac-Grbović et al.: Performance Analysis of MPI Collective Operations (2007)",
 }
 
 // buildBcastBinary passes the vector down a binary tree in segments.

@@ -5,7 +5,7 @@ import "github.com/muster-mpi/muster/collectives/schedule"
 var bcastChain = Algorithm{
 	Name: "chain", Op: schedule.Bcast, Build: buildBcastChain,
 	Cost:   "(p−2+k)·(α + n/k·β), k segments",
-	Source: "Pješivac-Grbović, Angskun, Bosilca, Fagg, Gabriel, Dongarra: Performance Analysis of MPI Collective Operations (2007)",
+	Source: "Pješivac-Grbović et al.: Performance Analysis of MPI Collective Operations (2007)",
 }
 
 // buildBcastChain passes the vector from rank to rank in segments.

@@ -10,7 +10,7 @@ var gatherTwoLevel = Algorithm{
 	Name: "two-level", Op: schedule.Gather, Build: buildGatherTwoLevel,
 	Refuses: needsTwoLevels,
 	Cost:    "binomial on each host, then among the hosts; one message leaves a host",
-	Source:  "Kielmann, Hofman, Bal, Plaat, Bhoedjang: MagPIe: MPI's Collective Communication Operations for Clustered Wide Area Systems (1999)",
+	Source:  magpie,
 }
 
 // buildGatherTwoLevel gathers the blocks of a host at its leader, and those of the

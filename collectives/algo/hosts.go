@@ -77,6 +77,18 @@ func (h *hosts) across(s *schedule.Schedule, build func(c *schedule.Call)) {
 	}
 }
 
+// alike has build write steps for the group of those who have the number among the
+// ranks of their host that this rank has in its own, which must be there on every
+// host.
+func (h *hosts) alike(s *schedule.Schedule, build func(c *schedule.Call)) {
+	k := slices.Index(h.ranks[h.mine], h.c.Rank)
+	var lane []int
+	for _, ranks := range h.ranks {
+		lane = append(lane, ranks[k])
+	}
+	h.among(s, lane, lane[0], build)
+}
+
 func (h *hosts) among(s *schedule.Schedule, ranks []int, root int, build func(c *schedule.Call)) {
 	group := schedule.Call{
 		Op: h.c.Op, Size: len(ranks), Rank: slices.Index(ranks, h.c.Rank), Root: slices.Index(ranks, root),
@@ -131,6 +143,33 @@ func needsHostsAligned(c *schedule.Call) string {
 		return "needs hosts that are subtrees of the canonical brackets, such as hosts of four ranks each"
 	}
 	return ""
+}
+
+// inRows returns a for hosts whose ranks follow each other. Then a, which combines
+// the ranks of a host in order and the hosts in order, keeps the order of all.
+func inRows(a Algorithm) Algorithm {
+	a.Name += "-in-rows"
+	a.Bracketing = Ordered
+	a.Refuses = either(needsHostsInRows, a.Refuses)
+	return a
+}
+
+// onAlignedHosts returns a for hosts that make its brackets the canonical ones.
+func onAlignedHosts(a Algorithm) Algorithm {
+	a.Name += "-aligned"
+	a.Bracketing = Canonical
+	a.Refuses = either(needsHostsAligned, a.Refuses)
+	return a
+}
+
+// either refuses what one of the two refuses.
+func either(first, second func(c *schedule.Call) string) func(c *schedule.Call) string {
+	return func(c *schedule.Call) string {
+		if why := first(c); why != "" {
+			return why
+		}
+		return second(c)
+	}
 }
 
 // aligned reports whether the canonical brackets over the hosts, with those over

@@ -6,7 +6,7 @@ var reduceChain = Algorithm{
 	Name: "chain", Op: schedule.Reduce, Build: buildReduceChain,
 	Bracketing: Ordered,
 	Cost:       "(p−2+k)·(α + n/k·(β + γ)), k segments",
-	Source:     "Pješivac-Grbović, Angskun, Bosilca, Fagg, Gabriel, Dongarra: Performance Analysis of MPI Collective Operations (2007)",
+	Source:     "Pješivac-Grbović et al.: Performance Analysis of MPI Collective Operations (2007)",
 }
 
 // buildReduceChain passes segments from both ends of the ranks towards root, each

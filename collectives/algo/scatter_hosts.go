@@ -6,7 +6,7 @@ var scatterTwoLevel = Algorithm{
 	Name: "two-level", Op: schedule.Scatter, Build: buildScatterTwoLevel,
 	Refuses: needsTwoLevels,
 	Cost:    "binomial among the hosts, then on each; one message comes to a host",
-	Source:  "Kielmann, Hofman, Bal, Plaat, Bhoedjang: MagPIe: MPI's Collective Communication Operations for Clustered Wide Area Systems (1999)",
+	Source:  magpie,
 }
 
 // buildScatterTwoLevel scatters the blocks of each host to its leader, and from there

@@ -33,41 +33,37 @@ type Choice struct {
 type Candidate struct {
 	algo.Algorithm
 	Refused string        // why it cannot carry out the call, or ""
-	Time    time.Duration // predicted, where it can
+	Time    time.Duration // predicted, where it can; Unknown: by nobody
 }
 
-// Predict returns how long the slowest rank of a call takes by a, from the start of
-// all. All ranks must get the same from it.
-type Predict func(a algo.Algorithm, c *schedule.Call, width int) time.Duration
-
 // Chooser chooses for the calls of one communicator, from a table where that knows
-// the operation, else by the time predicted. It remembers what was predicted, by
-// powers of two of the size. It can be used by several goroutines.
+// the operation, else by what the steps cost. It remembers costs, by powers of two
+// of the size. It can be used by several goroutines.
 type Chooser struct {
-	table   *Table
-	predict Predict
+	table  *Table
+	params schedule.Params
+	cost   func(a algo.Algorithm, c schedule.Call, width int) time.Duration
 
 	mu    sync.Mutex
 	times map[walk]time.Duration
 }
 
-// walk is a prediction: what of a call it depends on.
+// walk is what of a call its cost depends on, on one communicator.
 type walk struct {
-	name    string
-	op      schedule.Operation
-	size    int
-	count   int
-	width   int
-	segment int
+	op                          schedule.Operation
+	name                        string
+	size, count, width, segment int
 }
 
-// New returns a Chooser. All calls that it is asked about have the same Size and
-// Hosts. The table may be nil.
-func New(t *Table, predict Predict) *Chooser {
+// New returns a Chooser for calls that all have the same Size and Hosts. All ranks
+// give the same params, and tables of the same Hash. The table may be nil.
+func New(t *Table, params schedule.Params) *Chooser {
 	if t == nil {
 		t = new(Table)
 	}
-	return &Chooser{table: t, predict: predict, times: make(map[walk]time.Duration)}
+	ch := &Chooser{table: t, params: params, times: make(map[walk]time.Duration)}
+	ch.cost = ch.walk
+	return ch
 }
 
 // Choose returns the algorithm for a call; all ranks get the same one. The error,
@@ -172,25 +168,62 @@ func (ch *Chooser) cheapest(q Query) (best, next Candidate) {
 	return best, next
 }
 
-// time returns the time predicted for a and a call of the size of q's, its blocks
-// all of one length.
+// time returns what a costs for a call of the size of q's, with blocks of one length,
+// or Unknown. Vectors that take many segments are taken for a part of themselves.
 func (ch *Chooser) time(a algo.Algorithm, q Query) time.Duration {
-	c := schedule.Call{
-		Op: q.Call.Op, Size: q.Call.Size, Segment: q.Call.Segment, Hosts: q.Call.Hosts,
-		Count: bucket(Bytes(q.Call, q.Width) / max(q.Width, 1)),
+	c := schedule.Call{Op: q.Call.Op, Size: q.Call.Size, Segment: q.Call.Segment, Hosts: q.Call.Hosts}
+	bytes, times := Bytes(q.Call, q.Width), 1
+	for most := max(walkedBytes/c.Size, 1<<10); bytes > most; times *= 2 {
+		bytes /= 2
 	}
+	c.Count = bucket(bytes / max(q.Width, 1))
 	if a.Refuses != nil && a.Refuses(&c) != "" {
-		return math.MaxInt64
+		return Unknown
 	}
-	key := walk{a.Name, c.Op, c.Size, c.Count, q.Width, c.Segment}
+	key := walk{c.Op, a.Name, c.Size, c.Count, q.Width, c.Segment}
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	t, ok := ch.times[key]
 	if !ok {
-		t = ch.predict(a, &c, q.Width)
+		t = ch.cost(a, c, q.Width)
 		ch.times[key] = t
 	}
-	return t
+	if t > Unknown/time.Duration(times) {
+		return Unknown
+	}
+	return t * time.Duration(times)
+}
+
+// Unknown stands for the time of an algorithm that was not walked through, since it
+// has too many steps.
+const Unknown time.Duration = math.MaxInt64
+
+// walkedBytes and walkedSteps bound what walking takes, to a few tenths of a second:
+// the bytes of vectors of all ranks, and the steps of all ranks.
+const (
+	walkedBytes = 4 << 30
+	walkedSteps = 2 << 20
+)
+
+// walk is the cost of a for c.
+func (ch *Chooser) walk(a algo.Algorithm, c schedule.Call, width int) time.Duration {
+	if !a.Turns {
+		s := schedule.New(c)
+		a.Build(s, &c)
+		if len(s.Steps) > walkedSteps/c.Size {
+			return Unknown
+		}
+	}
+	call := func(rank int) schedule.Call {
+		c := c
+		c.Rank = rank
+		return c
+	}
+	e, err := schedule.Cost(call, a.Build, a.Turns, &ch.params, width)
+	if err != nil {
+		panic("tune: " + a.Name + ": " + err.Error()) // the algorithm is wrong whoever calls it
+	}
+	return e.Time
 }
 
 // bucket returns the largest power of two that is not above n, at least 1.

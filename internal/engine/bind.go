@@ -26,12 +26,8 @@ func (e *Engine) bind(p *peer, number uint32, payload layout.Buffer) error {
 	}
 	c := e.contexts[id]
 	if c == nil {
-		c = &Context{e: e, id: id}
+		c = e.unknown(id)
 		e.contexts[id] = c
-		if e.retired[maker{id.Leader, id.Incarnation}].has(id.Counter) {
-			c.freed = true
-			c.freeing.Store(true)
-		}
 	}
 	p.numbers.set(number, c)
 	c.binds++

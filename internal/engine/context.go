@@ -44,23 +44,25 @@ func ParseContextID(b []byte) (ContextID, error) {
 // WorldID is the context of the world; every link knows it as number 0.
 var WorldID = ContextID{}
 
-// Context is one communicator on this rank: its group and its matching spaces.
+// Context is one communicator on this rank: the ranks that it addresses and its
+// matching spaces.
 type Context struct {
 	e      *Engine
 	id     ContextID
 	number uint32 // what this rank's frames call it
-	group  Group  // nil until this rank has created it
+	group  Group  // that it addresses; nil until this rank has created it
 	flat   bool   // group numbers its ranks as the world does
 	size   int    // of group
 	self   int
 
 	// Guarded by Engine.mu.
-	spaces  [wire.Spaces]space
-	binds   int // links whose peer has a number for it
-	pending int // operations under way
-	freed   bool
-	gone    chan struct{} // closed when freed, once somebody asks
-	name    string
+	spaces   [wire.Spaces]space
+	binds    int // links whose peer has a number for it
+	pending  int // operations under way
+	freed    bool
+	doubtful bool          // not made here, and perhaps past: see retired.go
+	gone     chan struct{} // closed when freed, once somebody asks
+	name     string
 
 	freeing atomic.Bool // set under Engine.mu
 }
@@ -85,8 +87,9 @@ func (e *Engine) NextID() ContextID {
 	return ContextID{Leader: uint32(e.cfg.Self), Incarnation: e.cfg.Incarnation, Counter: e.counter}
 }
 
-// NewContext makes this rank a member of the context id, as rank self of
-// group. Messages that quicker members have sent to it are there already.
+// NewContext makes this rank a member of the context id. group is the ranks that it
+// addresses, and self what it is to them: its rank in group, but for
+// intercommunicators, whose group it is not in. Messages that quicker members have sent to it are there already.
 func (e *Engine) NewContext(id ContextID, group Group, self int) (*Context, error) {
 	c, aliens, err := e.newContext(id, group, self)
 	for world, err := range aliens {
@@ -109,8 +112,12 @@ func (e *Engine) newContext(id ContextID, group Group, self int) (*Context, map[
 	case c == nil:
 		c = &Context{e: e, id: id}
 		e.contexts[id] = c
-	case c.group != nil:
-		return nil, nil, fmt.Errorf("%w: context %v exists already", ErrProtocol, id)
+	case c.group != nil || c.freed:
+		return nil, nil, fmt.Errorf("%w: context %v exists already, or is past", ErrProtocol, id)
+	}
+	if c.doubtful {
+		c.doubtful = false
+		e.doubts--
 	}
 	c.group, c.self = group, self
 	c.size, c.flat = group.Size(), isFlat(group)
@@ -169,7 +176,7 @@ func (c *Context) ID() ContextID { return c.id }
 // Number returns what this rank's frames and records call the context.
 func (c *Context) Number() uint32 { return c.number }
 
-// Self returns this rank's number in the context's group.
+// Self returns what this rank is to the ranks of the context's group.
 func (c *Context) Self() int { return c.self }
 
 // SetName names the context in records and reports.
@@ -198,13 +205,7 @@ func (c *Context) Free() {
 		return
 	}
 	c.freeing.Store(true)
-	for i := range c.spaces {
-		s := &c.spaces[i]
-		for m := range s.match.Messages {
-			s.match.Retract(m)
-			e.refuseQueued(m.Ref.(*message))
-		}
-	}
+	e.refuseAll(c)
 	e.wakeProbers(c)
 	e.releaseIdle(c)
 	e.mu.Unlock()
@@ -259,15 +260,9 @@ func (e *Engine) release(c *Context) {
 func (e *Engine) forget(c *Context) {
 	if c.freed && c.binds == 0 && c.id != WorldID {
 		delete(e.contexts, c.id)
-		by := maker{c.id.Leader, c.id.Incarnation}
-		past := e.retired[by]
-		past.add(c.id.Counter, c.id.Counter+1)
-		e.retired[by] = past
+		e.retire(c.id)
 	}
 }
-
-// maker is a process that picks ContextIDs.
-type maker struct{ leader, incarnation uint32 }
 
 // refuse turns a message from p away that came for a freed context. A sender that
 // waits is told. Engine.mu is held.
@@ -277,6 +272,17 @@ func (e *Engine) refuse(p *peer, h *wire.Header) {
 		e.reply(p, frame{h: wire.Header{Kind: wire.Withdrawn, ID: h.ID, Arg: withdrawnFreed}})
 	}
 	e.owe(p, h)
+}
+
+// refuseAll refuses what nothing has asked for. Engine.mu is held.
+func (e *Engine) refuseAll(c *Context) {
+	for i := range c.spaces {
+		s := &c.spaces[i]
+		for m := range s.match.Messages {
+			s.match.Retract(m)
+			e.refuseQueued(m.Ref.(*message))
+		}
+	}
 }
 
 // refuseQueued is refuse for one that was queued. Engine.mu is held.

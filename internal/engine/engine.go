@@ -110,26 +110,28 @@ type Engine struct {
 	chunk   int // bytes of a Bulk frame, chunkBytes but in tests
 	part    int // least bytes of a part of a single copy, minPart but in tests
 
-	mu       sync.Mutex
-	ops      []*Op
-	free     []*Op
-	contexts map[ContextID]*Context
-	world    *Context        // contexts[WorldID], which most frames are for
-	retired  map[maker]spans // counters of contexts freed here, by who made them
-	numbers  uint32          // the largest number this rank has given a context
-	spare    []uint32        // those below that are free
-	counter  uint64          // of context ids this rank has picked
-	messages []*message      // pool
-	bytes    bytePool
-	dirty    []*peer
-	handlers map[wire.Kind]func(peer int, h *wire.Header, payload layout.Buffer)
-	waiters  []*waiter // pool
-	parked   waiterList
-	leaving  *waiter      // Drain waits
-	turn     uint         // of WaitAny
-	failures atomic.Int32 // ranks given up by Fail; changed under mu
-	stamper  alarm        // looks at who is parked
-	stats    Stats
+	mu        sync.Mutex
+	ops       []*Op
+	free      []*Op
+	contexts  map[ContextID]*Context
+	world     *Context           // contexts[WorldID], which most frames are for
+	retired   map[maker]*history // contexts freed here
+	doubts    int                // contexts that may be past
+	creations int                // under way
+	numbers   uint32             // the largest number this rank has given a context
+	spare     []uint32           // those below that are free
+	counter   uint64             // of context ids this rank has picked
+	messages  []*message         // pool
+	bytes     bytePool
+	dirty     []*peer
+	handlers  map[wire.Kind]func(peer int, h *wire.Header, payload layout.Buffer)
+	waiters   []*waiter // pool
+	parked    waiterList
+	leaving   *waiter      // Drain waits
+	turn      uint         // of WaitAny
+	failures  atomic.Int32 // ranks given up by Fail; changed under mu
+	stamper   alarm        // looks at who is parked
+	stats     Stats
 
 	// Links that the waiting thread drives; see poll.go.
 	polling  bool // Poll is being called
@@ -142,7 +144,10 @@ type Engine struct {
 	breaches []breach
 	moves    []*Op // large messages of which this rank copies parts; see single.go
 
+	continuations []continuation // that are due
+
 	ndirty  atomic.Int32
+	ndue    atomic.Int32          // len(continuations)
 	nmoves  atomic.Int32          // len(moves)
 	started atomic.Bool           // there are links
 	closed  atomic.Pointer[error] // set by Close, under mu
@@ -154,6 +159,8 @@ type Stats struct {
 	UnexpectedBytes int64 // payload held for them
 	PeakBytes       int64 // the most it ever was
 	Dropped         int   // frames for freed communicators
+	Contexts        int   // alive, here or at a peer that has told of it
+	Retired         int   // ranges remembered of contexts that are past
 }
 
 // New returns an Engine without links; Start gives it some.
@@ -179,7 +186,7 @@ func New(cfg Config) *Engine {
 		chunk:    chunkBytes,
 		part:     minPart,
 		contexts: make(map[ContextID]*Context),
-		retired:  make(map[maker]spans),
+		retired:  make(map[maker]*history),
 		handlers: make(map[wire.Kind]func(int, *wire.Header, layout.Buffer)),
 	}
 	e.stamper.f, e.ticker.f, e.checker.f = e.stampParked, e.tick, e.recheck
@@ -249,5 +256,10 @@ func (e *Engine) Clock() Clock { return e.cfg.Clock }
 func (e *Engine) Stats() Stats {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.stats
+	s := e.stats
+	s.Contexts = len(e.contexts)
+	for _, h := range e.retired {
+		s.Retired += len(h.recent)
+	}
+	return s
 }

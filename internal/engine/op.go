@@ -84,6 +84,7 @@ type Op struct {
 	waiter *waiter
 	doneCh chan struct{}
 	then   func(Status, error)
+	inline bool // then may be called by whoever drives the links
 	recv   match.Recv
 
 	// Of messages that are not sent whole with their first frame.
@@ -194,7 +195,7 @@ func (e *Engine) recycle(op *Op) {
 		op.err = nil
 	}
 	if op.waiter != nil || op.doneCh != nil || op.then != nil {
-		op.waiter, op.doneCh, op.then = nil, nil, nil
+		op.waiter, op.doneCh, op.then, op.inline = nil, nil, nil, false
 	}
 	e.free = append(e.free, op)
 }
@@ -224,8 +225,13 @@ func (e *Engine) finish(op *Op, err error) {
 	}
 	switch {
 	case op.then != nil:
-		then, status := op.then, op.status
+		then, status, inline := op.then, op.status, op.inline
 		e.recycle(op)
+		if inline && len(e.pollers) > 0 {
+			e.continuations = append(e.continuations, continuation{then, status, err})
+			e.ndue.Store(int32(len(e.continuations)))
+			return
+		}
 		RunCallback(func() { then(status, err) })
 	case op.lost:
 		e.recycle(op)

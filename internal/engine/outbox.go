@@ -54,6 +54,9 @@ func (e *Engine) Idle() {
 		e.mu.Unlock()
 		e.kick(p)
 	}
+	if e.ndue.Load() > 0 { // work calls Idle, with none left
+		e.work()
+	}
 }
 
 // kick sends what is queued for p, or leaves it to whoever is sending now.

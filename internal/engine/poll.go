@@ -87,17 +87,23 @@ func (e *Engine) progress() (worked bool) {
 // chores reports whether something is due that is done without the lock.
 // Engine.mu is held.
 func (e *Engine) chores() bool {
-	return len(e.moves) > 0 || e.ndirty.Load() > 0 || len(e.breaches) > 0
+	return len(e.moves) > 0 || e.ndirty.Load() > 0 || len(e.breaches) > 0 || len(e.continuations) > 0
 }
 
-// work does what is due without the lock: it tells of broken links, sends what
-// was queued, and copies one part of a large message. Engine.mu is not held.
+// work does what is due without the lock: it continues what has waited, tells of
+// broken links, sends what was queued, and copies one part of a large message. Engine.mu is not held.
 func (e *Engine) work() {
 	e.mu.Lock()
 	breaches := e.breaches
 	e.breaches = nil
 	moving := len(e.moves) > 0
+	due := e.continuations
+	e.continuations = nil
+	e.ndue.Store(0)
 	e.mu.Unlock()
+	for _, c := range due {
+		c.f(c.status, c.err)
+	}
 	for _, b := range breaches {
 		if b.lost {
 			e.Lost(b.rank, b.cause)

@@ -44,7 +44,8 @@ const (
 	infinity     = exponentMask << fractionBits // of NaN the exponent is all ones as well
 
 	// adds is how many terms fit on top of limbs of 32 bits: each changes a limb by
-	// less than 2⁵² + 2³², all by less than 2⁶³ − 2³².
+	// less than 2⁵² + 2³², all by less than 2⁶³ − 2³³. So the words of another fit as
+	// well.
 	adds = 1024
 )
 
@@ -101,7 +102,6 @@ func AddSlice[T datatype.Float](a *Accumulator, x []T) {
 // Merge adds the terms of b to the sum in a. b stays as it is, and may be a.
 func (a *Accumulator) Merge(b *Accumulator) {
 	more := b.Words()
-	a.carry()
 	for i, w := range more {
 		a.words[i] += w
 	}

@@ -117,6 +117,8 @@ var shapes = []struct {
 	{"around the largest float32", each(func(r *rand.Rand) float64 { return math.MaxFloat32 * float64(r.IntN(3)-1) })},
 	{"zeros", each(func(r *rand.Rand) float64 { return math.Copysign(0, r.Float64()-0.5) })},
 	{"largest", each(func(r *rand.Rand) float64 { return math.MaxFloat64 })},
+	{"most in one limb", each(func(r *rand.Rand) float64 { return 0x1.fffffffffffffp0 })},
+	{"most in one limb, negative", each(func(r *rand.Rand) float64 { return -0x1.fffffffffffffp0 })},
 	{"beyond the range and back", each(func(r *rand.Rand) float64 { return math.Copysign(math.MaxFloat64, r.Float64()-0.5) })},
 	{"cancelling", func(r *rand.Rand, x []float64) {
 		for i := range x {
@@ -171,7 +173,7 @@ func TestSumsAreThoseOfBigNumbers(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, seed))
 			x := make([]float64, r.IntN(60))
 			if seed == 0 {
-				x = make([]float64, 2*adds+1) // carries must be done meanwhile
+				x = make([]float64, 5*adds+1) // carries must be done meanwhile
 			}
 			shape.fill(r, x)
 			sumOf(t, x, r, fmt.Sprintf("%s, seed %d, %d terms", shape.name, seed, len(x)))
@@ -282,9 +284,9 @@ func TestLimbsHaveRoom(t *testing.T) {
 	one := big.NewInt(1)
 	power := func(n uint) *big.Int { return new(big.Int).Lsh(one, n) }
 	term := new(big.Int).Add(power(52), power(32))
-	all := new(big.Int).Add(power(limbBits), term.Mul(term, big.NewInt(adds)))
+	all := new(big.Int).Add(power(limbBits+1), term.Mul(term, big.NewInt(adds)))
 	if !all.IsInt64() {
-		t.Errorf("a limb of %d bits and %d terms need %d bits", limbBits, adds, all.BitLen())
+		t.Errorf("two limbs of %d bits and %d terms need %d bits", limbBits, adds, all.BitLen())
 	}
 	if limb := new(big.Int).Mul(power(limbBits), big.NewInt(MaxSum)); !limb.IsInt64() {
 		t.Errorf("%d limbs of %d bits need %d", MaxSum, limbBits, limb.BitLen())

@@ -25,6 +25,13 @@ DATA masks<>+0x30(SB)/8, $0
 DATA masks<>+0x38(SB)/8, $0
 GLOBL masks<>(SB), RODATA|NOPTR, $0x40
 
+// One as an integer of any width, and as floating-point numbers.
+DATA ones<>+0x00(SB)/8, $1
+DATA ones<>+0x08(SB)/8, $1.0
+DATA ones<>+0x10(SB)/4, $0x3f800000
+DATA ones<>+0x14(SB)/4, $0
+GLOBL ones<>(SB), RODATA|NOPTR, $0x18
+
 #define INSTRUCTION(op, b, a, out) \
 	op b, a, out
 
@@ -71,6 +78,40 @@ GLOBL masks<>(SB), RODATA|NOPTR, $0x40
 #define GREATER64(greater, b, a, out) \
 	greater(b, a) \
 	VBLENDVPD Y9, a, Y8, out
+
+// Y8 and Y9 are where b and a are zero, Y10 has ones.
+#define BOTH(out) \
+	VPOR   Y9, Y8, Y8 \
+	VPANDN Y10, Y8, out
+#define EITHER(out) \
+	VPAND  Y9, Y8, Y8 \
+	VPANDN Y10, Y8, out
+#define JUSTONE(out) \
+	VPXOR  Y9, Y8, Y8 \
+	VPAND  Y10, Y8, out
+
+#define LOGICALINT(op, compare, broadcast, b, a, out) \
+	VPXOR     Y11, Y11, Y11 \
+	VMOVDQU   b, Y8 \
+	compare   Y11, Y8, Y8 \
+	compare   Y11, a, Y9 \
+	broadcast ones<>(SB), Y10 \
+	op(out)
+
+#define LOGICALFLOAT(op, compare, broadcast, which, b, a, out) \
+	VPXOR     Y11, Y11, Y11 \
+	VMOVDQU   b, Y8 \
+	compare   $0, Y11, Y8, Y8 \
+	compare   $0, Y11, a, Y9 \
+	broadcast which, Y10 \
+	op(out)
+
+#define LOGICALB(op, b, a, out) LOGICALINT(op, VPCMPEQB, VPBROADCASTB, b, a, out)
+#define LOGICALW(op, b, a, out) LOGICALINT(op, VPCMPEQW, VPBROADCASTW, b, a, out)
+#define LOGICALD(op, b, a, out) LOGICALINT(op, VPCMPEQD, VPBROADCASTD, b, a, out)
+#define LOGICALQ(op, b, a, out) LOGICALINT(op, VPCMPEQQ, VPBROADCASTQ, b, a, out)
+#define LOGICALPS(op, b, a, out) LOGICALFLOAT(op, VCMPPS, VBROADCASTSS, ones<>+0x10(SB), b, a, out)
+#define LOGICALPD(op, b, a, out) LOGICALFLOAT(op, VCMPPD, VBROADCASTSD, ones<>+0x08(SB), b, a, out)
 
 // The whole of a leaf for elements of size bytes: see avx512_amd64.s. Fewer than
 // 32 bytes are masked by fours; of narrower elements there are 32 or more.
@@ -233,3 +274,57 @@ TEXT ·maxInt64x4(SB), NOSPLIT, $0-32
 
 TEXT ·maxUint64x4(SB), NOSPLIT, $0-32
 	EACH(GREATER64, GREATERUINT64, 8)
+
+TEXT ·logicalAndInt8x32(SB), NOSPLIT, $0-32
+	EACH(LOGICALB, BOTH, 1)
+
+TEXT ·logicalAndInt16x16(SB), NOSPLIT, $0-32
+	EACH(LOGICALW, BOTH, 2)
+
+TEXT ·logicalAndInt32x8(SB), NOSPLIT, $0-32
+	EACH(LOGICALD, BOTH, 4)
+
+TEXT ·logicalAndInt64x4(SB), NOSPLIT, $0-32
+	EACH(LOGICALQ, BOTH, 8)
+
+TEXT ·logicalAndFloat32x8(SB), NOSPLIT, $0-32
+	EACH(LOGICALPS, BOTH, 4)
+
+TEXT ·logicalAndFloat64x4(SB), NOSPLIT, $0-32
+	EACH(LOGICALPD, BOTH, 8)
+
+TEXT ·logicalOrInt8x32(SB), NOSPLIT, $0-32
+	EACH(LOGICALB, EITHER, 1)
+
+TEXT ·logicalOrInt16x16(SB), NOSPLIT, $0-32
+	EACH(LOGICALW, EITHER, 2)
+
+TEXT ·logicalOrInt32x8(SB), NOSPLIT, $0-32
+	EACH(LOGICALD, EITHER, 4)
+
+TEXT ·logicalOrInt64x4(SB), NOSPLIT, $0-32
+	EACH(LOGICALQ, EITHER, 8)
+
+TEXT ·logicalOrFloat32x8(SB), NOSPLIT, $0-32
+	EACH(LOGICALPS, EITHER, 4)
+
+TEXT ·logicalOrFloat64x4(SB), NOSPLIT, $0-32
+	EACH(LOGICALPD, EITHER, 8)
+
+TEXT ·logicalXorInt8x32(SB), NOSPLIT, $0-32
+	EACH(LOGICALB, JUSTONE, 1)
+
+TEXT ·logicalXorInt16x16(SB), NOSPLIT, $0-32
+	EACH(LOGICALW, JUSTONE, 2)
+
+TEXT ·logicalXorInt32x8(SB), NOSPLIT, $0-32
+	EACH(LOGICALD, JUSTONE, 4)
+
+TEXT ·logicalXorInt64x4(SB), NOSPLIT, $0-32
+	EACH(LOGICALQ, JUSTONE, 8)
+
+TEXT ·logicalXorFloat32x8(SB), NOSPLIT, $0-32
+	EACH(LOGICALPS, JUSTONE, 4)
+
+TEXT ·logicalXorFloat64x4(SB), NOSPLIT, $0-32
+	EACH(LOGICALPD, JUSTONE, 8)

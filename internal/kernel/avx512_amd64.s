@@ -10,6 +10,13 @@ GLOBL nan64<>(SB), RODATA|NOPTR, $8
 DATA nan32<>+0x00(SB)/4, $0x7fc00000
 GLOBL nan32<>(SB), RODATA|NOPTR, $4
 
+// One as an integer of any width, and as floating-point numbers.
+DATA ones<>+0x00(SB)/8, $1
+DATA ones<>+0x08(SB)/8, $1.0
+DATA ones<>+0x10(SB)/4, $0x3f800000
+DATA ones<>+0x14(SB)/4, $0
+GLOBL ones<>(SB), RODATA|NOPTR, $0x18
+
 // The ways to compute out = a ⊕ b, where b may be in memory and out may be a.
 // a is the first source: where both operands are NaN a sum or product has the
 // first one's bits.
@@ -33,12 +40,42 @@ GLOBL nan32<>(SB), RODATA|NOPTR, $4
 	VRANGEPS     op, Z18, a, out \
 	VBROADCASTSS nan32<>(SB), K2, out
 
+// K2 and K3 are where b and a are not zero; op joins them, and there is a one.
+#define BOTH KANDQ
+#define EITHER KORQ
+#define JUSTONE KXORQ
+
+#define LOGICALINT(op, test, one, b, a, out) \
+	VMOVDQU64 b, Z18 \
+	test      Z18, Z18, K2 \
+	test      a, a, K3 \
+	op        K3, K2, K2 \
+	one       ones<>(SB), K2, out
+
+#define LOGICALFLOAT(op, differ, one, which, b, a, out) \
+	VPXORQ    Z19, Z19, Z19 \
+	VMOVDQU64 b, Z18 \
+	differ    $4, Z19, Z18, K2 \
+	differ    $4, Z19, a, K3 \
+	op        K3, K2, K2 \
+	one       which, K2, out
+
+#define LOGICALB(op, b, a, out) LOGICALINT(op, VPTESTMB, VPBROADCASTB.Z, b, a, out)
+#define LOGICALW(op, b, a, out) LOGICALINT(op, VPTESTMW, VPBROADCASTW.Z, b, a, out)
+#define LOGICALD(op, b, a, out) LOGICALINT(op, VPTESTMD, VPBROADCASTD.Z, b, a, out)
+#define LOGICALQ(op, b, a, out) LOGICALINT(op, VPTESTMQ, VPBROADCASTQ.Z, b, a, out)
+#define LOGICALPS(op, b, a, out) LOGICALFLOAT(op, VCMPPS, VBROADCASTSS.Z, ones<>+0x10(SB), b, a, out)
+#define LOGICALPD(op, b, a, out) LOGICALFLOAT(op, VCMPPD, VBROADCASTSD.Z, ones<>+0x08(SB), b, a, out)
+
 // The whole of a leaf for elements of size bytes. The first and the last vector
 // are computed at once and stored at the end; the loops go from the first multiple
 // of 64 in dst to the last vector. What they meet twice gets the same value
 // twice, since dst, a or b as it may be, is not written before it is read.
 // Where dst is no multiple of the element's size, nor are the loops' vectors of 64,
 // but elements stay whole. Fewer than 64 bytes are masked.
+//
+// Stores past the caches would gain a quarter where dst is a third vector and no
+// cache holds them, and lose where dst is a or b, as in most reductions.
 #define EACH(how, op, size) \
 	MOVQ      dst+0(FP), DI \
 	MOVQ      a+8(FP), SI \
@@ -202,3 +239,57 @@ TEXT ·bitOrx64(SB), NOSPLIT, $0-32
 
 TEXT ·bitXorx64(SB), NOSPLIT, $0-32
 	EACH(INSTRUCTION, VPXORQ, 1)
+
+TEXT ·logicalAndInt8x64(SB), NOSPLIT, $0-32
+	EACH(LOGICALB, BOTH, 1)
+
+TEXT ·logicalAndInt16x32(SB), NOSPLIT, $0-32
+	EACH(LOGICALW, BOTH, 2)
+
+TEXT ·logicalAndInt32x16(SB), NOSPLIT, $0-32
+	EACH(LOGICALD, BOTH, 4)
+
+TEXT ·logicalAndInt64x8(SB), NOSPLIT, $0-32
+	EACH(LOGICALQ, BOTH, 8)
+
+TEXT ·logicalAndFloat32x16(SB), NOSPLIT, $0-32
+	EACH(LOGICALPS, BOTH, 4)
+
+TEXT ·logicalAndFloat64x8(SB), NOSPLIT, $0-32
+	EACH(LOGICALPD, BOTH, 8)
+
+TEXT ·logicalOrInt8x64(SB), NOSPLIT, $0-32
+	EACH(LOGICALB, EITHER, 1)
+
+TEXT ·logicalOrInt16x32(SB), NOSPLIT, $0-32
+	EACH(LOGICALW, EITHER, 2)
+
+TEXT ·logicalOrInt32x16(SB), NOSPLIT, $0-32
+	EACH(LOGICALD, EITHER, 4)
+
+TEXT ·logicalOrInt64x8(SB), NOSPLIT, $0-32
+	EACH(LOGICALQ, EITHER, 8)
+
+TEXT ·logicalOrFloat32x16(SB), NOSPLIT, $0-32
+	EACH(LOGICALPS, EITHER, 4)
+
+TEXT ·logicalOrFloat64x8(SB), NOSPLIT, $0-32
+	EACH(LOGICALPD, EITHER, 8)
+
+TEXT ·logicalXorInt8x64(SB), NOSPLIT, $0-32
+	EACH(LOGICALB, JUSTONE, 1)
+
+TEXT ·logicalXorInt16x32(SB), NOSPLIT, $0-32
+	EACH(LOGICALW, JUSTONE, 2)
+
+TEXT ·logicalXorInt32x16(SB), NOSPLIT, $0-32
+	EACH(LOGICALD, JUSTONE, 4)
+
+TEXT ·logicalXorInt64x8(SB), NOSPLIT, $0-32
+	EACH(LOGICALQ, JUSTONE, 8)
+
+TEXT ·logicalXorFloat32x16(SB), NOSPLIT, $0-32
+	EACH(LOGICALPS, JUSTONE, 4)
+
+TEXT ·logicalXorFloat64x8(SB), NOSPLIT, $0-32
+	EACH(LOGICALPD, JUSTONE, 8)

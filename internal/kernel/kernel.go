@@ -10,19 +10,18 @@
 //
 // What an element becomes depends on its two operands alone: not on its place, on
 // the length or on where in memory the vectors begin. So vectors may be cut
-// anywhere. It does not depend either on which instructions the processor has,
-// but for one thing: the sum or product of two NaNs is a NaN, and the bits of
-// its payload are the processor's business.
+// anywhere. Nor does it depend on the instructions that the processor has, but for
+// two things: which NaN the sum or product of two NaNs is, and products of complex
+// numbers where Go fuses multiplication and addition, as it does for arm64, and for
+// amd64 with GOAMD64=v3.
 //
 // # Speed
 //
-// On amd64, sums, products of all but 8-bit and complex elements, minima, maxima
-// and bitwise operations use AVX-512 or AVX2 where the processor has them (but
-// AVX2 for products of 64-bit integers); everything else, other architectures, and
-// all with the build tag noasm, are loops over elements, which have the same
-// results. In the first-level cache of a core that can store 64 bytes a cycle a
-// vector grows by some 80 GB/s, from memory by the bandwidth of that: see
-// BenchmarkAgainstC.
+// On amd64 with AVX-512 or AVX2, assembly does sums, products of what has 16 bits or
+// more and is not complex (with AVX2 nor integers of 64), minima, maxima, logical and
+// bitwise operations. All else, other architectures, and everything under the build
+// tag noasm are loops over elements. BenchmarkAgainstC compares with C, BenchmarkSets
+// the ways with each other.
 package kernel
 
 import (
@@ -39,6 +38,9 @@ const (
 	product
 	minimum
 	maximum
+	logicalAnd
+	logicalOr
+	logicalXor
 	bitAnd
 	bitOr
 	bitXor
@@ -82,21 +84,27 @@ func Max[T datatype.Real](dst, a, b []T) {
 // NaN is not zero.
 func LogicalAnd[T datatype.Real](dst, a, b []T) {
 	check("LogicalAnd", len(dst), len(a), len(b))
-	logicalAndPlain(dst, a, b)
+	if !vectorised(logicalAnd, dst, a, b) {
+		logicalAndPlain(dst, a, b)
+	}
 }
 
 // LogicalOr sets dst[i] to 1 where a[i] or b[i] or both are not zero, and else
 // to 0.
 func LogicalOr[T datatype.Real](dst, a, b []T) {
 	check("LogicalOr", len(dst), len(a), len(b))
-	logicalOrPlain(dst, a, b)
+	if !vectorised(logicalOr, dst, a, b) {
+		logicalOrPlain(dst, a, b)
+	}
 }
 
 // LogicalXor sets dst[i] to 1 where just one of a[i] and b[i] is not zero, and
 // else to 0.
 func LogicalXor[T datatype.Real](dst, a, b []T) {
 	check("LogicalXor", len(dst), len(a), len(b))
-	logicalXorPlain(dst, a, b)
+	if !vectorised(logicalXor, dst, a, b) {
+		logicalXorPlain(dst, a, b)
+	}
 }
 
 // BitAnd sets dst[i] = a[i] & b[i].

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"unsafe"
 )
 
 // everySet runs do with each set of leaves in use that this processor can run.
@@ -23,6 +24,29 @@ func TestEveryElementIsWhatTheDefinitionSays(t *testing.T) {
 				c.agree(t, r, []int{3, 64, 65, 257}[r.IntN(4)], [3]int{offset, 0, 1}, 0)
 			}
 		})
+	})
+}
+
+// TestElementsStayWholeOffTheirAlignment takes float64 that begin at any byte, as
+// Go's own slices never do, but bytes seen as numbers may.
+func TestElementsStayWholeOffTheirAlignment(t *testing.T) {
+	everySet(t, func(t *testing.T) {
+		const n = 77
+		a := make([]float64, n)
+		memory := make([]float64, n+1)
+		for i := range a {
+			a[i] = float64(i) + 1.0/3
+		}
+		for offset := range 8 {
+			dst := unsafe.Slice((*float64)(unsafe.Add(unsafe.Pointer(&memory[0]), offset)), n)
+			copy(dst, a)
+			Sum(dst, dst, a)
+			for i, x := range dst {
+				if x != 2*a[i] {
+					t.Fatalf("float64 at an address of %d modulo 8, element %d of %d: %v, want %v", offset, i, n, x, 2*a[i])
+				}
+			}
+		}
 	})
 }
 

@@ -69,6 +69,48 @@ var avx512 = set{
 			reflect.Float32: maxFloat32x16,
 			reflect.Float64: maxFloat64x8,
 		},
+		logicalAnd: {
+			reflect.Int8:    logicalAndInt8x64,
+			reflect.Uint8:   logicalAndInt8x64,
+			reflect.Int16:   logicalAndInt16x32,
+			reflect.Uint16:  logicalAndInt16x32,
+			reflect.Int32:   logicalAndInt32x16,
+			reflect.Uint32:  logicalAndInt32x16,
+			reflect.Int64:   logicalAndInt64x8,
+			reflect.Uint64:  logicalAndInt64x8,
+			reflect.Int:     logicalAndInt64x8,
+			reflect.Uint:    logicalAndInt64x8,
+			reflect.Float32: logicalAndFloat32x16,
+			reflect.Float64: logicalAndFloat64x8,
+		},
+		logicalOr: {
+			reflect.Int8:    logicalOrInt8x64,
+			reflect.Uint8:   logicalOrInt8x64,
+			reflect.Int16:   logicalOrInt16x32,
+			reflect.Uint16:  logicalOrInt16x32,
+			reflect.Int32:   logicalOrInt32x16,
+			reflect.Uint32:  logicalOrInt32x16,
+			reflect.Int64:   logicalOrInt64x8,
+			reflect.Uint64:  logicalOrInt64x8,
+			reflect.Int:     logicalOrInt64x8,
+			reflect.Uint:    logicalOrInt64x8,
+			reflect.Float32: logicalOrFloat32x16,
+			reflect.Float64: logicalOrFloat64x8,
+		},
+		logicalXor: {
+			reflect.Int8:    logicalXorInt8x64,
+			reflect.Uint8:   logicalXorInt8x64,
+			reflect.Int16:   logicalXorInt16x32,
+			reflect.Uint16:  logicalXorInt16x32,
+			reflect.Int32:   logicalXorInt32x16,
+			reflect.Uint32:  logicalXorInt32x16,
+			reflect.Int64:   logicalXorInt64x8,
+			reflect.Uint64:  logicalXorInt64x8,
+			reflect.Int:     logicalXorInt64x8,
+			reflect.Uint:    logicalXorInt64x8,
+			reflect.Float32: logicalXorFloat32x16,
+			reflect.Float64: logicalXorFloat64x8,
+		},
 		bitAnd: {
 			reflect.Int8:   bitAndx64,
 			reflect.Int16:  bitAndx64,
@@ -164,6 +206,48 @@ var avx2 = set{
 			reflect.Uint:    maxUint64x4,
 			reflect.Float32: maxFloat32x8,
 			reflect.Float64: maxFloat64x4,
+		},
+		logicalAnd: {
+			reflect.Int8:    logicalAndInt8x32,
+			reflect.Uint8:   logicalAndInt8x32,
+			reflect.Int16:   logicalAndInt16x16,
+			reflect.Uint16:  logicalAndInt16x16,
+			reflect.Int32:   logicalAndInt32x8,
+			reflect.Uint32:  logicalAndInt32x8,
+			reflect.Int64:   logicalAndInt64x4,
+			reflect.Uint64:  logicalAndInt64x4,
+			reflect.Int:     logicalAndInt64x4,
+			reflect.Uint:    logicalAndInt64x4,
+			reflect.Float32: logicalAndFloat32x8,
+			reflect.Float64: logicalAndFloat64x4,
+		},
+		logicalOr: {
+			reflect.Int8:    logicalOrInt8x32,
+			reflect.Uint8:   logicalOrInt8x32,
+			reflect.Int16:   logicalOrInt16x16,
+			reflect.Uint16:  logicalOrInt16x16,
+			reflect.Int32:   logicalOrInt32x8,
+			reflect.Uint32:  logicalOrInt32x8,
+			reflect.Int64:   logicalOrInt64x4,
+			reflect.Uint64:  logicalOrInt64x4,
+			reflect.Int:     logicalOrInt64x4,
+			reflect.Uint:    logicalOrInt64x4,
+			reflect.Float32: logicalOrFloat32x8,
+			reflect.Float64: logicalOrFloat64x4,
+		},
+		logicalXor: {
+			reflect.Int8:    logicalXorInt8x32,
+			reflect.Uint8:   logicalXorInt8x32,
+			reflect.Int16:   logicalXorInt16x16,
+			reflect.Uint16:  logicalXorInt16x16,
+			reflect.Int32:   logicalXorInt32x8,
+			reflect.Uint32:  logicalXorInt32x8,
+			reflect.Int64:   logicalXorInt64x4,
+			reflect.Uint64:  logicalXorInt64x4,
+			reflect.Int:     logicalXorInt64x4,
+			reflect.Uint:    logicalXorInt64x4,
+			reflect.Float32: logicalXorFloat32x8,
+			reflect.Float64: logicalXorFloat64x4,
 		},
 		bitAnd: {
 			reflect.Int8:   bitAndx32,
@@ -404,3 +488,111 @@ func maxInt64x4(dst, a, b unsafe.Pointer, bytes int)
 
 //go:noescape
 func maxUint64x4(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalAndInt8x64(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalAndInt16x32(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalAndInt32x16(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalAndInt64x8(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalAndFloat32x16(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalAndFloat64x8(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalOrInt8x64(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalOrInt16x32(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalOrInt32x16(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalOrInt64x8(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalOrFloat32x16(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalOrFloat64x8(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalXorInt8x64(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalXorInt16x32(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalXorInt32x16(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalXorInt64x8(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalXorFloat32x16(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalXorFloat64x8(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalAndInt8x32(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalAndInt16x16(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalAndInt32x8(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalAndInt64x4(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalAndFloat32x8(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalAndFloat64x4(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalOrInt8x32(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalOrInt16x16(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalOrInt32x8(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalOrInt64x4(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalOrFloat32x8(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalOrFloat64x4(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalXorInt8x32(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalXorInt16x16(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalXorInt32x8(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalXorInt64x4(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalXorFloat32x8(dst, a, b unsafe.Pointer, bytes int)
+
+//go:noescape
+func logicalXorFloat64x4(dst, a, b unsafe.Pointer, bytes int)

@@ -15,7 +15,7 @@ import (
 // A twin is one operation in three forms: as exported, as plain loop, and as
 // what an element becomes by the definition.
 type twin[T any] struct {
-	op     operation // as an index of the sets of leaves; operations if not in them
+	op     operation
 	name   string
 	vector func(dst, a, b []T)
 	plain  func(dst, a, b []T)
@@ -40,9 +40,9 @@ func ordered[T datatype.Real]() []twin[T] {
 	return append(arithmetic[T](), []twin[T]{
 		{minimum, "Min", Min[T], minPlain[T], func(a, b T) T { return extreme(a, b, a < b, -1) }},
 		{maximum, "Max", Max[T], maxPlain[T], func(a, b T) T { return extreme(a, b, a > b, 1) }},
-		{operations, "LogicalAnd", LogicalAnd[T], logicalAndPlain[T], func(a, b T) T { return T(truthOf(a != 0 && b != 0)) }},
-		{operations, "LogicalOr", LogicalOr[T], logicalOrPlain[T], func(a, b T) T { return T(truthOf(a != 0 || b != 0)) }},
-		{operations, "LogicalXor", LogicalXor[T], logicalXorPlain[T], func(a, b T) T { return T(truthOf((a != 0) != (b != 0))) }},
+		{logicalAnd, "LogicalAnd", LogicalAnd[T], logicalAndPlain[T], func(a, b T) T { return T(truthOf(a != 0 && b != 0)) }},
+		{logicalOr, "LogicalOr", LogicalOr[T], logicalOrPlain[T], func(a, b T) T { return T(truthOf(a != 0 || b != 0)) }},
+		{logicalXor, "LogicalXor", LogicalXor[T], logicalXorPlain[T], func(a, b T) T { return T(truthOf((a != 0) != (b != 0))) }},
 	}...)
 }
 

@@ -41,11 +41,19 @@ const (
 	OpJoin
 	OpLeave
 	OpAbort
-	lastOp = OpAbort
+	OpCreateInter
+	OpMerge
+	lastOp = OpMerge
 
-	// OpCollective is the first of the numbers kept for collectives, up to 127.
+	// OpCollective is the first of the numbers kept for collectives, up to 127: those
+	// of collectives in their order there.
 	OpCollective Op = 64
 )
+
+var collectives = [...]string{
+	"Barrier", "Bcast", "Gather", "Scatter", "AllGather", "AllToAll",
+	"Reduce", "AllReduce", "ReduceScatter", "Scan", "ExScan",
+}
 
 // toward is the word between an operation's name and its peer; none where the peer,
 // tag and size of a record say nothing.
@@ -96,12 +104,17 @@ var ops = [lastOp + 1]struct {
 	OpJoin:         {"Join", none},
 	OpLeave:        {"Leave", none},
 	OpAbort:        {"Abort", none},
+	OpCreateInter:  {"CreateInter", none},
+	OpMerge:        {"Merge", none},
 }
 
 // String returns the name of the call, or the number of one not known here.
 func (op Op) String() string {
 	if op <= lastOp {
 		return ops[op].name
+	}
+	if k := int(op) - int(OpCollective); k >= 0 && k < len(collectives) {
+		return collectives[k]
 	}
 	return "operation " + strconv.Itoa(int(op))
 }

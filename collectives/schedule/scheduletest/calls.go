@@ -16,7 +16,8 @@ type Shape struct {
 // Shapes returns calls of op by size ranks with root root, which differ in their
 // lengths: 0, 1, p−1, p, p+1 and 2p+3 elements; where the operation has blocks, of
 // that many elements each, then uneven blocks, some of them empty, and uneven blocks
-// with holes between them, not in the order of ranks, then in place.
+// with holes between them, not in the order of ranks, then in place; then with the
+// ranks on several hosts, in a row or by turns.
 func Shapes(op schedule.Operation, size, root int) []Shape {
 	var shapes []Shape
 	add := func(name string, change func(c *schedule.Call)) {
@@ -27,7 +28,10 @@ func Shapes(op schedule.Operation, size, root int) []Shape {
 		}})
 	}
 	if op == schedule.Barrier {
-		add("", func(*schedule.Call) {})
+		add("one host", func(*schedule.Call) {})
+		for _, h := range placements(size) {
+			add(h.name, func(c *schedule.Call) { c.Hosts = h.hosts })
+		}
 		return shapes
 	}
 	seen := map[int]bool{}
@@ -39,6 +43,9 @@ func Shapes(op schedule.Operation, size, root int) []Shape {
 			seen[n.n] = true
 			add(n.name, func(c *schedule.Call) { c.Count = n.n })
 		}
+	}
+	for _, h := range placements(size) {
+		add("p+1, "+h.name, func(c *schedule.Call) { c.Count, c.Hosts = size+1, h.hosts })
 	}
 	if op.Reduces() || op == schedule.AllGather {
 		add("p+1 in place", func(c *schedule.Call) { c.Count, c.InPlace = size+1, true })
@@ -56,6 +63,23 @@ func Shapes(op schedule.Operation, size, root int) []Shape {
 	}
 	blocks(op, size, root, add)
 	return shapes
+}
+
+type placement struct {
+	name  string
+	hosts []int
+}
+
+// placements returns ways to put size ranks on several hosts, if they are several.
+func placements(size int) []placement {
+	if size == 1 {
+		return nil
+	}
+	twos, fours, threes, turns := make([]int, size), make([]int, size), make([]int, size), make([]int, size)
+	for r := range size {
+		twos[r], fours[r], threes[r], turns[r] = r/2, r/4, size-r/3, 2-r%3
+	}
+	return []placement{{"hosts of two", twos}, {"hosts of four", fours}, {"hosts of three", threes}, {"three hosts by turns", turns}}
 }
 
 // blocks adds the shapes with uneven blocks.
@@ -84,6 +108,9 @@ func blocks(op schedule.Operation, size, root int, add func(string, func(*schedu
 	even[size-1] = 0
 	add("uneven", func(c *schedule.Call) { c.Of.Counts = uneven })
 	add("last is empty", func(c *schedule.Call) { c.Of.Counts = even })
+	for _, h := range placements(size) {
+		add("uneven, "+h.name, func(c *schedule.Call) { c.Of.Counts, c.Hosts = uneven, h.hosts })
+	}
 	add("one has all", func(c *schedule.Call) {
 		c.Of.Counts = make([]int, size)
 		c.Of.Counts[(root+1)%size] = size
