@@ -58,6 +58,12 @@ func (d *described) fingerprint() uint64 {
 	return h ^ h>>32
 }
 
+// equal reports whether d and e are the same call, as far as it has a fingerprint.
+func (d *described) equal(e *described) bool {
+	return d.mode == e.mode && d.op == e.op && d.root == e.root && d.count == e.count && d.counts == nil && e.counts == nil &&
+		d.element == e.element && d.name == e.name && d.operation == e.operation && d.algorithm == e.algorithm
+}
+
 // String tells the call as the program would write it.
 func (d *described) String() string {
 	var b strings.Builder

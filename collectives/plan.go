@@ -317,10 +317,8 @@ func (p *plan[T]) finish(ctx context.Context, s *state, r *run, c *compiled) err
 func (s *state) whereBusy() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for r := range s.running {
-		if r == s.main && r.site != "" {
-			return " at " + r.site
-		}
+	if s.main.site != "" {
+		return " at " + s.main.site
 	}
 	return ""
 }

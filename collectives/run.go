@@ -23,6 +23,8 @@ type run struct {
 	scratch  []uint64
 	naps     int // in the barrier under way
 	box      any // *box[T] of the last blocking call
+	last     described
+	lastHash uint64 // fingerprint of last; 0: none
 	record   record.Slot
 
 	// Of calls in the background; guarded by state.mu.
@@ -53,7 +55,7 @@ const (
 // label sets the tag of r's messages.
 func (r *run) label(number uint64, persistent bool) {
 	t := number & (1<<numberBits - 1) << (messageBits + fingerprintBits)
-	t |= r.fingerprint() & (1<<fingerprintBits - 1) << messageBits
+	t |= r.print() & (1<<fingerprintBits - 1) << messageBits
 	if persistent {
 		t |= 1 << persistentBit
 	}
@@ -61,6 +63,15 @@ func (r *run) label(number uint64, persistent bool) {
 		t |= 1 << acrossBit
 	}
 	r.tag = rank.Tag(t)
+}
+
+// print returns the fingerprint of r's call. Programs make the same call again and
+// again, and comparing is quicker.
+func (r *run) print() uint64 {
+	if r.lastHash == 0 || !r.last.equal(&r.described) {
+		r.last, r.lastHash = r.described, r.fingerprint()
+	}
+	return r.lastHash
 }
 
 // compiled is a schedule as it is carried out.

@@ -66,10 +66,12 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 		}
 	}
 	x := &boxOf[T](r).sharing
-	*x = sharing[T]{plan: p, ctx: ctx, r: r, m: m, h: &m.small, print: r.fingerprint()}
+	*x = sharing[T]{plan: p, ctx: ctx, r: r, m: m, h: &m.small, print: r.print()}
 	switch {
 	case m.stage == none:
 		return false, nil
+	case length*size <= m.inline.room:
+		x.h = &m.inline
 	case m.stage == whole && length*size > m.small.room:
 		x.h = &m.large
 	}

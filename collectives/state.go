@@ -27,11 +27,11 @@ type state struct {
 	poison atomic.Pointer[error] // why no collective can be made any more
 
 	mu        sync.Mutex
-	next      uint64 // number of the next call
-	inits     uint64 // of the next persistent one
-	running   map[*run]bool
-	watched   bool   // calls in the background are looked at
-	idle      []*run // pool, of nonblocking calls
+	next      uint64        // number of the next call
+	inits     uint64        // of the next persistent one
+	running   map[*run]bool // but for main
+	watched   bool          // calls in the background are looked at
+	idle      []*run        // pool, of nonblocking calls
 	history   [historyLen]described
 	early     map[uint64]*note // from ranks that are ahead, by number of the call
 	schedules map[key]*compiled
@@ -132,11 +132,10 @@ func (s *state) giveUp(err error) {
 	for r := range s.running {
 		if r.stop != nil {
 			stops = append(stops, r.stop)
-		} else {
-			r.patience.end()
 		}
 	}
 	s.mu.Unlock()
+	s.main.patience.end()
 	for _, stop := range stops {
 		stop(err)
 	}
@@ -194,7 +193,9 @@ func (s *state) numberInit() uint64 {
 
 func (s *state) noteCall(r *run) error {
 	s.history[r.number%historyLen] = r.described
-	s.running[r] = true
+	if r != s.main {
+		s.running[r] = true
+	}
 	if n := s.early[r.number]; n != nil {
 		delete(s.early, r.number)
 		return n.differs(&r.described, s.whoami())
@@ -203,6 +204,9 @@ func (s *state) noteCall(r *run) error {
 }
 
 func (s *state) done(r *run) {
+	if r == s.main {
+		return
+	}
 	s.mu.Lock()
 	delete(s.running, r)
 	r.stop = nil
