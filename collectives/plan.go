@@ -7,8 +7,8 @@ import (
 	"reflect"
 	"unsafe"
 
-	"github.com/muster-mpi/muster/collectives/algo"
 	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/collectives/tune"
 	"github.com/muster-mpi/muster/datatype"
 	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/rank"
@@ -154,17 +154,6 @@ func (p *plan[T]) class() class {
 	return anyBrackets
 }
 
-// permits reports whether an algorithm of brackets b serves.
-func (c class) permits(b algo.Bracketing) bool {
-	switch c {
-	case canonicalOnly:
-		return b == algo.Canonical
-	case orderedOnly:
-		return b != algo.Unordered
-	}
-	return true
-}
-
 // compile returns the schedule of the call.
 func (p *plan[T]) compile(s *state) (*compiled, error) {
 	if p.ready != nil {
@@ -185,12 +174,12 @@ func (p *plan[T]) compile(s *state) (*compiled, error) {
 		}
 	}
 	p.call.Hosts = s.below.Hosts
-	a, err := choose(&p.call, k.class, p.set.using, k.elem)
-	if err != nil {
-		return nil, err
-	}
 	if p.call.Segment == 0 {
 		p.call.Segment = max(1, segmentBytes/max(1, k.elem))
+	}
+	a, err := s.choose(tune.Query{Call: &p.call, Width: k.elem, Order: k.class.order(), Using: p.set.using})
+	if err != nil {
+		return nil, err
 	}
 	sched := schedule.New(p.call)
 	a.Build(sched, &p.call)

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/collectives/tune"
 	"github.com/muster-mpi/muster/internal/below"
 	"github.com/muster-mpi/muster/rank"
 )
@@ -35,6 +36,9 @@ type state struct {
 	history   [historyLen]described
 	early     map[uint64]*note // from ranks that are ahead, by number of the call
 	schedules map[key]*compiled
+
+	choosing sync.Mutex // guards chooser
+	chooser  *tune.Chooser
 }
 
 // historyLen is how many past calls a rank can still tell others about.
