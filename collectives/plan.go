@@ -36,6 +36,11 @@ type plan[T any] struct {
 	err  error
 
 	ready *compiled // the schedule, where no algorithm is chosen
+
+	// Of calls whose buffers stand for others, nil else: what fills In, before each
+	// round of a persistent operation, and what empties Out.
+	fill   func()
+	unpack func() error
 }
 
 // newPlan begins the plan of a call without a root.
@@ -110,7 +115,7 @@ func (p *plan[T]) describe(m mode, algorithm string) described {
 	if p.call.Op.Rooted() {
 		d.root = p.call.Root
 	}
-	if p.call.From.Counts != nil {
+	if p.call.From.Counts != nil || p.ready != nil {
 		d.count = -1 // each pair of ranks has its own
 	}
 	return d
