@@ -138,33 +138,24 @@ func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) 
 	if p.err != nil {
 		return p, nil
 	}
-	out, from := pack(&p, src, "src", true)
-	in, to := pack(&p, dst, "dst", false)
+	out, from := pack(&p, src, p.call.Size, "src", true)
+	in, to := pack(&p, dst, p.call.Size, "dst", false)
 	if p.err != nil {
 		return p, nil
 	}
 	p.call.From, p.call.To = Blocks{Counts: from}, Blocks{Counts: to}
 	p.mem[schedule.In], p.mem[schedule.Out] = out, in
-	return p, func() error {
-		off := 0
-		for _, v := range dst {
-			if _, err := v.CopyFrom(in[off : off+v.Len()]); err != nil {
-				return err
-			}
-			off += v.Len()
-		}
-		return nil
-	}
+	return p, func() error { return takeApart(dst, in) }
 }
 
-// pack returns room for the elements of views one after the other, with them in it
+// pack returns room for the elements of n views one after the other, with them in it
 // if filled, and how many each has.
-func pack[T any](p *plan[T], views []datatype.View[T], what string, filled bool) ([]T, []int) {
-	if len(views) != p.call.Size {
-		p.refuse("%s has %d views for %d ranks", what, len(views), p.call.Size)
+func pack[T any](p *plan[T], views []datatype.View[T], n int, what string, filled bool) ([]T, []int) {
+	if len(views) != n {
+		p.refuse("%s has %d views, want %d", what, len(views), n)
 		return nil, nil
 	}
-	counts, n := make([]int, len(views)), 0
+	counts, total := make([]int, len(views)), 0
 	for r, v := range views {
 		if err := v.Err(); err != nil && p.err == nil {
 			p.err = err
@@ -173,18 +164,35 @@ func pack[T any](p *plan[T], views []datatype.View[T], what string, filled bool)
 			p.err = datatype.ErrOverlap
 		}
 		counts[r] = v.Len()
-		n += v.Len()
+		total += v.Len()
 	}
 	if p.err != nil {
 		return nil, nil
 	}
-	b := make([]T, n)
+	b := make([]T, total)
 	if filled {
-		off := 0
-		for _, v := range views {
-			v.CopyTo(b[off : off+v.Len()])
-			off += v.Len()
-		}
+		putTogether(b, views)
 	}
 	return b, counts
+}
+
+// putTogether copies the elements of views, which have no error, to b.
+func putTogether[T any](b []T, views []datatype.View[T]) {
+	off := 0
+	for _, v := range views {
+		v.CopyTo(b[off : off+v.Len()])
+		off += v.Len()
+	}
+}
+
+// takeApart copies the elements of b to where views name them.
+func takeApart[T any](views []datatype.View[T], b []T) error {
+	off := 0
+	for _, v := range views {
+		if _, err := v.CopyFrom(b[off : off+v.Len()]); err != nil {
+			return err
+		}
+		off += v.Len()
+	}
+	return nil
 }

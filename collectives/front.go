@@ -43,15 +43,15 @@ func (p *plan[T]) background(s *state, r *run, c *compiled, m mode) rank.Request
 	r.label(r.number, m == persistent)
 	b := &background[T]{r: r, c: c, mem: own.mem, op: own.op.Apply}
 	b.finish = func(err error) {
+		if err == nil && own.unpack != nil {
+			err = own.unpack()
+		}
 		s.done(r)
 		if err != nil {
 			s.giveUpAll(err)
 		}
 		if m == nonblocking {
 			s.give(r)
-		}
-		if err == nil && own.unpack != nil {
-			own.unpack()
 		}
 		done(rank.Status{Source: rank.AnySource, Tag: rank.AnyTag}, own.fail(m, err))
 	}
@@ -84,6 +84,9 @@ func (p *plan[T]) persist() *rank.Persistent {
 	return rank.NewPersistent(func() rank.Request {
 		if err := s.spoiled(); err != nil {
 			return rank.Failed(own.fail(persistent, err))
+		}
+		if own.fill != nil {
+			own.fill()
 		}
 		// Rounds of one operation come one after the other on every rank, and links keep
 		// the order of messages of one tag.

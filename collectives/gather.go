@@ -133,7 +133,7 @@ func (p *plan[T]) ownBlock(src []T) {
 // large returns the buffer that the call has made, or dst where it has made none.
 func (p *plan[T]) large(dst []T) []T {
 	switch {
-	case p.unpack != nil:
+	case p.result != nil:
 		return p.result
 	case dst == nil:
 		return p.mem[schedule.Out]

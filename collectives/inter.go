@@ -217,7 +217,11 @@ func reduceScatterAcross[T any](c *rank.Comm, name string, dst, src []T, counts 
 		// The leader's Out is the sum of all on the way; its own block comes out of it.
 		p.mem[schedule.Out] = make([]T, total)
 		p.result = dst
-		p.unpack = func() { copy(dst, p.mem[schedule.Out][:own]) }
+		sum := p.mem[schedule.Out]
+		p.unpack = func() error {
+			copy(dst, sum)
+			return nil
+		}
 	}
 	p.call.Of, p.call.Count = Blocks{}, total
 	p.across(func(x *inter) {

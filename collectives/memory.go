@@ -128,7 +128,7 @@ func (m *memory) barrier(ctx context.Context, r *run, print uint64) error {
 	print &= printMask
 	next := (m.passed + 1) &^ unequal
 	if m.p == 2 {
-		return m.pass(ctx, r, print, next)
+		return m.pass(ctx, r, print, m.passed+1)
 	}
 	if n := m.arrivals.Add(1<<arrivalShift + print); int(n>>arrivalShift) == m.p {
 		word := next
@@ -233,13 +233,18 @@ func (r *run) idle() error {
 	}
 	if r.naps++; r.naps == napsBeforeNote {
 		r.setSite(callSite())
-		r.inquire(r.state.others())
+	}
+	if r.naps%napsBetweenNotes == napsBeforeNote {
+		r.inquire(r.state.others()) // again, for who has not come to any call yet
 	}
 	return nil
 }
 
-// napsBeforeNote naps are about a tenth of a second.
-const napsBeforeNote = 5
+// Naps are of 20 ms, if nothing disturbs them.
+const (
+	napsBeforeNote   = 5
+	napsBetweenNotes = 25
+)
 
 // settleMemory has the ranks agree whether they share memory, and how much of it
 // is ready: rank 0 asks the host and tells the others.

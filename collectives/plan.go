@@ -36,8 +36,12 @@ type plan[T any] struct {
 	set  settings
 	err  error
 
-	ready  *compiled // the schedule, where no algorithm is chosen
-	unpack func()    // puts what is in Out where it belongs, result; may be nil
+	ready *compiled // the schedule, where no algorithm is chosen
+
+	// Of calls whose buffers stand for others, nil else: what fills In, before each
+	// round of a persistent operation, what empties Out, and where its result then is.
+	fill   func()
+	unpack func() error
 	result []T
 }
 
@@ -112,7 +116,7 @@ func (p *plan[T]) describe(r *run, m mode, algorithm string) *described {
 	if p.call.Op.Rooted() && p.call.Root >= 0 {
 		root = p.call.Root
 	}
-	if p.call.From.Counts != nil {
+	if p.call.From.Counts != nil || p.ready != nil {
 		count = -1 // each pair of ranks has its own
 	}
 	element := reflect.TypeFor[T]()
@@ -144,7 +148,7 @@ func (p *plan[T]) fail(m mode, err error) error {
 		e.Op += "Init"
 	}
 	if at := (*peerError)(nil); errors.As(err, &at) {
-		e.Peer, e.Err = at.peer, at.err
+		e.Err = at.err
 	}
 	if p.c != nil {
 		e.Comm, e.Rank, e.Site = p.c.Name(), p.c.Rank(), callSite()
@@ -234,7 +238,7 @@ func (p *plan[T]) do(ctx context.Context) error {
 	records := s.below.Engine.Records()
 	s.main.record = records.Begin(record.OpCollective+record.Op(p.call.Op), s.below.Context.Number(), record.NoPeer, record.NoTag, p.bytes())
 	if err = b.plan.carryOut(ctx, s, s.main, blocking); err == nil && p.unpack != nil {
-		p.unpack()
+		err = p.unpack()
 	}
 	s.main.record.End(records)
 	b.plan = plan[T]{}

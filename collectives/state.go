@@ -168,6 +168,7 @@ type key struct {
 	class         class
 	using         string
 	segment, elem int
+	edges         edges // of neighbourhood calls
 }
 
 // class is which brackets a reduction permits.
