@@ -53,7 +53,7 @@ func settle(opts []Option) (s settings) {
 		case optionSegment:
 			s.segment = o.n
 		case optionCodec:
-			s.codecs = []rank.Codec{o.codec}
+			s.codecs = append(s.codecs, o.codec)
 		}
 	}
 	return s

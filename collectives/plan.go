@@ -36,6 +36,10 @@ type plan[T any] struct {
 	err  error
 
 	ready *compiled // the schedule, where no algorithm is chosen
+
+	// byHand carries the call out where the lengths of its messages are not known
+	// before they come, so that there is no schedule. Nil for most.
+	byHand func(*run) error
 }
 
 // newPlan begins the plan of a call without a root.
@@ -144,7 +148,7 @@ func (p *plan[T]) class() class {
 	switch {
 	case !p.call.Op.Reduces():
 		return anyBrackets
-	case !p.set.anyOrder && !exact[T]():
+	case !p.set.anyOrder && !isExact[T]():
 		return canonicalOnly
 	case !p.op.Commutes:
 		return orderedOnly
@@ -269,7 +273,7 @@ func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error 
 	if err := context.Cause(ctx); err != nil {
 		return fmt.Errorf("%w: %w", rank.ErrCancelled, err) // nothing was begun
 	}
-	if m == blocking {
+	if m == blocking && p.byHand == nil {
 		if done, err := p.share(ctx, s, r); done {
 			if err != nil {
 				s.giveUpAll(err)
@@ -277,11 +281,16 @@ func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error 
 			return err
 		}
 	}
-	c, err := p.compile(s)
-	if err != nil {
-		return err
+	var c *compiled
+	var algorithm string
+	if p.byHand == nil {
+		var err error
+		if c, err = p.compile(s); err != nil {
+			return err
+		}
+		algorithm = c.algorithm
 	}
-	r.described = p.describe(m, c.algorithm)
+	r.described = p.describe(m, algorithm)
 	if err := s.number(r); err != nil {
 		s.done(r)
 		s.giveUpAll(err)
@@ -293,12 +302,17 @@ func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error 
 // finish carries out a call that has its number.
 func (p *plan[T]) finish(ctx context.Context, s *state, r *run, c *compiled) error {
 	defer s.done(r)
-	if p.call.Size == 1 && len(c.Steps) == 0 {
+	if c != nil && p.call.Size == 1 && len(c.Steps) == 0 {
 		return nil
 	}
 	r.label(r.number, r.mode == persistent)
 	r.patience.begin(ctx)
-	err := execute(r, c, p.mem, p.op.Apply)
+	var err error
+	if c != nil {
+		err = execute(r, c, p.mem, p.op.Apply)
+	} else {
+		err = p.byHand(r)
+	}
 	r.patience.finish()
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
