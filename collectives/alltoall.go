@@ -38,7 +38,7 @@ func AllToAllInit[T any](c *rank.Comm, dst, src []T, opts ...Option) *rank.Persi
 // itself, exchanges the blocks of dst in place; from is then not looked at, and rank
 // i's count for j must be j's count for i.
 func AllToAllV[T any](ctx context.Context, c *rank.Comm, dst, src []T, to, from Blocks, opts ...Option) ([]T, Blocks, error) {
-	if to.Counts == nil && c != nil && len(from.Counts) == c.Size() {
+	if to.Counts == nil && c != nil && !c.IsInter() && len(from.Counts) == c.Size() {
 		to.Counts = make([]int, c.Size())
 		p := allToAll(c, to.Counts, from.Counts, withoutUsing(opts))
 		p.name = "AllToAllV"
@@ -67,6 +67,9 @@ func AllToAllVInit[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts ...O
 }
 
 func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) plan[T] {
+	if crosses(c) {
+		return allToAllAcross(c, "AllToAll", dst, src, Blocks{}, Blocks{}, opts)
+	}
 	p := newPlan[T](c, "AllToAll", schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
@@ -83,6 +86,9 @@ func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) plan[T] {
 }
 
 func allToAllV[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts []Option) plan[T] {
+	if crosses(c) {
+		return allToAllAcross(c, "AllToAllV", dst, src, to, from, opts)
+	}
 	p := newPlan[T](c, "AllToAllV", schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
@@ -128,6 +134,7 @@ func AllToAllW[T any](ctx context.Context, c *rank.Comm, dst, src []datatype.Vie
 // allToAllW returns the plan of the packed exchange, and what takes its result apart.
 func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (plan[T], func() error) {
 	p := newPlan[T](c, "AllToAllW", schedule.AllToAll, opts)
+	p.refuseAcross()
 	if p.err != nil {
 		return p, nil
 	}

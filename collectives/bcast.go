@@ -27,6 +27,9 @@ func BcastInit[T any](c *rank.Comm, root int, buf []T, opts ...Option) *rank.Per
 }
 
 func bcast[T any](c *rank.Comm, root int, buf []T, opts []Option) plan[T] {
+	if crosses(c) {
+		return bcastAcross(c, root, buf, opts)
+	}
 	p := newPlan[T](c, "Bcast", schedule.Bcast, opts)
 	p.rooted(root)
 	p.call.Count = len(buf)

@@ -50,6 +50,9 @@ func (p *plan[T]) background(s *state, r *run, c *compiled, m mode) rank.Request
 		if m == nonblocking {
 			s.give(r)
 		}
+		if err == nil && own.unpack != nil {
+			own.unpack()
+		}
 		done(rank.Status{Source: rank.AnySource, Tag: rank.AnyTag}, own.fail(m, err))
 	}
 	s.mu.Lock()

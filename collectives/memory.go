@@ -180,24 +180,13 @@ func (r *run) idle() error {
 	}
 	if r.naps++; r.naps == napsBeforeNote {
 		r.setSite(callSite())
-		r.inquire(others(r.state.comm))
+		r.inquire(r.state.others())
 	}
 	return nil
 }
 
 // napsBeforeNote naps are about a tenth of a second.
 const napsBeforeNote = 5
-
-// others lists the other ranks of c.
-func others(c *rank.Comm) []int {
-	var list []int
-	for r := range c.Size() {
-		if r != c.Rank() {
-			list = append(list, r)
-		}
-	}
-	return list
-}
 
 // settleMemory has the ranks agree whether they share memory, and how much of it
 // is ready: rank 0 asks the host and tells the others.
@@ -317,7 +306,7 @@ func (r *run) await(q rank.Request, peer int) error {
 // explain turns errUnequal into who calls what: everybody tells everybody.
 func (r *run) explain(ctx context.Context) error {
 	r.setSite(callSite())
-	r.inquire(others(r.state.comm))
+	r.inquire(r.state.others())
 	timer := time.NewTimer(time.Second)
 	defer timer.Stop()
 	tick := time.NewTicker(time.Millisecond)

@@ -22,6 +22,7 @@ type objects[T any] struct {
 func newObjects[T any](ctx context.Context, c *rank.Comm, name string, root int, opts []Option) (*objects[T], error) {
 	o := &objects[T]{ctx: ctx, c: c, name: name, more: withoutUsing(opts)}
 	p := newPlan[byte](c, name, schedule.Bcast, opts)
+	p.refuseAcross()
 	p.rooted(root)
 	codec, err := rank.CodecFor[T](p.set.codecs...)
 	if p.err != nil {

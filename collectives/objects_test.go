@@ -226,7 +226,7 @@ func TestAValueThatCannotBeEncodedFailsOnAllRanks(t *testing.T) {
 				}
 				for _, name := range slices.Sorted(maps.Keys(calls)) {
 					err := calls[name]()
-					reason := fmt.Sprint("will not write")
+					reason := "will not write"
 					if !errors.Is(err, rank.ErrCodec) || !strings.Contains(err.Error(), reason) || !strings.Contains(err.Error(), name) {
 						t.Fatalf("%s, rank %d of %d, rank %d cannot: got %v, want ErrCodec and %q", name, c.Rank(), p, bad, err, reason)
 					}

@@ -35,7 +35,9 @@ type plan[T any] struct {
 	set  settings
 	err  error
 
-	ready *compiled // the schedule, where no algorithm is chosen
+	ready  *compiled // the schedule, where no algorithm is chosen
+	unpack func()    // puts what is in Out where it belongs, result; may be nil
+	result []T
 
 	// byHand carries the call out where the lengths of its messages are not known
 	// before they come, so that there is no schedule. Nil for most.
@@ -111,7 +113,7 @@ func (p *plan[T]) describe(m mode, algorithm string) described {
 		mode: m, name: p.name, op: p.call.Op, root: -1, count: p.call.Count, counts: p.call.Of.Counts,
 		element: reflect.TypeFor[T](), operation: p.op.Name, algorithm: algorithm,
 	}
-	if p.call.Op.Rooted() {
+	if p.call.Op.Rooted() && p.call.Root >= 0 {
 		d.root = p.call.Root
 	}
 	if p.call.From.Counts != nil {
@@ -232,7 +234,9 @@ func (p *plan[T]) do(ctx context.Context) error {
 	b.plan = *p
 	records := s.below.Engine.Records()
 	s.main.record = records.Begin(record.OpCollective+record.Op(p.call.Op), s.below.Context.Number(), record.NoPeer, record.NoTag, p.bytes())
-	err = b.plan.carryOut(ctx, s, s.main, blocking)
+	if err = b.plan.carryOut(ctx, s, s.main, blocking); err == nil && p.unpack != nil {
+		p.unpack()
+	}
 	s.main.record.End(records)
 	b.plan = plan[T]{}
 	s.busy.Store(0)

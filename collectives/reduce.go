@@ -49,6 +49,9 @@ func ReduceToInit[T any](c *rank.Comm, root int, dst, src []T, op Operation[T], 
 }
 
 func reduce[T any](c *rank.Comm, root int, buf []T, op Operation[T], opts []Option) plan[T] {
+	if crosses(c) {
+		return reduceAcross(c, root, buf, buf, op, opts)
+	}
 	p := newPlan[T](c, "Reduce", schedule.Reduce, opts)
 	p.rooted(root)
 	p.reduction(buf, buf, op)
@@ -56,6 +59,9 @@ func reduce[T any](c *rank.Comm, root int, buf []T, op Operation[T], opts []Opti
 }
 
 func reduceTo[T any](c *rank.Comm, root int, dst, src []T, op Operation[T], opts []Option) plan[T] {
+	if crosses(c) {
+		return reduceAcross(c, root, dst, src, op, opts)
+	}
 	p := newPlan[T](c, "Reduce", schedule.Reduce, opts)
 	p.rooted(root)
 	if p.isRoot() {

@@ -67,6 +67,9 @@ func ReduceScatterBlockInit[T any](c *rank.Comm, dst, src []T, op Operation[T], 
 }
 
 func reduceScatter[T any](c *rank.Comm, dst, src []T, counts []int, op Operation[T], opts []Option) plan[T] {
+	if crosses(c) {
+		return reduceScatterAcross(c, "ReduceScatter", dst, src, counts, op, opts)
+	}
 	p := newPlan[T](c, "ReduceScatter", schedule.ReduceScatter, opts)
 	p.reducing(op)
 	n := p.divided(Blocks{Counts: counts}, false)
@@ -75,6 +78,13 @@ func reduceScatter[T any](c *rank.Comm, dst, src []T, counts []int, op Operation
 }
 
 func reduceScatterBlock[T any](c *rank.Comm, dst, src []T, op Operation[T], opts []Option) plan[T] {
+	if crosses(c) {
+		counts := make([]int, c.Size())
+		for r := range counts {
+			counts[r] = len(src) / c.Size()
+		}
+		return reduceScatterAcross(c, "ReduceScatterBlock", dst, src, counts, op, opts)
+	}
 	p := newPlan[T](c, "ReduceScatterBlock", schedule.ReduceScatter, opts)
 	p.reducing(op)
 	if p.err != nil {

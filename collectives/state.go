@@ -15,6 +15,7 @@ import (
 type state struct {
 	comm  *rank.Comm
 	twin  *rank.Comm // for messages
+	near  *rank.Comm // on an intercommunicator, for messages among this group; else nil
 	below *below.Comm
 
 	// busy is the mode and name of the blocking call under way, 0 if there is none;
@@ -67,12 +68,47 @@ func stateOf(c *rank.Comm) (*state, error) {
 		return nil, err
 	}
 	s.twin, s.below = c.Twin(), c.Below()
+	if c.IsInter() {
+		s.near = c.Local().Twin()
+	}
 	if s.below == nil {
 		return nil, rank.ErrFreed
 	}
 	s.main = newRun(s)
 	s.listen()
 	return s, nil
+}
+
+// route returns the communicator for messages to what schedules call peer, and its
+// rank there.
+func (s *state) route(peer int) (*rank.Comm, int) {
+	switch {
+	case s.near == nil:
+		return s.twin, peer
+	case peer < s.near.Size():
+		return s.near, peer
+	}
+	return s.twin, peer - s.near.Size()
+}
+
+// world returns the world rank of what schedules call peer.
+func (s *state) world(peer int) int {
+	c, r := s.route(peer)
+	if c.IsInter() {
+		return c.RemoteGroup().World(r)
+	}
+	return c.Group().World(r)
+}
+
+// others lists everybody else, by the names of schedules.
+func (s *state) others() []int {
+	var list []int
+	for peer := range s.comm.Size() + s.comm.RemoteSize() {
+		if peer != s.comm.Rank() {
+			list = append(list, peer)
+		}
+	}
+	return list
 }
 
 // close ends the state: its communicator is being freed.
@@ -161,7 +197,7 @@ func (s *state) noteCall(r *run) error {
 	s.running[r] = true
 	if n := s.early[r.number]; n != nil {
 		delete(s.early, r.number)
-		return n.differs(&r.described, s.comm)
+		return n.differs(&r.described, s.whoami())
 	}
 	return nil
 }

@@ -70,6 +70,7 @@ func SumExactEach[T datatype.Float](ctx context.Context, c *rank.Comm, dst, src 
 func exactly[T datatype.Float](c *rank.Comm, words []int64, opts []Option) plan[int64] {
 	var zero T
 	p := newPlan[int64](c, "SumExact", schedule.AllReduce, opts)
+	p.refuseAcross()
 	p.vector(words, nil, Sum)
 	p.op.Name = fmt.Sprintf("Sum of float%d", 8*unsafe.Sizeof(zero))
 	return p

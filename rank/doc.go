@@ -288,6 +288,11 @@
 //	MPI_Cancel                           Request.Cancel           receives only
 //	MPI_Grequest_start                   NewRequest
 //	MPI_Grequest_complete                NewRequest               the function it returns
+//	—                                    Failed                   one that could not be started
+//	—                                    NewPersistent            MPI has none that programs make
+//	MPIX_Continue                        Request.Continue
+//	—                                    Request.Conclude         Wait that gives up with its context
+//	—                                    Request.Withdraw         Cancel, of sends too
 //	MPI_Status_set_elements              NewRequest               its function takes a Status
 //	MPI_Status_set_cancelled             NewRequest
 //

@@ -168,7 +168,7 @@ func TestTheBetterPeerIsTheOneThatIsHarderToBeat(t *testing.T) {
 
 func TestEveryGoalIsOfATestWithAUnit(t *testing.T) {
 	for _, g := range Goals {
-		if measures[g.Test].unit == "" || g.Bound <= 0 || g.Low > g.High || g.Ranks == 0 || g.Against == "" {
+		if Unit(g.Test) == "" || g.Bound <= 0 || g.Low > g.High || g.Ranks == 0 || g.Against == "" {
 			t.Errorf("%+v", g)
 		}
 	}

@@ -75,11 +75,11 @@ func placements(size int) []placement {
 	if size == 1 {
 		return nil
 	}
-	fours, threes, turns := make([]int, size), make([]int, size), make([]int, size)
+	twos, fours, threes, turns := make([]int, size), make([]int, size), make([]int, size), make([]int, size)
 	for r := range size {
-		fours[r], threes[r], turns[r] = r/4, 9-r/3%10, 2-r%3
+		twos[r], fours[r], threes[r], turns[r] = r/2, r/4, size-r/3, 2-r%3
 	}
-	return []placement{{"hosts of four", fours}, {"hosts of three", threes}, {"three hosts by turns", turns}}
+	return []placement{{"hosts of two", twos}, {"hosts of four", fours}, {"hosts of three", threes}, {"three hosts by turns", turns}}
 }
 
 // blocks adds the shapes with uneven blocks.
