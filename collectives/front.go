@@ -39,6 +39,9 @@ func (p *plan[T]) start() rank.Request {
 // background carries out a call that has its number, with nobody waiting for it.
 func (p *plan[T]) background(s *state, r *run, c *compiled, m mode) rank.Request {
 	own := *p // the caller's is on its stack
+	if own.pack != nil {
+		own.pack()
+	}
 	q, done := rank.NewRequest(p.c)
 	r.label(r.number, m == persistent)
 	b := &background[T]{r: r, c: c, mem: own.mem, op: own.op.Apply}
@@ -94,7 +97,7 @@ func (p *plan[T]) persist() *rank.Persistent {
 // callSite returns file:line of the program's call into Muster; "" on a goroutine
 // of ours.
 func callSite() string {
-	var pcs [16]uintptr
+	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
 	for {
 		f, more := frames.Next()

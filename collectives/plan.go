@@ -36,6 +36,7 @@ type plan[T any] struct {
 	err  error
 
 	ready  *compiled // the schedule, where no algorithm is chosen
+	pack   func()    // fills In when the call begins; may be nil
 	unpack func()    // puts what is in Out where it belongs, result; may be nil
 	result []T
 
@@ -234,6 +235,9 @@ func (p *plan[T]) do(ctx context.Context) error {
 	b.plan = *p
 	records := s.below.Engine.Records()
 	s.main.record = records.Begin(record.OpCollective+record.Op(p.call.Op), s.below.Context.Number(), record.NoPeer, record.NoTag, p.bytes())
+	if p.pack != nil {
+		p.pack()
+	}
 	if err = b.plan.carryOut(ctx, s, s.main, blocking); err == nil && p.unpack != nil {
 		p.unpack()
 	}
