@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"unsafe"
 
-	"github.com/muster-mpi/muster/collectives/algo"
 	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/collectives/tune"
 	"github.com/muster-mpi/muster/datatype"
 	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/rank"
@@ -108,18 +109,30 @@ func (p *plan[T]) sameOrApart(dst, src []T) (same bool) {
 	return false
 }
 
-// describe tells what r carries out.
-func (p *plan[T]) describe(m mode, algorithm string) described {
-	d := described{
-		mode: m, name: p.name, op: p.call.Op, root: -1, count: p.call.Count, counts: p.call.Of.Counts,
-		element: reflect.TypeFor[T](), operation: p.op.Name, algorithm: algorithm,
-	}
+// describe returns what r carries out. Programs make the same call again and again,
+// so r keeps the last ones.
+func (p *plan[T]) describe(r *run, m mode, algorithm string) *described {
+	root, count := -1, p.call.Count
 	if p.call.Op.Rooted() && p.call.Root >= 0 {
-		d.root = p.call.Root
+		root = p.call.Root
 	}
 	if p.call.From.Counts != nil {
-		d.count = -1 // each pair of ranks has its own
+		count = -1 // each pair of ranks has its own
 	}
+	element := reflect.TypeFor[T]()
+	for _, d := range r.recent {
+		if d != nil && d.op == p.call.Op && d.count == count && d.root == root && d.mode == m && d.element == element &&
+			d.name == p.name && d.operation == p.op.Name && d.algorithm == algorithm && d.counts == nil && p.call.Of.Counts == nil {
+			return d
+		}
+	}
+	d := &described{
+		mode: m, name: p.name, op: p.call.Op, root: root, count: count, counts: slices.Clone(p.call.Of.Counts),
+		element: element, operation: p.op.Name, algorithm: algorithm,
+	}
+	d.print = d.fingerprint()
+	r.recent[r.oldest] = d
+	r.oldest = (r.oldest + 1) % len(r.recent)
 	return d
 }
 
@@ -159,17 +172,6 @@ func (p *plan[T]) class() class {
 	return anyBrackets
 }
 
-// permits reports whether an algorithm of brackets b serves.
-func (c class) permits(b algo.Bracketing) bool {
-	switch c {
-	case canonicalOnly:
-		return b == algo.Canonical
-	case orderedOnly:
-		return b != algo.Unordered
-	}
-	return true
-}
-
 // compile returns the schedule of the call.
 func (p *plan[T]) compile(s *state) (*compiled, error) {
 	if p.ready != nil {
@@ -190,12 +192,12 @@ func (p *plan[T]) compile(s *state) (*compiled, error) {
 		}
 	}
 	p.call.Hosts = s.below.Hosts
-	a, err := choose(&p.call, k.class, p.set.using, k.elem)
-	if err != nil {
-		return nil, err
-	}
 	if p.call.Segment == 0 {
 		p.call.Segment = max(1, segmentBytes/max(1, k.elem))
+	}
+	a, err := s.choose(tune.Query{Call: &p.call, Width: k.elem, Order: k.class.order(), Using: p.set.using})
+	if err != nil {
+		return nil, err
 	}
 	sched := schedule.New(p.call)
 	a.Build(sched, &p.call)
@@ -298,7 +300,7 @@ func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error 
 		}
 		algorithm = c.algorithm
 	}
-	r.described = p.describe(m, algorithm)
+	r.call = p.describe(r, m, algorithm)
 	if err := s.number(r); err != nil {
 		s.done(r)
 		s.giveUpAll(err)
@@ -313,7 +315,7 @@ func (p *plan[T]) finish(ctx context.Context, s *state, r *run, c *compiled) err
 	if c != nil && p.call.Size == 1 && len(c.Steps) == 0 {
 		return nil
 	}
-	r.label(r.number, r.mode == persistent)
+	r.label(r.number, r.call.mode == persistent)
 	r.patience.begin(ctx)
 	var err error
 	if c != nil {
@@ -335,10 +337,8 @@ func (p *plan[T]) finish(ctx context.Context, s *state, r *run, c *compiled) err
 func (s *state) whereBusy() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for r := range s.running {
-		if r == s.main && r.site != "" {
-			return " at " + r.site
-		}
+	if s.main.site != "" {
+		return " at " + s.main.site
 	}
 	return ""
 }

@@ -1,9 +1,11 @@
 package schedule_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 
+	"github.com/muster-mpi/muster/collectives/algo"
 	"github.com/muster-mpi/muster/collectives/schedule"
 	"github.com/muster-mpi/muster/collectives/schedule/scheduletest"
 )
@@ -235,6 +237,23 @@ func TestCheckRefusesCallsThatAreNone(t *testing.T) {
 	}
 }
 
+// A check of each element would not end.
+func TestCheckOfLongVectorsCostsWhatThatOfShortOnesDoes(t *testing.T) {
+	for _, a := range algo.All {
+		for _, size := range []int{3, 8} {
+			call := func(rank int) schedule.Call {
+				return schedule.Call{Op: a.Op, Rank: rank, Size: size, Count: 1 << 34, Segment: 1 << 31}
+			}
+			if c := call(0); a.Refuses != nil && a.Refuses(&c) != "" {
+				continue
+			}
+			if err := schedule.Check(schedule.All(nil, call, a.Build), a.Bracketing, 0, 1); err != nil {
+				t.Errorf("%v %s of %d: %v", a.Op, a.Name, size, err)
+			}
+		}
+	}
+}
+
 // FuzzCheck has Check and the judge decide about steps that mean nothing.
 func FuzzCheck(f *testing.F) {
 	f.Add([]byte{6, 3, 1, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7})
@@ -262,7 +281,10 @@ func FuzzCheck(f *testing.F) {
 			s := all[take()%size]
 			s.Temp = take() % 8
 			n := len(s.Steps)
-			step := schedule.Step{Kind: schedule.Kind(take() % 5), Peer: take()%(size+1) - take()%2, Number: take() % 3, Dst: span(), A: span(), B: span()}
+			step := schedule.Step{
+				Kind: schedule.Kind(take() % 5), Peer: take()%(size+1) - take()%2, Number: take()%3 | take()/255*math.MaxInt,
+				Dst: span(), A: span(), B: span(),
+			}
 			for j := range n {
 				if take()%2 == 0 {
 					step.After = append(step.After, j)
@@ -272,7 +294,7 @@ func FuzzCheck(f *testing.F) {
 				step.After = append(step.After, take()-100)
 				broken = true
 			}
-			broken = broken || step.Kind > schedule.Move || step.A.Buf > schedule.Temp || step.B.Buf > schedule.Temp || step.Dst.Buf > schedule.Temp
+			broken = broken || step.Kind > schedule.Move || max(step.A.Buf, step.B.Buf, step.Dst.Buf) > schedule.Temp
 			s.Steps = append(s.Steps, step)
 		}
 		got := schedule.Check(all, rule, 0, 1, 2, 31)

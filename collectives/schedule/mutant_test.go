@@ -139,9 +139,10 @@ var mutations = map[string]mutation{
 	}, schedule.Combine),
 	"doubled reduction": reorder(func(s *schedule.Schedule, i int) bool { return s.Steps[i].Kind == schedule.Combine },
 		func(steps []schedule.Step, i int) []schedule.Step { return slices.Insert(steps, i, steps[i]) }),
-	"missing step":      reorder(anyStep, func(steps []schedule.Step, i int) []schedule.Step { return slices.Delete(steps, i, i+1) }),
-	"missing last step": reorder(func(s *schedule.Schedule, i int) bool { return i == len(s.Steps)-1 }, func(steps []schedule.Step, i int) []schedule.Step { return steps[:i] }),
-	"step done twice":   reorder(anyStep, func(steps []schedule.Step, i int) []schedule.Step { return slices.Insert(steps, i, steps[i]) }),
+	"missing step": reorder(anyStep, func(steps []schedule.Step, i int) []schedule.Step { return slices.Delete(steps, i, i+1) }),
+	"missing last step": reorder(func(s *schedule.Schedule, i int) bool { return i == len(s.Steps)-1 },
+		func(steps []schedule.Step, i int) []schedule.Step { return steps[:i] }),
+	"step done twice": reorder(anyStep, func(steps []schedule.Step, i int) []schedule.Step { return slices.Insert(steps, i, steps[i]) }),
 	"step too early": reorder(func(s *schedule.Schedule, i int) bool { return slices.Contains(s.Steps[i].After, i-1) },
 		func(steps []schedule.Step, i int) []schedule.Step {
 			steps[i], steps[i-1] = steps[i-1], steps[i]
@@ -153,9 +154,10 @@ var mutations = map[string]mutation{
 		t, j := steps[i], steps[i].After[len(steps[i].After)-1]
 		return slices.Insert(slices.Delete(steps, i, i+1), j, t)
 	}),
-	"last step first": reorder(func(s *schedule.Schedule, i int) bool { return i > 0 && i == len(s.Steps)-1 }, func(steps []schedule.Step, i int) []schedule.Step {
-		return append([]schedule.Step{steps[i]}, steps[:i]...)
-	}),
+	"last step first": reorder(func(s *schedule.Schedule, i int) bool { return i > 0 && i == len(s.Steps)-1 },
+		func(steps []schedule.Step, i int) []schedule.Step {
+			return append([]schedule.Step{steps[i]}, steps[:i]...)
+		}),
 	"messages to one peer swapped": func(s *schedule.Schedule, _ *algo.Algorithm, rng *rand.Rand) *schedule.Schedule {
 		kind := []schedule.Kind{schedule.SendTo, schedule.RecvFrom}[rng.IntN(2)]
 		next := func(i int) int {

@@ -98,6 +98,14 @@ func blocks(op schedule.Operation, size, root int, add func(string, func(*schedu
 			c.From.Counts, c.To.Counts = counts(c)
 			c.From.Displs, c.To.Displs = displs(c.From.Counts, 1), displs(c.To.Counts, 2)
 		})
+		add("p+1 in place", func(c *schedule.Call) { c.Count, c.InPlace = size+1, true })
+		add("uneven, with holes, in place", func(c *schedule.Call) {
+			for r := range size {
+				c.To.Counts = append(c.To.Counts, (c.Rank+r)%4)
+			}
+			c.To.Displs = displs(c.To.Counts, 1)
+			c.From, c.InPlace = c.To, true
+		})
 		return
 	}
 	even, uneven := make([]int, size), make([]int, size)
