@@ -2,6 +2,8 @@ package collectives
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
 	"github.com/muster-mpi/muster/datatype"
@@ -124,75 +126,75 @@ func (p *plan[T]) exchanged(dst, src []T) {
 // elements as rank i sends. The parts are copied together on the way. Views to
 // receive into must not name an element twice.
 func AllToAllW[T any](ctx context.Context, c *rank.Comm, dst, src []datatype.View[T], opts ...Option) error {
-	p, unpack := allToAllW(c, dst, src, opts)
-	if err := p.do(ctx); err != nil {
-		return err
-	}
-	return p.fail(blocking, unpack())
+	p := allToAllW(c, dst, src, opts)
+	return p.do(ctx)
 }
 
-// allToAllW returns the plan of the packed exchange, and what takes its result apart.
-func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (p plan[T], unpack func() error) {
+// IAllToAllW starts an AllToAllW (MPI_Ialltoallw).
+func IAllToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts ...Option) rank.Request {
+	p := allToAllW(c, dst, src, opts)
+	return p.start()
+}
+
+// AllToAllWInit makes a persistent AllToAllW (MPI_Alltoallw_init). What is in src is
+// read at each start.
+func AllToAllWInit[T any](c *rank.Comm, dst, src []datatype.View[T], opts ...Option) *rank.Persistent {
+	p := allToAllW(c, dst, src, opts)
+	return p.persist()
+}
+
+// allToAllW is the plan of an exchange of the parts copied together.
+func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (p plan[T]) {
 	p.begin(c, "AllToAllW", schedule.AllToAll, opts)
 	p.refuseAcross()
 	if p.err != nil {
-		return p, nil
+		return p
 	}
-	out, from := pack(&p, src, p.call.Size, "src", true)
-	in, to := pack(&p, dst, p.call.Size, "dst", false)
-	if p.err != nil {
-		return p, nil
-	}
+	dst, src = slices.Clone(dst), slices.Clone(src)
+	in, from := p.roomFor(src, p.call.Size, "src", false)
+	out, to := p.roomFor(dst, p.call.Size, "dst", true)
 	p.call.From, p.call.To = Blocks{Counts: from}, Blocks{Counts: to}
-	p.mem[schedule.In], p.mem[schedule.Out] = out, in
-	return p, func() error { return takeApart(dst, in) }
+	p.mem[schedule.In], p.mem[schedule.Out] = in, out
+	p.pack = func() { putTogether(in, src) }
+	p.unpack = func() { takeApart(dst, out) }
+	return p
 }
 
-// pack returns room for the elements of n views one after the other, with them in it
-// if filled, and how many each has.
-func pack[T any](p *plan[T], views []datatype.View[T], n int, what string, filled bool) ([]T, []int) {
+// roomFor returns room for the elements of n views one after the other, and how many
+// each has. Those that are written must not name an element twice.
+func (p *plan[T]) roomFor(views []datatype.View[T], n int, what string, written bool) ([]T, []int) {
 	if len(views) != n {
 		p.refuse("%s has %d views, want %d", what, len(views), n)
 		return nil, nil
 	}
 	counts, total := make([]int, len(views)), 0
 	for r, v := range views {
-		if err := v.Err(); err != nil && p.err == nil {
-			p.err = err
+		err := v.Err()
+		if err == nil && written && v.Overlaps() {
+			err = datatype.ErrOverlap
 		}
-		if !filled && v.Overlaps() && p.err == nil {
-			p.err = datatype.ErrOverlap
+		if err != nil && p.err == nil {
+			p.err = fmt.Errorf("%s[%d]: %w", what, r, err)
 		}
 		counts[r] = v.Len()
 		total += v.Len()
 	}
-	if p.err != nil {
-		return nil, nil
-	}
-	b := make([]T, total)
-	if filled {
-		putTogether(b, views)
-	}
-	return b, counts
+	return make([]T, total), counts
 }
 
-// putTogether copies the elements of views, which have no error, to b.
+// putTogether copies the elements of views to b. Views without errors, of these lengths
+// and without overlap: no copy can fail, here or in takeApart.
 func putTogether[T any](b []T, views []datatype.View[T]) {
-	off := 0
 	for _, v := range views {
-		v.CopyTo(b[off : off+v.Len()])
-		off += v.Len()
+		n, _ := v.CopyTo(b)
+		b = b[n:]
 	}
 }
 
 // takeApart copies the elements of b to where views name them.
-func takeApart[T any](views []datatype.View[T], b []T) error {
-	off := 0
+func takeApart[T any](views []datatype.View[T], b []T) {
 	for _, v := range views {
-		if _, err := v.CopyFrom(b[off : off+v.Len()]); err != nil {
-			return err
-		}
-		off += v.Len()
+		n, _ := v.CopyFrom(b)
+		b = b[n:]
 	}
-	return nil
 }

@@ -39,12 +39,15 @@ func (p *plan[T]) start() rank.Request {
 // background carries out a call that has its number, with nobody waiting for it.
 func (p *plan[T]) background(s *state, r *run, c *compiled, m mode) rank.Request {
 	own := *p // the caller's is on its stack
+	if own.pack != nil {
+		own.pack()
+	}
 	q, done := rank.NewRequest(p.c)
 	r.label(r.number, m == persistent)
 	b := &background[T]{r: r, c: c, mem: own.mem, op: own.op.Apply}
 	b.finish = func(err error) {
 		if err == nil && own.unpack != nil {
-			err = own.unpack()
+			own.unpack()
 		}
 		s.done(r)
 		if err != nil {
@@ -85,9 +88,6 @@ func (p *plan[T]) persist() *rank.Persistent {
 		if err := s.spoiled(); err != nil {
 			return rank.Failed(own.fail(persistent, err))
 		}
-		if own.fill != nil {
-			own.fill()
-		}
 		// Rounds of one operation come one after the other on every rank, and links keep
 		// the order of messages of one tag.
 		return own.background(s, r, c, persistent)
@@ -97,7 +97,7 @@ func (p *plan[T]) persist() *rank.Persistent {
 // callSite returns file:line of the program's call into Muster; "" on a goroutine
 // of ours.
 func callSite() string {
-	var pcs [16]uintptr
+	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
 	for {
 		f, more := frames.Next()

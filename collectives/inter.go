@@ -218,10 +218,7 @@ func reduceScatterAcross[T any](c *rank.Comm, name string, dst, src []T, counts 
 		p.mem[schedule.Out] = make([]T, total)
 		p.result = dst
 		sum := p.mem[schedule.Out]
-		p.unpack = func() error {
-			copy(dst, sum)
-			return nil
-		}
+		p.unpack = func() { copy(dst, sum) }
 	}
 	p.call.Of, p.call.Count = Blocks{}, total
 	p.across(func(x *inter) {

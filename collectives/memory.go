@@ -320,7 +320,7 @@ func (r *run) tellAll(answer []int64) error {
 	mask := 1
 	for ; mask < p; mask <<= 1 {
 		if me&mask != 0 {
-			if err := r.await(rank.Irecv(s.twin, me-mask, settlingTag, answer)); err != nil {
+			if err := r.await(rank.Irecv(s.twin, me-mask, settlingTag, answer), 0); err != nil {
 				return err
 			}
 			break
@@ -336,8 +336,8 @@ func (r *run) tellAll(answer []int64) error {
 	return nil
 }
 
-// await waits for q with r's patience.
-func (r *run) await(q rank.Request) error {
+// await waits for q with r's patience, and asks peer what it is doing.
+func (r *run) await(q rank.Request, peer int) error {
 	for {
 		_, err := q.Wait(&r.patience)
 		switch {
@@ -354,7 +354,10 @@ func (r *run) await(q rank.Request) error {
 			q.Conclude(ended)
 			return err
 		}
-		r.inquire([]int{0})
+		if r.site == "" {
+			r.setSite(callSite())
+		}
+		r.inquire([]int{peer})
 	}
 }
 

@@ -80,10 +80,7 @@ func NeighborAllToAllVInit[T any](n Neighborhood, dst, src []T, to, from Blocks,
 // name an element twice, nor what another view names.
 func NeighborAllToAllW[T any](ctx context.Context, n Neighborhood, dst, src []datatype.View[T], opts ...Option) error {
 	p := neighborAllToAllW(n, dst, src, opts)
-	if err := p.do(ctx); err != nil {
-		return err
-	}
-	return p.fail(blocking, p.unpack())
+	return p.do(ctx)
 }
 
 // INeighborAllToAllW starts a NeighborAllToAllW. What src names is read now, what dst
@@ -146,24 +143,21 @@ func neighborAllToAllW[T any](n Neighborhood, dst, src []datatype.View[T], opts 
 	if p.err != nil {
 		return p
 	}
-	sent, from := pack(&p, src, len(out), "src", true)
-	got, to := pack(&p, dst, len(in), "dst", false)
+	sent, from := p.roomFor(src, len(out), "src", false)
+	got, to := p.roomFor(dst, len(in), "dst", true)
 	if p.err != nil {
 		return p
 	}
 	p.mem[schedule.In], p.mem[schedule.Out] = sent, got
-	p.fill = func() { putTogether(sent, src) }
-	p.unpack = func() error {
-		off := 0
+	p.pack = func() { putTogether(sent, src) }
+	p.unpack = func() {
+		rest := got
 		for i, v := range dst {
 			if in[i].Rank != rank.Null {
-				if _, err := v.CopyFrom(got[off : off+v.Len()]); err != nil {
-					return err
-				}
+				v.CopyFrom(rest) // cannot fail; see putTogether
 			}
-			off += v.Len()
+			rest = rest[v.Len():]
 		}
-		return nil
 	}
 	p.along(in, out, spans(schedule.Out, Blocks{Counts: to}), spans(schedule.In, Blocks{Counts: from}))
 	return p

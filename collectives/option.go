@@ -53,7 +53,7 @@ func (s *settings) settle(opts []Option) {
 		case optionSegment:
 			s.segment = o.n
 		case optionCodec:
-			s.codecs = []rank.Codec{o.codec}
+			s.codecs = append(s.codecs, o.codec)
 		}
 	}
 }

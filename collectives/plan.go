@@ -38,11 +38,15 @@ type plan[T any] struct {
 
 	ready *compiled // the schedule, where no algorithm is chosen
 
-	// Of calls whose buffers stand for others, nil else: what fills In, before each
-	// round of a persistent operation, what empties Out, and where its result then is.
-	fill   func()
-	unpack func() error
+	// Of calls whose buffers stand for others, nil else: what fills In when the call,
+	// or a round of it, begins, what empties Out, and where its result then is.
+	pack   func()
+	unpack func()
 	result []T
+
+	// byHand carries the call out where the lengths of its messages are not known
+	// before they come, so that there is no schedule. Nil for most.
+	byHand func(*run) error
 }
 
 // begin begins the plan of a call. Plans are filled in where they lie, since they are
@@ -164,7 +168,7 @@ func (p *plan[T]) class() class {
 	switch {
 	case !p.call.Op.Reduces():
 		return anyBrackets
-	case !p.set.anyOrder && !exact[T]():
+	case !p.set.anyOrder && !isExact[T]():
 		return canonicalOnly
 	case !p.op.Commutes:
 		return orderedOnly
@@ -237,8 +241,11 @@ func (p *plan[T]) do(ctx context.Context) error {
 	b.plan = *p
 	records := s.below.Engine.Records()
 	s.main.record = records.Begin(record.OpCollective+record.Op(p.call.Op), s.below.Context.Number(), record.NoPeer, record.NoTag, p.bytes())
+	if p.pack != nil {
+		p.pack()
+	}
 	if err = b.plan.carryOut(ctx, s, s.main, blocking); err == nil && p.unpack != nil {
-		err = p.unpack()
+		p.unpack()
 	}
 	s.main.record.End(records)
 	b.plan = plan[T]{}
@@ -280,7 +287,7 @@ func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error 
 	if err := context.Cause(ctx); err != nil {
 		return fmt.Errorf("%w: %w", rank.ErrCancelled, err) // nothing was begun
 	}
-	if m == blocking && p.call.Size > 1 {
+	if m == blocking && p.byHand == nil && p.call.Size > 1 {
 		if done, err := p.share(ctx, s, r); done {
 			if err != nil {
 				s.giveUpAll(err)
@@ -288,11 +295,16 @@ func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error 
 			return err
 		}
 	}
-	c, err := p.compile(s)
-	if err != nil {
-		return err
+	var c *compiled
+	var algorithm string
+	if p.byHand == nil {
+		var err error
+		if c, err = p.compile(s); err != nil {
+			return err
+		}
+		algorithm = c.algorithm
 	}
-	r.call = p.describe(r, m, c.algorithm)
+	r.call = p.describe(r, m, algorithm)
 	if err := s.number(r); err != nil {
 		s.done(r)
 		s.giveUpAll(err)
@@ -304,12 +316,17 @@ func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error 
 // finish carries out a call that has its number.
 func (p *plan[T]) finish(ctx context.Context, s *state, r *run, c *compiled) error {
 	defer s.done(r)
-	if p.call.Size == 1 && len(c.Steps) == 0 {
+	if c != nil && p.call.Size == 1 && len(c.Steps) == 0 {
 		return nil
 	}
 	r.label(r.number, r.call.mode == persistent)
 	r.patience.begin(ctx)
-	err := execute(r, c, p.mem, p.op.Apply)
+	var err error
+	if c != nil {
+		err = execute(r, c, p.mem, p.op.Apply)
+	} else {
+		err = p.byHand(r)
+	}
 	r.patience.finish()
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {

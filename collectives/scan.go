@@ -38,6 +38,12 @@ func ScanInit[T any](c *rank.Comm, buf []T, op Operation[T], opts ...Option) *ra
 	return p.persist()
 }
 
+// ScanToInit makes a persistent ScanTo.
+func ScanToInit[T any](c *rank.Comm, dst, src []T, op Operation[T], opts ...Option) *rank.Persistent {
+	p := scanTo(c, schedule.Scan, "Scan", dst, src, op, opts)
+	return p.persist()
+}
+
 // ExScan gives rank r the combination of the vectors of ranks 0 to r−1, in buf.
 // That of rank 0 stays as it is: nothing comes before it. Rank 1 gets the vector of
 // rank 0 itself (MPI_Exscan in place, MPI 4.1 §6.11.2).
@@ -67,6 +73,12 @@ func IExScanTo[T any](c *rank.Comm, dst, src []T, op Operation[T], opts ...Optio
 // ExScanInit makes a persistent ExScan (MPI_Exscan_init).
 func ExScanInit[T any](c *rank.Comm, buf []T, op Operation[T], opts ...Option) *rank.Persistent {
 	p := scan(c, schedule.ExScan, "ExScan", buf, op, opts)
+	return p.persist()
+}
+
+// ExScanToInit makes a persistent ExScanTo.
+func ExScanToInit[T any](c *rank.Comm, dst, src []T, op Operation[T], opts ...Option) *rank.Persistent {
+	p := scanTo(c, schedule.ExScan, "ExScan", dst, src, op, opts)
 	return p.persist()
 }
 

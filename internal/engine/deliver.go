@@ -41,8 +41,12 @@ func (e *Engine) deliverUser(rank int, h *wire.Header, payload layout.Buffer) {
 	}
 }
 
-// maxEarly bounds the frames that are kept for a handler to come.
-const maxEarly = 64
+// maxEarly bounds the frames that are kept for a handler to come, maxEarlyBytes the
+// payload of each.
+const (
+	maxEarly      = 64
+	maxEarlyBytes = 64 << 10
+)
 
 // earlyFrame came before there was a handler for its kind.
 type earlyFrame struct {
@@ -54,6 +58,9 @@ type earlyFrame struct {
 // keepEarly keeps a frame of a kind that nobody handles yet: the peer's library may
 // have begun earlier than this rank's. It is false once there are too many.
 func (e *Engine) keepEarly(rank int, h *wire.Header, payload layout.Buffer) bool {
+	if payload.Len() > maxEarlyBytes {
+		return false
+	}
 	b := make([]byte, payload.Len())
 	payload.ReadAt(b, 0)
 	e.mu.Lock()
