@@ -38,7 +38,7 @@ func AllToAllInit[T any](c *rank.Comm, dst, src []T, opts ...Option) *rank.Persi
 // itself, exchanges the blocks of dst in place; from is then not looked at, and rank
 // i's count for j must be j's count for i.
 func AllToAllV[T any](ctx context.Context, c *rank.Comm, dst, src []T, to, from Blocks, opts ...Option) ([]T, Blocks, error) {
-	if to.Counts == nil && c != nil && len(from.Counts) == c.Size() {
+	if to.Counts == nil && c != nil && !c.IsInter() && len(from.Counts) == c.Size() {
 		to.Counts = make([]int, c.Size())
 		p := allToAll(c, to.Counts, from.Counts, withoutUsing(opts))
 		p.name = "AllToAllV"
@@ -66,8 +66,11 @@ func AllToAllVInit[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts ...O
 	return p.persist()
 }
 
-func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) plan[T] {
-	p := newPlan[T](c, "AllToAll", schedule.AllToAll, opts)
+func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) (p plan[T]) {
+	if crosses(c) {
+		return allToAllAcross(c, "AllToAll", dst, src, Blocks{}, Blocks{}, opts)
+	}
+	p.begin(c, "AllToAll", schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
 	}
@@ -82,8 +85,11 @@ func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) plan[T] {
 	return p
 }
 
-func allToAllV[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts []Option) plan[T] {
-	p := newPlan[T](c, "AllToAllV", schedule.AllToAll, opts)
+func allToAllV[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts []Option) (p plan[T]) {
+	if crosses(c) {
+		return allToAllAcross(c, "AllToAllV", dst, src, to, from, opts)
+	}
+	p.begin(c, "AllToAllV", schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
 	}
@@ -118,27 +124,46 @@ func (p *plan[T]) exchanged(dst, src []T) {
 // elements as rank i sends. The parts are copied together on the way. Views to
 // receive into must not name an element twice.
 func AllToAllW[T any](ctx context.Context, c *rank.Comm, dst, src []datatype.View[T], opts ...Option) error {
-	p, unpack := allToAllW(c, dst, src, opts)
-	if err := p.do(ctx); err != nil {
-		return err
-	}
-	return p.fail(blocking, unpack())
+	p := allToAllW(c, dst, src, opts)
+	return p.do(ctx)
 }
 
-// allToAllW returns the plan of the packed exchange, and what takes its result apart.
-func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (plan[T], func() error) {
-	p := newPlan[T](c, "AllToAllW", schedule.AllToAll, opts)
-	if p.err != nil {
-		return p, nil
+// IAllToAllW starts an AllToAllW. What src names is read now, what dst names is written
+// when the Request completes (MPI_Ialltoallw).
+func IAllToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts ...Option) rank.Request {
+	p := allToAllW(c, dst, src, opts)
+	return p.start()
+}
+
+// AllToAllWInit makes a persistent AllToAllW; as IAllToAllW at each Start
+// (MPI_Alltoallw_init).
+func AllToAllWInit[T any](c *rank.Comm, dst, src []datatype.View[T], opts ...Option) *rank.Persistent {
+	p := allToAllW(c, dst, src, opts)
+	return p.persist()
+}
+
+func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (p plan[T]) {
+	p.begin(c, "AllToAllW", schedule.AllToAll, opts)
+	p.refuseAcross()
+	if p.err == nil {
+		p.call.From.Counts, p.call.To.Counts = p.packed(dst, src, p.call.Size, p.call.Size)
 	}
-	out, from := pack(&p, src, p.call.Size, "src", true)
-	in, to := pack(&p, dst, p.call.Size, "dst", false)
+	return p
+}
+
+// packed gives the plan, as its buffers, room for the elements of the views one after the
+// other, and returns how many each has. There are to be so many views to receive into and
+// to send from.
+func (p *plan[T]) packed(dst, src []datatype.View[T], ndst, nsrc int) (from, to []int) {
+	out, from := pack(p, src, nsrc, "src", true)
+	in, to := pack(p, dst, ndst, "dst", false)
 	if p.err != nil {
-		return p, nil
+		return nil, nil
 	}
-	p.call.From, p.call.To = Blocks{Counts: from}, Blocks{Counts: to}
 	p.mem[schedule.In], p.mem[schedule.Out] = out, in
-	return p, func() error { return takeApart(dst, in) }
+	p.fill = func() { putTogether(out, src) }
+	p.unpack = func() { takeApart(dst, in) }
+	return from, to
 }
 
 // pack returns room for the elements of n views one after the other, with them in it
@@ -178,14 +203,11 @@ func putTogether[T any](b []T, views []datatype.View[T]) {
 	}
 }
 
-// takeApart copies the elements of b to where views name them.
-func takeApart[T any](views []datatype.View[T], b []T) error {
+// takeApart copies the elements of b to where views name them; pack has checked them.
+func takeApart[T any](views []datatype.View[T], b []T) {
 	off := 0
 	for _, v := range views {
-		if _, err := v.CopyFrom(b[off : off+v.Len()]); err != nil {
-			return err
-		}
+		v.CopyFrom(b[off : off+v.Len()])
 		off += v.Len()
 	}
-	return nil
 }

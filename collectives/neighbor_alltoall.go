@@ -3,6 +3,7 @@ package collectives
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
 	"github.com/muster-mpi/muster/datatype"
@@ -80,10 +81,7 @@ func NeighborAllToAllVInit[T any](n Neighborhood, dst, src []T, to, from Blocks,
 // name an element twice, nor what another view names.
 func NeighborAllToAllW[T any](ctx context.Context, n Neighborhood, dst, src []datatype.View[T], opts ...Option) error {
 	p := neighborAllToAllW(n, dst, src, opts)
-	if err := p.do(ctx); err != nil {
-		return err
-	}
-	return p.fail(blocking, p.unpack())
+	return p.do(ctx)
 }
 
 // INeighborAllToAllW starts a NeighborAllToAllW. What src names is read now, what dst
@@ -100,8 +98,8 @@ func NeighborAllToAllWInit[T any](n Neighborhood, dst, src []datatype.View[T], o
 	return p.persist()
 }
 
-func neighborAllToAll[T any](n Neighborhood, name string, dst, src []T, opts []Option) plan[T] {
-	p, in, out := neighborPlan[T](n, name, schedule.AllToAll, opts)
+func neighborAllToAll[T any](n Neighborhood, name string, dst, src []T, opts []Option) (p plan[T]) {
+	in, out := p.over(n, name, schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
 	}
@@ -127,8 +125,8 @@ func neighborAllToAll[T any](n Neighborhood, name string, dst, src []T, opts []O
 	return p
 }
 
-func neighborAllToAllV[T any](n Neighborhood, dst, src []T, to, from Blocks, opts []Option) plan[T] {
-	p, in, out := neighborPlan[T](n, "NeighborAllToAllV", schedule.AllToAll, opts)
+func neighborAllToAllV[T any](n Neighborhood, dst, src []T, to, from Blocks, opts []Option) (p plan[T]) {
+	in, out := p.over(n, "NeighborAllToAllV", schedule.AllToAll, opts)
 	need := p.dividedAmong(in, to, "dst", true)
 	dst = p.fit(dst, need, "dst", true)
 	if need := p.dividedAmong(out, from, "src", false); p.err == nil && len(src) < need {
@@ -141,29 +139,20 @@ func neighborAllToAllV[T any](n Neighborhood, dst, src []T, to, from Blocks, opt
 	return p
 }
 
-func neighborAllToAllW[T any](n Neighborhood, dst, src []datatype.View[T], opts []Option) plan[T] {
-	p, in, out := neighborPlan[T](n, "NeighborAllToAllW", schedule.AllToAll, opts)
+func neighborAllToAllW[T any](n Neighborhood, dst, src []datatype.View[T], opts []Option) (p plan[T]) {
+	in, out := p.over(n, "NeighborAllToAllW", schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
 	}
-	sent, from := pack(&p, src, len(out), "src", true)
-	got, to := pack(&p, dst, len(in), "dst", false)
-	if p.err != nil {
-		return p
-	}
-	p.mem[schedule.In], p.mem[schedule.Out] = sent, got
-	p.fill = func() { putTogether(sent, src) }
-	p.unpack = func() error {
-		off := 0
-		for i, v := range dst {
-			if in[i].Rank != rank.Null {
-				if _, err := v.CopyFrom(got[off : off+v.Len()]); err != nil {
-					return err
-				}
-			}
-			off += v.Len()
+	taken := slices.Clone(dst)
+	for i := range min(len(taken), len(in)) {
+		if in[i].Rank == rank.Null {
+			taken[i] = datatype.View[T]{} // nothing is received, so nothing is touched
 		}
-		return nil
+	}
+	from, to := p.packed(taken, src, len(in), len(out))
+	if p.err != nil {
+		return p
 	}
 	p.along(in, out, spans(schedule.Out, Blocks{Counts: to}), spans(schedule.In, Blocks{Counts: from}))
 	return p

@@ -146,6 +146,7 @@ type Engine struct {
 
 	continuations []continuation // that are due
 
+	gifts   atomic.Int32 // see Await
 	ndirty  atomic.Int32
 	ndue    atomic.Int32          // len(continuations)
 	nmoves  atomic.Int32          // len(moves)
