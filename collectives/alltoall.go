@@ -150,14 +150,21 @@ func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) 
 	if p.err != nil {
 		return p
 	}
+	p.call.From.Counts, p.call.To.Counts = p.packed(dst, src, p.call.Size, p.call.Size)
+	return p
+}
+
+// packed gives the plan, as its buffers, room for the elements of the views one after the
+// other, and returns how many each has. There are to be so many views to receive into and
+// to send from.
+func (p *plan[T]) packed(dst, src []datatype.View[T], ndst, nsrc int) (from, to []int) {
 	dst, src = slices.Clone(dst), slices.Clone(src)
-	in, from := p.roomFor(src, p.call.Size, "src", false)
-	out, to := p.roomFor(dst, p.call.Size, "dst", true)
-	p.call.From, p.call.To = Blocks{Counts: from}, Blocks{Counts: to}
+	in, from := p.roomFor(src, nsrc, "src", false)
+	out, to := p.roomFor(dst, ndst, "dst", true)
 	p.mem[schedule.In], p.mem[schedule.Out] = in, out
 	p.pack = func() { putTogether(in, src) }
 	p.unpack = func() { takeApart(dst, out) }
-	return p
+	return from, to
 }
 
 // roomFor returns room for the elements of n views one after the other, and how many

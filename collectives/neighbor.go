@@ -41,16 +41,18 @@ type edges struct {
 	nin, nout int
 }
 
-// neighborPlan begins the plan of a neighbourhood call over n.
-func neighborPlan[T any](n Neighborhood, name string, op schedule.Operation, opts []Option) (p plan[T], in, out []Edge) {
+// over begins the plan of a neighbourhood call, and returns the edges of n.
+func (p *plan[T]) over(n Neighborhood, name string, op schedule.Operation, opts []Option) (in, out []Edge) {
 	var c *rank.Comm
 	if n != nil {
 		c = n.Comm()
 	}
 	p.begin(c, name, op, opts)
+	p.refuseAcross()
 	if p.err != nil {
-		return p, nil, nil
+		return nil, nil
 	}
+	p.call.From.Counts = []int{} // each edge has its own
 	if p.set.using != "" {
 		p.refuse("algorithm %q; neighbourhood calls have none to choose from", p.set.using)
 	}
@@ -65,7 +67,7 @@ func neighborPlan[T any](n Neighborhood, name string, op schedule.Operation, opt
 			}
 		}
 	}
-	return p, in, out
+	return in, out
 }
 
 // buffers gives the plan dst and src, which must not share elements: each block of src

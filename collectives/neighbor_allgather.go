@@ -72,16 +72,16 @@ func NeighborAllGatherVInit[T any](n Neighborhood, dst, src []T, blocks Blocks, 
 	return p.persist()
 }
 
-func neighborAllGather[T any](n Neighborhood, name string, dst, src []T, opts []Option) plan[T] {
-	p, in, out := neighborPlan[T](n, name, schedule.AllGather, opts)
+func neighborAllGather[T any](n Neighborhood, name string, dst, src []T, opts []Option) (p plan[T]) {
+	in, out := p.over(n, name, schedule.AllGather, opts)
 	p.call.Count = len(src)
 	p.buffers(p.fit(dst, len(in)*len(src), "dst", false), src)
 	p.alongEqual(in, out, allOf(len(src)))
 	return p
 }
 
-func neighborAllGatherV[T any](n Neighborhood, dst, src []T, blocks Blocks, opts []Option) plan[T] {
-	p, in, out := neighborPlan[T](n, "NeighborAllGatherV", schedule.AllGather, opts)
+func neighborAllGatherV[T any](n Neighborhood, dst, src []T, blocks Blocks, opts []Option) (p plan[T]) {
+	in, out := p.over(n, "NeighborAllGatherV", schedule.AllGather, opts)
 	need := p.dividedAmong(in, blocks, "dst", true)
 	p.buffers(p.fit(dst, need, "dst", true), src)
 	if p.err == nil {

@@ -3,6 +3,7 @@ package collectives
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
 	"github.com/muster-mpi/muster/datatype"
@@ -97,8 +98,8 @@ func NeighborAllToAllWInit[T any](n Neighborhood, dst, src []datatype.View[T], o
 	return p.persist()
 }
 
-func neighborAllToAll[T any](n Neighborhood, name string, dst, src []T, opts []Option) plan[T] {
-	p, in, out := neighborPlan[T](n, name, schedule.AllToAll, opts)
+func neighborAllToAll[T any](n Neighborhood, name string, dst, src []T, opts []Option) (p plan[T]) {
+	in, out := p.over(n, name, schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
 	}
@@ -124,8 +125,8 @@ func neighborAllToAll[T any](n Neighborhood, name string, dst, src []T, opts []O
 	return p
 }
 
-func neighborAllToAllV[T any](n Neighborhood, dst, src []T, to, from Blocks, opts []Option) plan[T] {
-	p, in, out := neighborPlan[T](n, "NeighborAllToAllV", schedule.AllToAll, opts)
+func neighborAllToAllV[T any](n Neighborhood, dst, src []T, to, from Blocks, opts []Option) (p plan[T]) {
+	in, out := p.over(n, "NeighborAllToAllV", schedule.AllToAll, opts)
 	need := p.dividedAmong(in, to, "dst", true)
 	dst = p.fit(dst, need, "dst", true)
 	if need := p.dividedAmong(out, from, "src", false); p.err == nil && len(src) < need {
@@ -138,26 +139,20 @@ func neighborAllToAllV[T any](n Neighborhood, dst, src []T, to, from Blocks, opt
 	return p
 }
 
-func neighborAllToAllW[T any](n Neighborhood, dst, src []datatype.View[T], opts []Option) plan[T] {
-	p, in, out := neighborPlan[T](n, "NeighborAllToAllW", schedule.AllToAll, opts)
+func neighborAllToAllW[T any](n Neighborhood, dst, src []datatype.View[T], opts []Option) (p plan[T]) {
+	in, out := p.over(n, "NeighborAllToAllW", schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
 	}
-	sent, from := p.roomFor(src, len(out), "src", false)
-	got, to := p.roomFor(dst, len(in), "dst", true)
-	if p.err != nil {
-		return p
-	}
-	p.mem[schedule.In], p.mem[schedule.Out] = sent, got
-	p.pack = func() { putTogether(sent, src) }
-	p.unpack = func() {
-		rest := got
-		for i, v := range dst {
-			if in[i].Rank != rank.Null {
-				v.CopyFrom(rest) // cannot fail; see putTogether
-			}
-			rest = rest[v.Len():]
+	taken := slices.Clone(dst)
+	for i := range min(len(taken), len(in)) {
+		if in[i].Rank == rank.Null {
+			taken[i] = datatype.View[T]{} // nothing is received, so nothing is touched
 		}
+	}
+	from, to := p.packed(taken, src, len(in), len(out))
+	if p.err != nil {
+		return p
 	}
 	p.along(in, out, spans(schedule.Out, Blocks{Counts: to}), spans(schedule.In, Blocks{Counts: from}))
 	return p

@@ -397,3 +397,37 @@ func waited(r rank.Request) error {
 	_, err := r.Wait(context.Background())
 	return err
 }
+
+// AllToAllW in the background and persistent is what it is when it blocks.
+func TestAllToAllWInEveryMode(t *testing.T) {
+	ranktest.Run(t, 3, func(t *testing.T, c *rank.Comm) {
+		h := &hood{c: c}
+		var places []int
+		for r := range c.Size() { // rank r's block for rank s is edge 3r+s, in rows
+			h.outIDs, h.inIDs = append(h.outIDs, 3*c.Rank()+r), append(h.inIDs, 3*r+c.Rank())
+			places = append(places, 5*r)
+		}
+		counts := []int{5, 5, 5}
+		h.in = make([]collectives.Edge, 3)
+		src, dst := make([]int64, 15), make([]int64, 15)
+		var from, to []datatype.View[int64]
+		for _, p := range places {
+			from, to = append(from, datatype.Contiguous(src[p:p+5])), append(to, datatype.Contiguous(dst[p:p+5]))
+		}
+		for _, how := range []string{"", "I", "Init"} {
+			round := carry(t, h, how, dst, func(k int) []int64 {
+				for i, id := range h.outIDs {
+					copy(src[places[i]:], block(id, k, 5))
+				}
+				return arrived(h, 15, places, counts, func(i int) []int64 { return block(h.inIDs[i], k, 5) })
+			}, func() error { return collectives.AllToAllW(t.Context(), c, to, from) },
+				func() rank.Request { return collectives.IAllToAllW(c, to, from) },
+				func() *rank.Persistent { return collectives.AllToAllWInit(c, to, from) })
+			for k := range 3 {
+				if got, want := round(k); !slices.Equal(got, want) {
+					t.Fatalf("%sAllToAllW, rank %d, round %d: got %v, want %v", how, c.Rank(), k, got, want)
+				}
+			}
+		}
+	})
+}
