@@ -71,22 +71,21 @@ func eigen(m blas64.General) ([]float64, blas64.General) {
 }
 
 // orthonormal returns an orthonormal basis q of the span of the tall matrix x, in
-// the complement of the tall matrices basis, and r with x = q·r within rounding. x
-// is already orthogonal to basis; it is overwritten. Columns are dropped beyond
-// the first most. Every rank calls it.
+// the complement of the tall matrices basis, and r with x = q·r within rounding of
+// the largest. x is already orthogonal to basis; it is overwritten. Of the columns
+// of q, the longest directions first, there are no more than most. Every rank calls
+// it.
 //
 // It is SVQB (Stathopoulos and Wu, A block orthogonalization procedure with
 // constant synchronization requirements, 2002): x·E·Λ^−½ of the eigenvalues of
-// xᵀ·x, three times, since a first pass cannot tell directions below √ε of the
-// longest from rounding. Such are lengthened as if they were that long. A column
-// that is not of length one after that was nothing but zeros.
+// xᵀ·x, repeated. The first pass cannot tell directions below √ε of the longest
+// from rounding, and lengthens them as if they were that long; what is below √ε
+// again in the second is below ε and dropped. A third pass makes good what
+// rounding has done to those just above, and the last one drops what turned out
+// to lie in the old basis.
 func orthonormal(ctx context.Context, c *rank.Comm, x blas64.General, basis []blas64.General, most int) (q, r blas64.General, err error) {
-	const passes = 3
-	r = newMatrix(x.Cols, x.Cols)
-	for i := range x.Cols {
-		r.Data[i*r.Stride+i] = 1
-	}
-	for pass := range passes {
+	r = identity(x.Cols)
+	for pass := range 4 {
 		if pass > 0 {
 			if _, err := project(ctx, c, x, basis); err != nil {
 				return q, r, err
@@ -97,15 +96,15 @@ func orthonormal(ctx context.Context, c *rank.Comm, x blas64.General, basis []bl
 			return q, r, err
 		}
 		values, e := eigen(gram)
+		floor := values[0] * roundoff * float64(x.Cols)
+		least := [...]float64{math.Inf(-1), floor, math.Inf(-1), 0.25}[pass]
 		keep := 0
-		for keep < min(len(values), most) && values[keep] > 0 && (pass < passes-1 || values[keep] > 0.25) {
+		for keep < min(len(values), most) && values[0] > 0 && values[keep] > least {
 			keep++
 		}
 		if keep == 0 {
 			return newMatrix(x.Rows, 0), newMatrix(0, r.Cols), nil
 		}
-		e = columnsOf(e, 0, keep)
-		floor := values[0] * roundoff * float64(x.Cols)
 		down, up := newMatrix(e.Rows, keep), newMatrix(keep, e.Rows)
 		for i := range e.Rows {
 			for j := range keep {
@@ -119,6 +118,16 @@ func orthonormal(ctx context.Context, c *rank.Comm, x blas64.General, basis []bl
 	return x, r, nil
 }
 
+// identity returns the n×n matrix with ones in its diagonal.
+func identity(n int) blas64.General {
+	m := newMatrix(n, n)
+	for i := range n {
+		m.Data[i*n+i] = 1
+	}
+	return m
+}
+
+// roundoff is the distance from 1 to the next float64.
 const roundoff = 0x1p-52
 
 // project takes from x its parts along the orthonormal columns of basis, and

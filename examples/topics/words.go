@@ -15,37 +15,20 @@ const (
 
 // eachWord calls f with the words of text in their order, in lower case: runs of
 // letters, marks and digits that begin with a letter, but for short, overlong and
-// stop words.
+// stop words. Bytes that are not UTF-8 separate words.
 func eachWord(text string, f func(word string)) {
-	for len(text) > 0 {
-		r, n := utf8.DecodeRuneInString(text)
-		if !unicode.IsLetter(r) {
-			// The digits of "2nd" are no word, nor is what is left of it.
-			if unicode.IsDigit(r) {
-				n = wordEnd(text)
-			}
-			text = text[n:]
+	for run := range strings.FieldsFuncSeq(text, separates) {
+		if first, _ := utf8.DecodeRuneInString(run); !unicode.IsLetter(first) {
 			continue
 		}
-		end := wordEnd(text)
-		word := strings.ToLower(text[:end])
+		word := strings.ToLower(run)
 		if n := utf8.RuneCountInString(word); n >= shortest && n <= longest && !stopWords[word] {
 			f(word)
 		}
-		text = text[end:]
 	}
 }
 
-// wordEnd returns the length of the run of letters, marks and digits that text
-// begins with.
-func wordEnd(text string) int {
-	for i, r := range text {
-		if !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) {
-			return i
-		}
-	}
-	return len(text)
-}
+func separates(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) }
 
 // stopWords are those words of English that say nothing about a document's subject.
 var stopWords = func() map[string]bool {
