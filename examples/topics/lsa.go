@@ -149,7 +149,9 @@ func (d *decomposition) finish(ctx context.Context, c *rank.Comm, a *sparse, wor
 		}
 		d.sigma = append(d.sigma, math.Sqrt(theta))
 	}
-	k = len(d.sigma)
+	if k = len(d.sigma); k == 0 {
+		return nil
+	}
 	d.docs = newMatrix(a.rows(), k)
 	at := 0
 	for _, b := range basis {
