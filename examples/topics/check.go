@@ -12,15 +12,21 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 )
 
-// cheap is the work, in multiplications of a dense singular value decomposition, up
-// to which -check auto checks.
-const cheap = 1e9
+// Up to so many multiplications of a dense singular value decomposition, and so
+// many powers in the reference's latent Dirichlet allocation, -check auto checks.
+const cheapProducts, cheapPowers = 1e9, 1e8
+
+// cheap reports whether the reference takes seconds and not minutes.
+func (s *study) cheap(o *options) bool {
+	words, n := float64(len(s.vocabulary.words)), float64(len(s.Documents))
+	powers := 2 * float64(s.nonzeros) * float64(o.prior.topics) * float64(o.iterations)
+	return words*n*min(words, n) <= cheapProducts && powers <= cheapPowers
+}
 
 // check compares all results with those of the reference, on rank 0, if o wants
 // it. Every rank calls it; an error is everybody's.
 func check(ctx context.Context, c *rank.Comm, s *study, o *options, r *reporter) error {
-	words, n := float64(len(s.vocabulary.words)), float64(len(s.Documents))
-	if o.check == "never" || o.check == "auto" && words*n*min(words, n) > cheap {
+	if o.check == "never" || o.check == "auto" && !s.cheap(o) {
 		r.printf("\ncheck       none (-check always makes one)\n")
 		return nil
 	}

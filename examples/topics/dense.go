@@ -81,12 +81,13 @@ func eigen(m blas64.General) ([]float64, blas64.General) {
 // xᵀ·x, repeated. The first pass cannot tell directions below √ε of the longest
 // from rounding, and lengthens them as if they were that long; what is below √ε
 // again in the second is below ε and dropped. A third pass makes good what
-// rounding has done to those just above, and the last one drops what turned out
-// to lie in the old basis.
+// rounding has done to those just above. By then the shortest are lengthened so
+// much that what rounding had left in them of the old basis counts: the last pass
+// begins by taking that away, and drops what was little else.
 func orthonormal(ctx context.Context, c *rank.Comm, x blas64.General, basis []blas64.General, most int) (q, r blas64.General, err error) {
 	r = identity(x.Cols)
 	for pass := range 4 {
-		if pass > 0 {
+		if pass == 3 {
 			if _, err := project(ctx, c, x, basis); err != nil {
 				return q, r, err
 			}

@@ -69,6 +69,7 @@ type study struct {
 	cuts       []int // rank r has documents [cuts[r], cuts[r+1])
 	vocabulary *vocabulary
 	counts     *sparse
+	nonzeros   int64 // of all ranks' counts
 	weights    *sparse
 	latent     *decomposition
 	model      *topicModel

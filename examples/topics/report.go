@@ -25,12 +25,14 @@ type reporter struct {
 
 func (r *reporter) printf(format string, args ...any) { fmt.Fprintf(r.out, format, args...) }
 
-// corpus says what was read, and how evenly the work is spread.
+// corpus says what was read, and how evenly the work is spread. It leaves the number
+// of counts with s.
 func (r *reporter) corpus(ctx context.Context, c *rank.Comm, s *study, t *tally, took time.Duration) error {
 	sums := []int64{t.total, int64(len(s.counts.word))}
-	if err := collectives.Reduce(ctx, c, 0, sums, collectives.Sum); err != nil {
+	if err := collectives.AllReduce(ctx, c, sums, collectives.Sum); err != nil {
 		return err
 	}
+	s.nonzeros = sums[1]
 	longest := []int64{int64(len(s.counts.word))}
 	if err := collectives.Reduce(ctx, c, 0, longest, collectives.Max); err != nil {
 		return err
@@ -39,7 +41,7 @@ func (r *reporter) corpus(ctx context.Context, c *rank.Comm, s *study, t *tally,
 	r.printf("words       %s, of which %s different ones count: in %d documents or more and at most %g %% of all\n",
 		thousands(int(sums[0])), thousands(len(s.vocabulary.words)), r.o.minDocs, 100*r.o.maxShare)
 	r.printf("counts      %s that are not zero, the busiest rank has %.2f of an even share, %s\n",
-		thousands(int(sums[1])), float64(longest[0])*float64(r.ranks)/float64(max(1, sums[1])), seconds(took))
+		thousands(int(s.nonzeros)), float64(longest[0])*float64(r.ranks)/float64(s.nonzeros), seconds(took))
 	return nil
 }
 
