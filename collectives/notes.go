@@ -75,7 +75,17 @@ func (s *state) giveUpAll(err error) {
 		return
 	}
 	s.giveUp(err)
-	s.writeAll(s.others(), note{From: s.whoami(), GivenUp: err.Error()})
+	s.tellGivenUp(err, -1)
+}
+
+// tellGivenUp tells all others, but one who knows, that err ends the communicator's
+// collectives.
+func (s *state) tellGivenUp(err error, knows int) {
+	for _, peer := range s.others() {
+		if world := s.world(peer); world != knows {
+			s.write(world, note{From: s.whoami(), GivenUp: err.Error()})
+		}
+	}
 }
 
 // differs returns the error of making the call mine where n is another's, if it
@@ -133,7 +143,10 @@ func (s *state) read(n *note) {
 	s.mu.Unlock()
 	if err := n.differs(mine.call, mine.site, s.whoami()); err != nil {
 		s.write(n.World, note{From: s.whoami(), World: s.below.Engine.Self(), Number: n.Number, Persistent: n.Persistent, Print: mine.call.print, Text: at(mine.call, mine.site)})
-		s.giveUp(err)
+		if s.spoiled() == nil {
+			s.giveUp(err)
+			s.tellGivenUp(err, n.World)
+		}
 	}
 }
 

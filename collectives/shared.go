@@ -74,7 +74,7 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 	switch {
 	case m.stage == none:
 		return false, nil
-	case length*size <= m.inline.room:
+	case m.p == 2 && length*size <= m.inline.room:
 		x.h = &m.inline
 	case m.stage == whole && length*size > m.small.room:
 		x.h = &m.large
