@@ -46,7 +46,7 @@ func (a axis) ticks() []float64 {
 	}
 	var list []float64
 	for k := math.Ceil(a.low/step - 1e-9); k*step <= a.high+1e-9*step; k++ {
-		list = append(list, k*step)
+		list = append(list, k*step+0) // a sum is never minus zero
 	}
 	return list
 }

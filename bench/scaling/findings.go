@@ -60,6 +60,13 @@ func (a *Analysis) serial(m Model) []string {
 	case f.Low <= 0:
 		return []string{fmt.Sprintf("Amdahl: no serial fraction is to be seen; it is %s at most.", percent(f.High))}
 	}
+	if f.High >= 1 {
+		return []string{fmt.Sprintf("Amdahl: a serial fraction of %s %s: more ranks may well make it no faster at all.", percent(f.Value), interval(f, percent))}
+	}
+	if usl := a.Models[len(a.Models)-1]; usl.Free > 0 && usl.Kappa.Low > 0 {
+		return []string{fmt.Sprintf("Amdahl: a serial fraction of %s %s. But that alone does not explain the times, as USL has a cost κ above zero: what it would allow more ranks is not to be had.",
+			percent(f.Value), interval(f, percent))}
+	}
 	what := "makes it more than %s times as fast as one"
 	if a.IsWeak() {
 		what = "does more than %s times the work of one in the same time"

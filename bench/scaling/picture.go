@@ -93,6 +93,17 @@ func reach(rows []Row, of func(Row) Figure) (low, high float64) {
 	return low, high
 }
 
+// ideal is up to how many ranks an ideal is drawn: as far as each has a core.
+func (a *Analysis) ideal(rows []Row) float64 {
+	last := a.Base
+	for _, r := range rows {
+		if !r.Crowded {
+			last = max(last, r.Ranks)
+		}
+	}
+	return float64(last)
+}
+
 func (a *Analysis) drawTime(rows []Row) string {
 	of := func(r Row) Figure { return r.Time }
 	low, high := reach(rows, of)
@@ -108,7 +119,7 @@ func (a *Analysis) drawTime(rows []Row) string {
 	c := a.begin(rows, title, "seconds", low, high, log, false)
 	if base, ok := a.point(a.Base); ok && !a.Crowded(a.Base) {
 		t := medianOf(base.Times).Value
-		c.curve("ideal", grey, "", float64(a.Base), float64(rows[len(rows)-1].Ranks), func(p float64) float64 {
+		c.curve("ideal", grey, "", float64(a.Base), a.ideal(rows), func(p float64) float64 {
 			if a.IsWeak() {
 				return t
 			}
@@ -136,14 +147,14 @@ func (a *Analysis) speedup(m Model, p float64) float64 {
 func (a *Analysis) drawSpeedup(rows []Row) string {
 	of := func(r Row) Figure { return r.Speedup }
 	low, high := reach(rows, of)
-	first, last := float64(rows[0].Ranks)/float64(a.Base), float64(rows[len(rows)-1].Ranks)/float64(a.Base)
+	first, last := float64(rows[0].Ranks)/float64(a.Base), a.ideal(rows)/float64(a.Base)
 	low, high = min(low, first), max(high, last)
 	title := fmt.Sprintf("Speed-up over %s", plural(a.Base, "rank"))
 	if a.IsWeak() {
 		title = fmt.Sprintf("Scaled speed-up over %s: work in a time", plural(a.Base, "rank"))
 	}
-	c := a.begin(rows, title, "times", low/1.1, high*1.1, true, false)
-	c.curve("ideal", grey, "", float64(rows[0].Ranks), float64(rows[len(rows)-1].Ranks), func(p float64) float64 { return p / float64(a.Base) })
+	c := a.begin(rows, title, "speed-up", low/1.1, high*1.1, true, false)
+	c.curve("ideal", grey, "", float64(rows[0].Ranks), a.ideal(rows), func(p float64) float64 { return p / float64(a.Base) })
 	a.fitted(c, a.speedup)
 	c.medians(rows, of)
 	return c.String()
@@ -153,7 +164,7 @@ func (a *Analysis) drawEfficiency(rows []Row) string {
 	of := func(r Row) Figure { return r.Efficiency }
 	_, high := reach(rows, of)
 	c := a.begin(rows, "Efficiency", "speed-up / ideal", 0, max(high, 1)*1.08, false, true)
-	c.curve("ideal", grey, "", c.x.low, c.x.high, func(float64) float64 { return 1 })
+	c.curve("ideal", grey, "", float64(rows[0].Ranks), a.ideal(rows), func(float64) float64 { return 1 })
 	a.fitted(c, func(m Model, p float64) float64 { return a.speedup(m, p) / p * float64(a.Base) })
 	c.medians(rows, of)
 	return c.String()

@@ -65,7 +65,8 @@ func (c *chart) crowd(alone, crowded int, cores string) {
 	}
 	fmt.Fprintf(&c.b, `<rect x="%.1f" y="%d" width="%.1f" height="%d" fill="%s"/>`+"\n",
 		left, marginTop, c.x.to-left, pictureHeight-marginTop-marginBottom, shade)
-	c.text(c.x.to-6, pictureHeight-marginBottom-8, 11, faint, "end", ` font-style="italic"`, "ranks share "+cores)
+	x, y := left+15, float64(pictureHeight-marginBottom-10)
+	c.text(x, y, 11, faint, "start", fmt.Sprintf(` transform="rotate(-90 %.1f %.1f)" font-style="italic"`, x, y), "ranks share "+cores)
 }
 
 // frame draws title, axes, grid and ticks.

@@ -89,7 +89,11 @@ func (a *Analysis) laws() [][]string {
 		} else {
 			line = append(line, short(m.Kappa.Value), interval(m.Kappa, short))
 		}
-		lines = append(lines, append(line, percent(m.Worst)))
+		miss := "-"
+		if m.Free > 0 {
+			miss = percent(m.Worst)
+		}
+		lines = append(lines, append(line, miss))
 	}
 	if len(lines) == 1 {
 		return nil

@@ -210,7 +210,7 @@ func sizeRange(v string) (low, high int, err error) {
 func parseBench(args []string) (*benchLine, error) {
 	b := &benchLine{warmup: -1, target: 5 * time.Millisecond, compute: 50 * time.Millisecond, memory: 32}
 	if len(args) == 0 {
-		return nil, errors.New("no benchmark named: expected muster bench p2p or muster bench startup")
+		return nil, errors.New("no benchmark named: expected muster bench p2p, startup, scaling or compare")
 	}
 	if slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]) {
 		b.help = true
@@ -218,7 +218,7 @@ func parseBench(args []string) (*benchLine, error) {
 	}
 	b.what, args = args[0], args[1:]
 	if b.what != "p2p" && b.what != "startup" {
-		return nil, fmt.Errorf("%s is no benchmark: expected p2p or startup", quote(b.what))
+		return nil, fmt.Errorf("%s is no benchmark: expected p2p, startup, scaling or compare", quote(b.what))
 	}
 	for len(args) > 0 {
 		arg := args[0]
