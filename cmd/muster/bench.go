@@ -28,6 +28,8 @@ func bench(args []string, stdout, stderr io.Writer) int {
 		switch args[0] {
 		case "scaling":
 			return benchScaling(args[1:], stdout, stderr)
+		case "compare":
+			return benchCompare(args[1:], stdout, stderr)
 		}
 	}
 	complain := func(code int, err error) int {
