@@ -170,7 +170,15 @@ func Name(k results.Key) string {
 	if k.Transport != "" {
 		name += " " + k.Transport
 	}
-	return fmt.Sprintf("%s, %d ranks, size %d", name, k.Ranks, k.Size)
+	ranks := "ranks"
+	if k.Ranks == 1 {
+		ranks = "rank"
+	}
+	name += fmt.Sprintf(", %d %s", k.Ranks, ranks)
+	if !slices.Contains([]string{"startup", "memory", "strong", "weak"}, k.Test) {
+		name += fmt.Sprintf(", size %d", k.Size)
+	}
+	return name
 }
 
 // costs are values of which more is slower: times as they are, and the inverse of

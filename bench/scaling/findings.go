@@ -39,7 +39,11 @@ func (a *Analysis) finding(m Model) []string {
 	case !m.Kappa.HasInterval():
 		return nil
 	case m.Kappa.Low <= 0:
-		return []string{fmt.Sprintf("USL: no cost that grows with the pairs of ranks is to be seen; κ is %s at most.", short(m.Kappa.High))}
+		return []string{fmt.Sprintf("USL: no cost that grows with the pairs of ranks is to be seen; κ is no more than %s.", short(m.Kappa.High))}
+	}
+	if m.Free == 0 {
+		return []string{fmt.Sprintf("USL: a cost κ of %s %s, if the program follows this law. So few numbers of ranks cannot show that, so nothing is said about more.",
+			short(m.Kappa.Value), interval(m.Kappa, short))}
 	}
 	peak := math.Sqrt(max(1-m.Sigma.Value, 0) / m.Kappa.Value)
 	text := fmt.Sprintf("USL: beyond about %.0f ranks, more of them make it slower.", max(peak, 1))
@@ -65,6 +69,10 @@ func (a *Analysis) serial(m Model) []string {
 	}
 	if usl := a.Models[len(a.Models)-1]; usl.Free > 0 && usl.Kappa.Low > 0 {
 		return []string{fmt.Sprintf("Amdahl: a serial fraction of %s %s. But that alone does not explain the times, as USL has a cost κ above zero: what it would allow more ranks is not to be had.",
+			percent(f.Value), interval(f, percent))}
+	}
+	if m.Free == 0 {
+		return []string{fmt.Sprintf("Amdahl: a serial fraction of %s %s, if the program follows this law. So few numbers of ranks cannot show that, so nothing is said about more.",
 			percent(f.Value), interval(f, percent))}
 	}
 	what := "makes it more than %s times as fast as one"
@@ -122,6 +130,7 @@ func (a *Analysis) Cautions() []string {
 	if load, err := strconv.ParseFloat(a.Environment.Load, 64); err == nil && load >= 0.5 {
 		list = append(list, fmt.Sprintf("The load was %.1f when it began: other programs had a part of the cores, the more ranks the larger. Repeat it on a quiet machine.", load))
 	}
+	list = append(list, a.Notes...)
 	if len(a.Weak) > 0 {
 		list = append(list, "Equal work for each rank is what --weak says, not what was checked.")
 	}
@@ -141,8 +150,11 @@ func (a *Analysis) fastest() (best Row, ok bool) {
 // Summary is the study in a sentence, or empty if there is nothing to say.
 func (a *Analysis) Summary() string {
 	r, ok := a.fastest()
-	if !ok || r.Ranks == a.Base {
+	switch {
+	case !ok || len(a.judged()) < 2:
 		return ""
+	case r.Ranks == a.Base:
+		return fmt.Sprintf("No number of ranks is faster than %s.", plural(a.Base, "rank"))
 	}
 	how := "as fast as"
 	if a.IsWeak() {
@@ -162,6 +174,10 @@ func interval(f Figure, show func(float64) string) string {
 
 // short is v in three digits that say something, without exponent where it can.
 func short(v float64) string {
+	if math.Abs(v) < 1e6 {
+		// Rounded first: 9.999 is 10.0 and not 10.00.
+		v, _ = strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64)
+	}
 	switch a := math.Abs(v); {
 	case math.IsNaN(v):
 		return "-"

@@ -19,8 +19,9 @@ type Study struct {
 	Threads int    // that each rank may use for Go code
 	Cores   int    // that the ranks may use
 	Base    int    // number of ranks that speed-ups refer to
-	Clock   string // what the times are of
+	Clock   string // what the times are of: "the whole job"
 	Points  []Point
+	Notes   []string // what else a reader has to know
 
 	Environment results.Environment
 }
@@ -58,6 +59,18 @@ func (s *Study) point(n int) (Point, bool) {
 	return Point{}, false
 }
 
+// name is what the series are called, so that only what is alike is compared.
+func (s *Study) name() string {
+	name := s.Program
+	for _, g := range s.Weak {
+		name += " " + g.String()
+	}
+	if s.Threads > 1 {
+		name += fmt.Sprintf(" (%d threads a rank)", s.Threads)
+	}
+	return name + " (" + s.Clock + ")"
+}
+
 // Report is the study as `muster bench compare` reads it: a series of each
 // number of ranks, a round a run.
 func (s *Study) Report() *results.Report {
@@ -71,7 +84,7 @@ func (s *Study) Report() *results.Report {
 			continue
 		}
 		series := &results.Series{
-			Key:  results.Key{Kind: results.Ours, Name: s.Program, Test: test, Ranks: p.Ranks},
+			Key:  results.Key{Kind: results.Ours, Name: s.name(), Test: test, Ranks: p.Ranks},
 			Unit: results.Unit(test),
 		}
 		for _, t := range p.Times {

@@ -34,7 +34,7 @@ func (a *Analysis) head() []string {
 		e.Command,
 		fmt.Sprintf("%s of %s, %s %s, load %s at the start", plural(a.Cores, "core"), or(e.Machine, "an unknown processor"), e.OS, e.Kernel, or(e.Load, "unknown")),
 		fmt.Sprintf("%s, commit %s, %s", e.Go, or(e.Commit, "unknown"), e.Start.Format("2006-01-02 15:04 MST")),
-		fmt.Sprintf("time is %s; medians of %s in alternating order; %s a rank", a.Clock, plural(e.Rounds, "run"), plural(max(a.Threads, 1), "thread")),
+		fmt.Sprintf("time is that of %s; medians of %s in alternating order; %s a rank", a.Clock, plural(e.Rounds, "run"), plural(max(a.Threads, 1), "thread")),
 		fmt.Sprintf("speed-up is against %s", plural(a.Base, "rank")),
 	}
 }

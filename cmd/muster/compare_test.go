@@ -36,7 +36,7 @@ func TestCompareLine(t *testing.T) {
 // studyFile writes a study whose times are multiplied by factor.
 func studyFile(t *testing.T, factor float64) string {
 	t.Helper()
-	s := &scaling.Study{Program: "./a", Threads: 1, Cores: 4, Base: 1}
+	s := &scaling.Study{Program: "./a", Clock: "the whole job", Threads: 1, Cores: 4, Base: 1}
 	s.Environment = results.Environment{Machine: "Processor", Cores: 4, Commit: "abc"}
 	for _, n := range []int{1, 2, 4} {
 		p := scaling.Point{Ranks: n}
@@ -69,7 +69,7 @@ func TestCompareExitCodes(t *testing.T) {
 		want string // in what it prints
 	}{
 		{[]string{old, same}, 0, "3 cells: 0 slower by more than 5.0 %, 0 faster, 3 the same within it, 0 open\n"},
-		{[]string{old, slow, "--fail-over", "5%"}, exitSlower, "./a strong, 4 ranks, size 0"},
+		{[]string{old, slow, "--fail-over", "5%"}, exitSlower, "./a (the whole job) strong, 4 ranks "},
 		{[]string{old, slow, "--fail-over", "25%"}, 0, "3 the same within it"},
 		{[]string{slow, old}, 0, "3 faster"},
 		{[]string{old, text}, exitIncomparable, "muster: " + text + `: results: schema "another/1", expected "muster-bench/1"`},

@@ -77,7 +77,11 @@ func (r *scalingRun) about(ctx context.Context, t gobuild.Target, args []string)
 	e.Cores, e.Rounds, e.Repeat = l.cores, l.repeat, 1
 	e.Command = shellWords(append([]string{"muster", "bench", "scaling"}, args...))
 	e.Commit = programCommit(ctx, t)
-	return &scaling.Study{Program: shellWords(l.run.programs[0].argv), Weak: l.weak, Threads: l.threads, Cores: l.cores, Base: l.base, Environment: e}
+	s := &scaling.Study{Program: shellWords(l.run.programs[0].argv), Weak: l.weak, Threads: l.threads, Cores: l.cores, Base: l.base, Environment: e}
+	if smt, _ := os.ReadFile("/sys/devices/system/cpu/smt/active"); strings.TrimSpace(string(smt)) == "1" && l.cores == coresHere() {
+		s.Notes = append(s.Notes, fmt.Sprintf("The %d cores are hardware threads, several of which are one core: --cores says how many cores there are.", l.cores))
+	}
+	return s
 }
 
 // programCommit is the commit of a program's source, or what an executable that Go
@@ -168,9 +172,9 @@ func (r *scalingRun) choose(own time.Duration, has bool, whole time.Duration) (f
 			return 0, fmt.Errorf("no line of the program's output is matched by --time-from %s", quote(r.line.time.String()))
 		}
 		r.reports = &has
-		r.study.Clock = "that of the whole job, from its start to its end"
+		r.study.Clock = "the whole job"
 		if has {
-			r.study.Clock = "what the program says"
+			r.study.Clock = "what the program reports"
 		}
 	}
 	switch {

@@ -139,7 +139,7 @@ func TestScalingRunsWhatTheLineSays(t *testing.T) {
 	if code != 0 || stderr != "" || len(seen) != 1+3*6 || seen[0] != "4 a [-n=40 -quiet] [GOMAXPROCS=1]" || seen[1] != "1 a [-n=10 -quiet] [GOMAXPROCS=1]" {
 		t.Fatalf("exit code %d, runs %q\n%s", code, seen, stderr)
 	}
-	for _, want := range []string{"# Weak scaling of ./a -quiet: the work grows with the p ranks, -n=10*p\n", "# time is what the program says; medians of 6 runs", "# Ranks  ", "0.350"} {
+	for _, want := range []string{"# Weak scaling of ./a -quiet: the work grows with the p ranks, -n=10*p\n", "# time is that of what the program reports; medians of 6 runs", "# Ranks  ", "0.350"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("the table lacks %q:\n%s", want, stdout)
 		}
@@ -218,7 +218,7 @@ func TestAnInterruptedStudyShowsWhatItHas(t *testing.T) {
 		return 0, nil
 	}
 	var stdout, said strings.Builder
-	r := &scalingRun{line: l, path: "a", stderr: &said, study: &scaling.Study{Program: "./a", Threads: 1, Cores: 2, Base: 1}}
+	r := &scalingRun{line: l, path: "a", stderr: &said, study: &scaling.Study{Clock: "the whole job", Program: "./a", Threads: 1, Cores: 2, Base: 1}}
 	code := r.outcome(r.measure(ctx), studyFiles{}, &stdout, func(code int, err error) int { fmt.Fprintln(&said, err); return code })
 	if code != 130 || said.String() != "interrupt: 4 runs of 14 made\n" || !strings.Contains(stdout.String(), "# Ranks  ") {
 		t.Errorf("exit code %d, said %q\n%s", code, said.String(), stdout.String())

@@ -80,7 +80,7 @@ var scalingFlags = append([]flagOf[scalingLine]{
 			l.threads, err = number(v, 1, 1<<12, "a number of threads")
 			return err
 		}},
-	{names: []string{"cores"}, value: "N", help: "cores the ranks may use (default: those the system shows; where two of them are threads of one core, half as many)",
+	{names: []string{"cores"}, value: "N", help: "cores the ranks may use (default: those the system shows, which may be threads of fewer)",
 		set: func(l *scalingLine, v string) (err error) {
 			l.cores, err = number(v, 1, maxRanks, "a number of cores")
 			return err
@@ -111,7 +111,7 @@ func flagsOfRun(names ...string) []flagOf[scalingLine] {
 // parseScaling reads the arguments of muster bench scaling and checks all that
 // shows without running anything.
 func parseScaling(args []string) (*scalingLine, error) {
-	l := &scalingLine{repeat: 7, threads: 1, cores: runtime.NumCPU(),
+	l := &scalingLine{repeat: 7, threads: 1, cores: coresHere(),
 		run: commandLine{lookup: os.LookupEnv, programs: []program{{ranks: 1}}}}
 	rest, err := take(l, scalingFlags, args, "muster bench scaling", func() bool { return l.help })
 	if err != nil || l.help {
@@ -143,6 +143,15 @@ func parseScaling(args []string) (*scalingLine, error) {
 		return nil, err
 	}
 	return l, l.run.check()
+}
+
+// coresHere are the cores that this process may use: Go's own default of GOMAXPROCS
+// knows of affinity and of quotas.
+func coresHere() int {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return runtime.NumCPU()
+	}
+	return runtime.GOMAXPROCS(0)
 }
 
 // growing checks that the flags of --weak are said once.
