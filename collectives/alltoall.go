@@ -2,6 +2,8 @@ package collectives
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
 	"github.com/muster-mpi/muster/datatype"
@@ -66,11 +68,11 @@ func AllToAllVInit[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts ...O
 	return p.persist()
 }
 
-func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) plan[T] {
+func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return allToAllAcross(c, "AllToAll", dst, src, Blocks{}, Blocks{}, opts)
 	}
-	p := newPlan[T](c, "AllToAll", schedule.AllToAll, opts)
+	p.begin(c, "AllToAll", schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
 	}
@@ -85,11 +87,11 @@ func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) plan[T] {
 	return p
 }
 
-func allToAllV[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts []Option) plan[T] {
+func allToAllV[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return allToAllAcross(c, "AllToAllV", dst, src, to, from, opts)
 	}
-	p := newPlan[T](c, "AllToAllV", schedule.AllToAll, opts)
+	p.begin(c, "AllToAllV", schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
 	}
@@ -124,67 +126,75 @@ func (p *plan[T]) exchanged(dst, src []T) {
 // elements as rank i sends. The parts are copied together on the way. Views to
 // receive into must not name an element twice.
 func AllToAllW[T any](ctx context.Context, c *rank.Comm, dst, src []datatype.View[T], opts ...Option) error {
-	p, unpack := allToAllW(c, dst, src, opts)
-	if err := p.do(ctx); err != nil {
-		return err
-	}
-	return p.fail(blocking, unpack())
+	p := allToAllW(c, dst, src, opts)
+	return p.do(ctx)
 }
 
-// allToAllW returns the plan of the packed exchange, and what takes its result apart.
-func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (plan[T], func() error) {
-	p := newPlan[T](c, "AllToAllW", schedule.AllToAll, opts)
+// IAllToAllW starts an AllToAllW (MPI_Ialltoallw).
+func IAllToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts ...Option) rank.Request {
+	p := allToAllW(c, dst, src, opts)
+	return p.start()
+}
+
+// AllToAllWInit makes a persistent AllToAllW (MPI_Alltoallw_init). What is in src is
+// read at each start.
+func AllToAllWInit[T any](c *rank.Comm, dst, src []datatype.View[T], opts ...Option) *rank.Persistent {
+	p := allToAllW(c, dst, src, opts)
+	return p.persist()
+}
+
+// allToAllW is the plan of an exchange of the parts copied together.
+func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (p plan[T]) {
+	p.begin(c, "AllToAllW", schedule.AllToAll, opts)
 	p.refuseAcross()
 	if p.err != nil {
-		return p, nil
+		return p
 	}
-	out, from := pack(&p, src, "src", true)
-	in, to := pack(&p, dst, "dst", false)
-	if p.err != nil {
-		return p, nil
-	}
+	dst, src = slices.Clone(dst), slices.Clone(src)
+	in, from := p.roomFor(src, p.call.Size, "src", false)
+	out, to := p.roomFor(dst, p.call.Size, "dst", true)
 	p.call.From, p.call.To = Blocks{Counts: from}, Blocks{Counts: to}
-	p.mem[schedule.In], p.mem[schedule.Out] = out, in
-	return p, func() error {
-		off := 0
-		for _, v := range dst {
-			if _, err := v.CopyFrom(in[off : off+v.Len()]); err != nil {
-				return err
-			}
-			off += v.Len()
+	p.mem[schedule.In], p.mem[schedule.Out] = in, out
+	p.pack = func() { putTogether(in, src) }
+	p.unpack = func() { takeApart(dst, out) }
+	return p
+}
+
+// roomFor returns room for the elements of n views one after the other, and how many
+// each has. Those that are written must not name an element twice.
+func (p *plan[T]) roomFor(views []datatype.View[T], n int, what string, written bool) ([]T, []int) {
+	if len(views) != n {
+		p.refuse("%s has %d views, want %d", what, len(views), n)
+		return nil, nil
+	}
+	counts, total := make([]int, len(views)), 0
+	for r, v := range views {
+		err := v.Err()
+		if err == nil && written && v.Overlaps() {
+			err = datatype.ErrOverlap
 		}
-		return nil
+		if err != nil && p.err == nil {
+			p.err = fmt.Errorf("%s[%d]: %w", what, r, err)
+		}
+		counts[r] = v.Len()
+		total += v.Len()
+	}
+	return make([]T, total), counts
+}
+
+// putTogether copies the elements of views to b. Views without errors, of these lengths
+// and without overlap: no copy can fail, here or in takeApart.
+func putTogether[T any](b []T, views []datatype.View[T]) {
+	for _, v := range views {
+		n, _ := v.CopyTo(b)
+		b = b[n:]
 	}
 }
 
-// pack returns room for the elements of views one after the other, with them in it
-// if filled, and how many each has.
-func pack[T any](p *plan[T], views []datatype.View[T], what string, filled bool) ([]T, []int) {
-	if len(views) != p.call.Size {
-		p.refuse("%s has %d views for %d ranks", what, len(views), p.call.Size)
-		return nil, nil
+// takeApart copies the elements of b to where views name them.
+func takeApart[T any](views []datatype.View[T], b []T) {
+	for _, v := range views {
+		n, _ := v.CopyFrom(b)
+		b = b[n:]
 	}
-	counts, n := make([]int, len(views)), 0
-	for r, v := range views {
-		if err := v.Err(); err != nil && p.err == nil {
-			p.err = err
-		}
-		if !filled && v.Overlaps() && p.err == nil {
-			p.err = datatype.ErrOverlap
-		}
-		counts[r] = v.Len()
-		n += v.Len()
-	}
-	if p.err != nil {
-		return nil, nil
-	}
-	b := make([]T, n)
-	if filled {
-		off := 0
-		for _, v := range views {
-			v.CopyTo(b[off : off+v.Len()])
-			off += v.Len()
-		}
-	}
-	return b, counts
 }

@@ -27,7 +27,7 @@ func (p *plan[T]) start() rank.Request {
 		return rank.Failed(p.fail(nonblocking, err))
 	}
 	r := s.take()
-	r.described = p.describe(nonblocking, c.algorithm)
+	r.call = p.describe(r, nonblocking, c.algorithm)
 	if err := s.number(r); err != nil {
 		s.done(r)
 		s.giveUpAll(err)
@@ -39,19 +39,22 @@ func (p *plan[T]) start() rank.Request {
 // background carries out a call that has its number, with nobody waiting for it.
 func (p *plan[T]) background(s *state, r *run, c *compiled, m mode) rank.Request {
 	own := *p // the caller's is on its stack
+	if own.pack != nil {
+		own.pack()
+	}
 	q, done := rank.NewRequest(p.c)
 	r.label(r.number, m == persistent)
 	b := &background[T]{r: r, c: c, mem: own.mem, op: own.op.Apply}
 	b.finish = func(err error) {
+		if err == nil && own.unpack != nil {
+			own.unpack()
+		}
 		s.done(r)
 		if err != nil {
 			s.giveUpAll(err)
 		}
 		if m == nonblocking {
 			s.give(r)
-		}
-		if err == nil && own.unpack != nil {
-			own.unpack()
 		}
 		done(rank.Status{Source: rank.AnySource, Tag: rank.AnyTag}, own.fail(m, err))
 	}
@@ -79,7 +82,7 @@ func (p *plan[T]) persist() *rank.Persistent {
 	}
 	own := *p
 	r := newRun(s)
-	r.described = own.describe(persistent, c.algorithm)
+	r.call = own.describe(r, persistent, c.algorithm)
 	r.number = s.numberInit()
 	return rank.NewPersistent(func() rank.Request {
 		if err := s.spoiled(); err != nil {
@@ -94,7 +97,7 @@ func (p *plan[T]) persist() *rank.Persistent {
 // callSite returns file:line of the program's call into Muster; "" on a goroutine
 // of ours.
 func callSite() string {
-	var pcs [16]uintptr
+	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
 	for {
 		f, more := frames.Next()

@@ -16,13 +16,16 @@ import (
 type run struct {
 	state    *state
 	patience patience
-	described
+	call     *described
+	site     string // where the program made the call, once it is known
 	number   uint64
 	tag      rank.Tag       // of the call's messages; the message's own number is added
 	requests []rank.Request // by step
 	scratch  []uint64
 	naps     int // in the barrier under way
 	box      any // *box[T] of the last blocking call
+	recent   [8]*described
+	oldest   int // of recent
 	record   record.Slot
 
 	// Of calls in the background; guarded by state.mu.
@@ -53,7 +56,7 @@ const (
 // label sets the tag of r's messages.
 func (r *run) label(number uint64, persistent bool) {
 	t := number & (1<<numberBits - 1) << (messageBits + fingerprintBits)
-	t |= r.fingerprint() & (1<<fingerprintBits - 1) << messageBits
+	t |= r.call.print & (1<<fingerprintBits - 1) << messageBits
 	if persistent {
 		t |= 1 << persistentBit
 	}

@@ -27,7 +27,7 @@ type sharing[T any] struct {
 func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err error) {
 	var zero T
 	size := int(unsafe.Sizeof(zero))
-	if size == 0 || p.call.Size == 1 || s.below.Memory == nil || s.below.Hosts != nil || s.memory.stage == none ||
+	if size == 0 || s.below.Memory == nil || s.below.Hosts != nil || s.memory.stage == none ||
 		p.set.using != "" && p.set.using != sharedName || p.ready != nil ||
 		p.call.Op == schedule.AllToAll && (p.call.From.Counts != nil || p.call.To.Counts != nil) {
 		return false, nil
@@ -36,7 +36,7 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 	if p.set.using == "" && !worthSharing(p.call.Op, p.call.Size, length*size) {
 		return false, nil
 	}
-	r.described = p.describe(blocking, sharedName)
+	r.call = p.describe(r, blocking, sharedName)
 	if err := s.number(r); err != nil {
 		s.done(r)
 		return true, err
@@ -66,10 +66,12 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 		}
 	}
 	x := &boxOf[T](r).sharing
-	*x = sharing[T]{plan: p, ctx: ctx, r: r, m: m, h: &m.small, print: r.fingerprint()}
+	*x = sharing[T]{plan: p, ctx: ctx, r: r, m: m, h: &m.small, print: r.call.print}
 	switch {
 	case m.stage == none:
 		return false, nil
+	case length*size <= m.inline.room:
+		x.h = &m.inline
 	case m.stage == whole && length*size > m.small.room:
 		x.h = &m.large
 	}
@@ -102,7 +104,9 @@ func (p *plan[T]) roundLength() int {
 func (x *sharing[T]) carryOut() error {
 	switch x.call.Op {
 	case schedule.Barrier:
-		return x.m.barrier(x.ctx, x.r, x.print)
+		err := x.meet()
+		x.turn() // the next call may have another fingerprint
+		return err
 	case schedule.Bcast:
 		return x.bcast()
 	case schedule.Gather, schedule.AllGather:

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/collectives/tune"
 	"github.com/muster-mpi/muster/internal/below"
 	"github.com/muster-mpi/muster/rank"
 )
@@ -27,14 +28,23 @@ type state struct {
 	poison atomic.Pointer[error] // why no collective can be made any more
 
 	mu        sync.Mutex
-	next      uint64 // number of the next call
-	inits     uint64 // of the next persistent one
-	running   map[*run]bool
-	watched   bool   // calls in the background are looked at
-	idle      []*run // pool, of nonblocking calls
-	history   [historyLen]described
+	next      uint64        // number of the next call
+	inits     uint64        // of the next persistent one
+	running   map[*run]bool // but for main
+	watched   bool          // calls in the background are looked at
+	idle      []*run        // pool, of nonblocking calls
+	history   [historyLen]past
 	early     map[uint64]*note // from ranks that are ahead, by number of the call
 	schedules map[key]*compiled
+
+	choosing sync.Mutex // guards chooser
+	chooser  *tune.Chooser
+}
+
+// past is a call that was begun.
+type past struct {
+	call *described
+	site string // where the program made it, once that is known
 }
 
 // historyLen is how many past calls a rank can still tell others about.
@@ -132,11 +142,10 @@ func (s *state) giveUp(err error) {
 	for r := range s.running {
 		if r.stop != nil {
 			stops = append(stops, r.stop)
-		} else {
-			r.patience.end()
 		}
 	}
 	s.mu.Unlock()
+	s.main.patience.end()
 	for _, stop := range stops {
 		stop(err)
 	}
@@ -159,6 +168,7 @@ type key struct {
 	class         class
 	using         string
 	segment, elem int
+	edges         edges // of neighbourhood calls
 }
 
 // class is which brackets a reduction permits.
@@ -176,11 +186,13 @@ const maxSchedules = 256
 
 // number takes the number of a call that begins, and notes what it is.
 func (s *state) number(r *run) error {
+	r.site = ""
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	r.number = s.next
 	s.next++
-	return s.noteCall(r)
+	err := s.noteCall(r)
+	s.mu.Unlock()
+	return err
 }
 
 // numberInit is number for a persistent operation being made; its rounds have the
@@ -193,16 +205,21 @@ func (s *state) numberInit() uint64 {
 }
 
 func (s *state) noteCall(r *run) error {
-	s.history[r.number%historyLen] = r.described
-	s.running[r] = true
+	s.history[r.number%historyLen] = past{call: r.call}
+	if r != s.main {
+		s.running[r] = true
+	}
 	if n := s.early[r.number]; n != nil {
 		delete(s.early, r.number)
-		return n.differs(&r.described, s.whoami())
+		return n.differs(r.call, "", s.whoami())
 	}
 	return nil
 }
 
 func (s *state) done(r *run) {
+	if r == s.main {
+		return
+	}
 	s.mu.Lock()
 	delete(s.running, r)
 	r.stop = nil

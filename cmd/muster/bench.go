@@ -7,8 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/muster-mpi/muster/bench/contest"
@@ -127,13 +125,13 @@ func (r *benchRun) prepare(ctx context.Context) (err error) {
 		}
 	}
 	for _, p := range r.peers {
-		if err := p.Compile(ctx, r.dir); err != nil {
+		if err := p.Compile(ctx, r.dir, r.line.twin()); err != nil {
 			return &benchError{launcher.ExitSpawn, fmt.Errorf("%s cannot compile the program: %w", p.Name, err)}
 		}
 		r.report.Environment.Peers = append(r.report.Environment.Peers, p.Version)
 	}
 	r.program = make(map[string]*gobuild.Program)
-	names := []string{"p2p"}
+	names := []string{r.line.twin()}
 	if b.what == "startup" {
 		names = append(names, "empty")
 	} else if *b.limits {
@@ -152,6 +150,14 @@ func (r *benchRun) prepare(ctx context.Context) (err error) {
 		return r.findLimits(ctx)
 	}
 	return nil
+}
+
+// twin is the program of the benchmark that has a twin in C.
+func (b *benchLine) twin() string {
+	if b.what == "coll" {
+		return "coll"
+	}
+	return "p2p"
 }
 
 // sourceCommit is the commit of the programs' source; without git, the version of
@@ -193,9 +199,17 @@ func said(ctx context.Context, name string, args ...string) (string, bool) {
 
 // measure lets all contestants take turns.
 func (r *benchRun) measure(ctx context.Context) (err error) {
-	tests, contestants := r.startup()
-	if r.line.what == "p2p" {
+	var tests []contest.Test
+	var contestants []contest.Contestant
+	switch r.line.what {
+	case "p2p":
 		tests, contestants = r.p2p()
+	case "coll":
+		if tests, contestants, err = r.collectives(); err != nil {
+			return &benchError{launcher.ExitUsage, err}
+		}
+	default:
+		tests, contestants = r.startup()
 	}
 	terminal := output.IsTerminal(r.stderr)
 	r.report.Series, err = contest.Run(ctx, r.line.rounds, tests, contestants, func(test string, round int, who string) {
@@ -206,6 +220,9 @@ func (r *benchRun) measure(ctx context.Context) (err error) {
 	if terminal {
 		fmt.Fprint(r.stderr, "\r\x1b[K")
 	}
+	if r.line.what == "coll" {
+		r.noteShortRuns()
+	}
 	return err
 }
 
@@ -215,20 +232,10 @@ func (r *benchRun) p2p() (tests []contest.Test, list []contest.Contestant) {
 	for _, name := range b.tests {
 		tests = append(tests, contest.Test{Name: name, Ranks: b.ranks[0], Args: b.programArgs(name)})
 	}
-	var wires []string // of the peers
 	for _, t := range b.transports {
 		list = append(list, contest.Contestant{Kind: results.Ours, Name: "muster", Transport: t.name, Run: r.launched("p2p", t.job, t.insecure)})
-		if w := results.PeerTransport(t.name); !slices.Contains(wires, w) {
-			wires = append(wires, w)
-		}
 	}
-	for _, w := range wires {
-		for _, p := range r.peers {
-			list = append(list, contest.Contestant{Kind: results.Peer, Name: p.Name, Transport: w, Run: func(ctx context.Context, t contest.Test) (string, error) {
-				return p.Run(ctx, w, t.Ranks, runtime.NumCPU(), t.Args)
-			}})
-		}
-	}
+	list = append(list, r.peersOver(b.transports)...)
 	return tests, append(list, r.limits...)
 }
 
