@@ -34,8 +34,12 @@ func (r *Result) WriteTable(w io.Writer, brief bool) error {
 		results.Align(&b, lines)
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "%d cells: %d slower by more than %s, %d faster, %d the same within it, %d open", len(r.Cells),
-		count[Slower], strings.TrimPrefix(percent(1+r.Bound), "+"), count[Faster], count[Same], count[Open])
+	cells := "cells"
+	if len(r.Cells) == 1 {
+		cells = "cell"
+	}
+	fmt.Fprintf(&b, "%d %s: %d slower by more than %s, %d faster, %d the same within it, %d open", len(r.Cells), cells,
+		count[Slower], percent(1+r.Bound), count[Faster], count[Same], count[Open])
 	if n := count[Few]; n > 0 {
 		fmt.Fprintf(&b, ", %d with too few rounds", n)
 	}
