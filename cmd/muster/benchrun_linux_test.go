@@ -159,7 +159,7 @@ func TestCommandsOfTheBenchReadmeRun(t *testing.T) {
 	ran := 0
 	for line := range strings.Lines(string(readme)) {
 		words := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "go run ./cmd/"))
-		if !strings.HasPrefix(line, "muster bench ") && !strings.HasPrefix(line, "go run ./cmd/muster bench ") {
+		if !strings.HasPrefix(line, "muster bench ") && !strings.HasPrefix(line, "go run ./cmd/muster bench ") || short[words[2]] == nil {
 			continue
 		}
 		ran++
