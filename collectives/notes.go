@@ -58,8 +58,8 @@ func (s *state) whoami() string {
 	return fmt.Sprintf("rank %d", s.comm.Rank())
 }
 
-// write sends n to a rank of the world. That it cannot be sent says that the peer is gone, which
-// the wait will tell better.
+// write sends n to a rank of the world. That it cannot be sent says that the peer is
+// gone, which the wait will tell better.
 func (s *state) write(world int, n note) {
 	n.Context = s.below.Context.ID().Append(nil)
 	b, err := json.Marshal(n)

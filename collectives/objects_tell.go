@@ -75,8 +75,8 @@ func lengthIn(head []byte) (n int, failed bool) {
 	return n, false
 }
 
-// tell gives every rank the root's b, by one Bcast of the head and mostly no other. If the root says why it has none, that is the
-// error of all.
+// tell gives every rank the root's b, by one Bcast of the head and mostly no other.
+// If the root says why it has none, that is the error of all.
 func (o *objects[T]) tell(root int, b []byte, failure error, opts []Option) ([]byte, error) {
 	isRoot := o.c.Rank() == root
 	head, body := headOf(b, failure)

@@ -12,6 +12,5 @@ type Comm struct {
 	Engine  *engine.Engine
 	Context *engine.Context
 	Memory  *hostmem.Memory // shared by the ranks of this host; nil if there is none
-	Hosts   []int           // number of each rank's host, in the order of the communicator; nil if all are on one
-	World   func(rank int) int
+	Hosts   []int           // of each rank that calls name, its host's number; nil if all are on one
 }
