@@ -12,12 +12,13 @@ import (
 	"github.com/muster-mpi/muster/rank"
 )
 
-// run is a call being carried out. It is reused.
+// run is a call being carried out. It is reused. It belongs to the thread that
+// carries the call out, but for what others ask under state.mu.
 type run struct {
 	state    *state
 	patience patience
 	call     *described
-	site     string // where the program made the call, once it is known
+	site     string // where the program made the call, once it is known; written under state.mu
 	number   uint64
 	tag      rank.Tag       // of the call's messages; the message's own number is added
 	requests []rank.Request // by step
@@ -216,6 +217,7 @@ type peerError struct {
 func (e *peerError) Error() string { return e.err.Error() }
 func (e *peerError) Unwrap() error { return e.err }
 
+// ended is a context that has ended: Conclude with it takes back what can be.
 var ended = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
