@@ -2,10 +2,7 @@ package collectives
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"github.com/muster-mpi/muster/internal/hostmem"
@@ -110,130 +107,6 @@ func (m *memory) release() {
 	}
 }
 
-// The arrivals word has the number of ranks in its top bits, and below it the sum of
-// what they call: if all call the same it is that many times the fingerprint.
-const (
-	arrivalShift = 48
-	printMask    = 1<<32 - 1
-	unequal      = 1 << 31 // in generation: the ranks' calls differ
-)
-
-// errUnequal says that the ranks of a barrier have come to it by different calls.
-var errUnequal = errors.New("calls differ")
-
-// barrier returns once all ranks have called it. print is the call's fingerprint.
-func (m *memory) barrier(ctx context.Context, r *run, print uint64) error {
-	print &= printMask
-	next := (m.passed + 1) &^ unequal
-	if m.p == 2 {
-		return m.pass(ctx, r, print, m.passed+1)
-	}
-	if n := m.arrivals.Add(1<<arrivalShift + print); int(n>>arrivalShift) == m.p {
-		word := next
-		if n&(1<<arrivalShift-1) != print*uint64(m.p) {
-			word |= unequal
-		}
-		m.arrivals.Store(0)
-		m.over.Store(word)
-		m.wake(m.over)
-	} else {
-		m.waiting.next = next
-		s := r.state
-		if !m.waiting.Ready() {
-			if err := s.below.Engine.Await(ctx, s.below.Context, &m.waiting, r.idle); err != nil {
-				return err
-			}
-		}
-	}
-	m.passed = next
-	if m.over.Load() == next|unequal {
-		return errUnequal
-	}
-	return nil
-}
-
-// pass is the barrier of two: each raises its flag and looks at the other's, so that
-// one line travels each way, at the same time. What is written beside a flag before it
-// is raised travels along.
-func (m *memory) pass(ctx context.Context, r *run, print uint64, next uint32) error {
-	own, other := m.flags[m.me][m.half], m.flags[1-m.me][m.half]
-	own.Store(uint64(next)<<32 | print)
-	m.wake(upper(own))
-	m.waiting.next, m.waiting.flag = next, other
-	if !m.waiting.Ready() {
-		s := r.state
-		if err := s.below.Engine.Await(ctx, s.below.Context, &m.waiting, r.idle); err != nil {
-			return err
-		}
-	}
-	m.passed = next
-	if other.Load()&printMask != print {
-		return errUnequal
-	}
-	return nil
-}
-
-// upper is the half of a flag that has the number of the barrier, which is what a
-// sleeper sleeps on.
-func upper(flag *atomic.Uint64) *atomic.Uint32 {
-	const at = 4 // of a little-endian word, as all are that have this memory
-	return (*atomic.Uint32)(unsafe.Add(unsafe.Pointer(flag), at))
-}
-
-func (m *memory) wake(word *atomic.Uint32) {
-	if m.slot.Parking != nil {
-		m.slot.Parking.Wake()
-	} else if m.sleepers.Load() > 0 {
-		hostmem.FutexWake(word)
-	}
-}
-
-// waiting is the end of a barrier (engine.Awaited).
-type waiting struct {
-	m     *memory
-	next  uint32
-	flag  *atomic.Uint64 // of the other of two ranks; nil: generation
-	ready func() bool    // kept, since a method value is made anew each time
-}
-
-// Ready reports whether the barrier is over. The one after it cannot be, since this
-// rank has not come to it.
-func (w *waiting) Ready() bool {
-	if w.flag != nil {
-		// The other may have gone on to the next barrier of this half already.
-		return int32(uint32(w.flag.Load()>>32)-w.next) >= 0
-	}
-	return w.m.over.Load()&^unequal == w.next
-}
-
-func (w *waiting) Sleep(d time.Duration) {
-	word := w.m.over
-	if w.flag != nil {
-		word = upper(w.flag)
-	}
-	w.m.sleep(word, w.ready, d)
-}
-
-// idle is called now and then while a rank sleeps in a barrier.
-func (r *run) idle() error {
-	if err := r.state.spoiled(); err != nil {
-		return err
-	}
-	if r.naps++; r.naps == napsBeforeNote {
-		r.setSite(callSite())
-	}
-	if r.naps%napsBetweenNotes == napsBeforeNote {
-		r.inquire(r.state.others()) // again, for who has not come to any call yet
-	}
-	return nil
-}
-
-// Naps are of 20 ms, if nothing disturbs them.
-const (
-	napsBeforeNote   = 5
-	napsBetweenNotes = 25
-)
-
 // settleMemory has the ranks agree whether they share memory, and how much of it
 // is ready: rank 0 asks the host and tells the others.
 func (r *run) settleMemory(want stage) error {
@@ -322,51 +195,4 @@ func (r *run) tellAll(answer []int64) error {
 		}
 	}
 	return nil
-}
-
-// await waits for q with r's patience, and asks peer what it is doing.
-func (r *run) await(q rank.Request, peer int) error {
-	for {
-		_, err := q.Wait(&r.patience)
-		switch {
-		case err == nil:
-			return nil
-		case !errors.Is(err, rank.ErrPending):
-			return reason(err)
-		}
-		err = r.state.spoiled()
-		if err == nil {
-			err = r.patience.over()
-		}
-		if err != nil {
-			q.Conclude(ended)
-			return err
-		}
-		if r.site == "" {
-			r.setSite(callSite())
-		}
-		r.inquire([]int{peer})
-	}
-}
-
-// explain turns errUnequal into who calls what: everybody tells everybody.
-func (r *run) explain(ctx context.Context) error {
-	r.setSite(callSite())
-	r.inquire(r.state.others())
-	timer := time.NewTimer(time.Second)
-	defer timer.Stop()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for {
-		if err := r.state.spoiled(); err != nil {
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-timer.C:
-			return fmt.Errorf("%w: this rank calls %v", rank.ErrMismatch, r.call)
-		}
-	}
 }

@@ -252,6 +252,31 @@ func (r *run) nudged(c *compiled) error {
 	return nil
 }
 
+// await waits for q with r's patience, and asks peer what it is doing.
+func (r *run) await(q rank.Request, peer int) error {
+	for {
+		_, err := q.Wait(&r.patience)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, rank.ErrPending):
+			return reason(err)
+		}
+		err = r.state.spoiled()
+		if err == nil {
+			err = r.patience.over()
+		}
+		if err != nil {
+			q.Conclude(ended)
+			return err
+		}
+		if r.site == "" {
+			r.setSite(callSite())
+		}
+		r.inquire([]int{peer})
+	}
+}
+
 // awaited lists the peers whose messages have not come or not been taken.
 func (c *compiled) awaited(r *run) []int {
 	var peers []int

@@ -6,7 +6,6 @@ import (
 	"unsafe"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
-	"github.com/muster-mpi/muster/internal/hostmem"
 )
 
 // stream is where short calls go in which not every rank needs all others: a root
@@ -232,18 +231,4 @@ func (x *sharing[T]) take() {
 			x.prefix(out, me)
 		}
 	}
-}
-
-// sleep returns once awake is true, or after d, or for no reason; word is what a
-// FutexWake that makes it true is on.
-func (m *memory) sleep(word *atomic.Uint32, awake func() bool, d time.Duration) {
-	if m.slot.Parking != nil {
-		m.slot.Parking.Sleep(&m.sleeper, awake, d)
-		return
-	}
-	m.sleepers.Add(1)
-	if now := word.Load(); !awake() {
-		hostmem.FutexWait(word, now, d)
-	}
-	m.sleepers.Add(^uint32(0))
 }
