@@ -82,6 +82,7 @@ func upper(flag *atomic.Uint64) *atomic.Uint32 {
 	return (*atomic.Uint32)(unsafe.Add(unsafe.Pointer(flag), at))
 }
 
+// wake wakes who sleeps on word, which has been written.
 func (m *memory) wake(word *atomic.Uint32) {
 	if m.slot.Parking != nil {
 		m.slot.Parking.Wake()
@@ -90,7 +91,7 @@ func (m *memory) wake(word *atomic.Uint32) {
 	}
 }
 
-// waiting is the end of a barrier (engine.Awaited).
+// waiting is the end of a barrier, as this rank waits for it (engine.Awaited).
 type waiting struct {
 	m     *memory
 	next  uint32
@@ -108,6 +109,7 @@ func (w *waiting) Ready() bool {
 	return w.m.over.Load()&^unequal == w.next
 }
 
+// Sleep sleeps on the word that Ready reads.
 func (w *waiting) Sleep(d time.Duration) {
 	word := w.m.over
 	if w.flag != nil {

@@ -12,30 +12,38 @@ import (
 // memory is what the ranks of a communicator share where all of them are on one
 // host: a slot of the host's memory, in which blocking collectives meet.
 //
-// The head of the slot has two words: arrivals, which counts who has come to the
-// barrier under way, and generation, which counts barriers that are over. Then
-// follow two halves, each with a region for every rank and one for results. A
+// The slot begins with a head, the words by which ranks meet. Then follow, in the part
+// that a slot has from the start, the regions of short rounds and the stream; and in
+// the part that it grows by, the regions of long rounds.
+//
+// Regions come in two halves, each with one for every rank and one for results. A
 // collective goes in rounds: each rank writes what others need of it to its region of
 // a half, all meet at a barrier, and each reads. The next round uses the other half.
 // So who is slow to read is not overtaken: to write to this half again a rank must
-// have passed the next barrier, to which the slow one comes after it has read.
+// have passed the next barrier, to which the slow one comes after it has read. The
+// barrier's atomic words make what was written before it visible after it.
 type memory struct {
-	stage    stage
-	full     bool // the host has no more for it
-	slot     *hostmem.Slot
-	p, me    int
-	arrivals *atomic.Uint64
-	over     *atomic.Uint32 // generation
-	sleepers *atomic.Uint32
-	passed   uint32 // barriers
-	half     int
-	inline   halves // of two ranks: beside their flags
-	small    halves
-	large    halves
-	flags    [2][2]*atomic.Uint64 // of two ranks, by rank and half
-	waiting  waiting
-	stream   stream
-	sleeper  hostmem.Sleeper
+	stage stage
+	full  bool // the host has no more for it
+	slot  *hostmem.Slot
+	p, me int
+
+	// In the head.
+	arrivals *atomic.Uint64       // who has come to the barrier under way
+	over     *atomic.Uint32       // barriers that are over: their generation
+	sleepers *atomic.Uint32       // ranks that wait in the kernel
+	flags    [2][2]*atomic.Uint64 // of two ranks, instead of arrivals and over: by rank and half
+
+	inline halves // of two ranks: beside their flags
+	small  halves
+	large  halves
+	stream stream
+
+	// This rank's own.
+	passed  uint32 // barriers
+	half    int    // of the round under way
+	waiting waiting
+	sleeper hostmem.Sleeper
 }
 
 // stage is how far the memory of a communicator is set up. All ranks are equally
@@ -44,8 +52,8 @@ type stage uint8
 
 const (
 	unset stage = iota
-	none        // by messages
-	first       // only small calls fit
+	none        // there is none: collectives go by messages
+	first       // of the part that a slot has from the start: short rounds
 	whole
 )
 
@@ -57,15 +65,15 @@ type halves struct {
 }
 
 const (
-	lineBytes  = 128     // what two cores do not fight over
-	headBytes  = 4 << 10 // arrivals, generation, flags
+	lineBytes  = 128     // two cache lines, which cores fetch together
+	headBytes  = 4 << 10 // a page
 	flagsAt    = 4 * lineBytes
 	streamAt   = hostmem.FirstBytes / 2
-	inlineRoom = 56 // of a cache line, beside the flag
-	regionRoom = 128 << 10
+	inlineRoom = 56        // of a cache line, beside the flag
+	regionRoom = 128 << 10 // at most: a round is to stay in a core's cache
 )
 
-// divide lays two halves of p+1 regions out in b.
+// divide lays two halves of p+1 regions out in b. It is the same on all ranks.
 func divide(b []byte, p int) (h halves) {
 	half := len(b) / 2
 	h.stride = half / (p + 1) &^ (lineBytes - 1)
@@ -100,6 +108,7 @@ func (m *memory) open(slot *hostmem.Slot, p, me int) {
 	m.waiting.m, m.waiting.ready = m, m.waiting.Ready
 }
 
+// release gives this rank's hold on the slot back, if it has one.
 func (m *memory) release() {
 	if m.slot != nil {
 		m.slot.Release()
