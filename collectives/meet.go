@@ -8,6 +8,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/internal/hostmem"
 	"github.com/muster-mpi/muster/rank"
 )
@@ -24,12 +25,13 @@ const (
 var errUnequal = errors.New("calls differ")
 
 // barrier returns once all ranks have called it. print is the call's fingerprint.
+// Errors: errUnequal, on all ranks; those of waitFor. After one no barrier follows.
 func (m *memory) barrier(ctx context.Context, r *run, print uint64) error {
 	print &= printMask
-	next := (m.passed + 1) &^ unequal
 	if m.p == 2 {
-		return m.pass(ctx, r, print, m.passed+1)
+		return m.pass(ctx, r, print)
 	}
+	next := (m.passed + 1) &^ unequal
 	if n := m.arrivals.Add(1<<arrivalShift + print); int(n>>arrivalShift) == m.p {
 		word := next
 		if n&(1<<arrivalShift-1) != print*uint64(m.p) {
@@ -40,9 +42,8 @@ func (m *memory) barrier(ctx context.Context, r *run, print uint64) error {
 		m.wake(m.over)
 	} else {
 		m.waiting.next = next
-		s := r.state
 		if !m.waiting.Ready() {
-			if err := s.below.Engine.Await(ctx, s.below.Context, &m.waiting, r.idle); err != nil {
+			if err := r.waitFor(ctx, &m.waiting); err != nil {
 				return err
 			}
 		}
@@ -57,14 +58,13 @@ func (m *memory) barrier(ctx context.Context, r *run, print uint64) error {
 // pass is the barrier of two: each raises its flag and looks at the other's, so that
 // one line travels each way, at the same time. What is written beside a flag before it
 // is raised travels along.
-func (m *memory) pass(ctx context.Context, r *run, print uint64, next uint32) error {
-	own, other := m.flags[m.me][m.half], m.flags[1-m.me][m.half]
+func (m *memory) pass(ctx context.Context, r *run, print uint64) error {
+	own, other, next := m.flags[m.me][m.half], m.flags[1-m.me][m.half], m.passed+1
 	own.Store(uint64(next)<<32 | print)
 	m.wake(upper(own))
 	m.waiting.next, m.waiting.flag = next, other
 	if !m.waiting.Ready() {
-		s := r.state
-		if err := s.below.Engine.Await(ctx, s.below.Context, &m.waiting, r.idle); err != nil {
+		if err := r.waitFor(ctx, &m.waiting); err != nil {
 			return err
 		}
 	}
@@ -73,6 +73,11 @@ func (m *memory) pass(ctx context.Context, r *run, print uint64, next uint32) er
 		return errUnequal
 	}
 	return nil
+}
+
+// waitFor waits for a, which was not ready. Errors: those of engine.Await and idle.
+func (r *run) waitFor(ctx context.Context, a engine.Awaited) error {
+	return r.state.below.Engine.Await(ctx, r.state.below.Context, a, r.idle)
 }
 
 // upper is the half of a flag that has the number of the barrier, which is what a

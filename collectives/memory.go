@@ -116,43 +116,53 @@ func (m *memory) release() {
 	}
 }
 
-// settleMemory has the ranks agree whether they share memory, and how much of it
-// is ready: rank 0 asks the host and tells the others.
-func (r *run) settleMemory(want stage) error {
+// settleMemory has the ranks set up what a call needs that brings so many bytes of each
+// to a round, unless that is done or there is no memory for it.
+func (r *run) settleMemory(ctx context.Context, bytes int) error {
+	m := &r.state.memory
+	for !m.full && (m.stage == unset || m.stage == first && bytes > m.small.room) {
+		r.patience.begin(ctx)
+		err := r.nextStage()
+		r.patience.finish()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nextStage has the ranks agree on the next stage of their memory: rank 0 asks the host
+// and tells the others.
+func (r *run) nextStage() error {
 	s := r.state
 	m := &s.memory
-	if m.stage == none || m.stage >= want || m.full {
-		return nil
-	}
-	if s.below.Memory == nil || s.below.Hosts != nil || m.stage == unset && s.comm.Size() > maxSharers {
+	if m.stage == unset && s.comm.Size() > maxSharers {
 		m.stage = none
 		return nil
 	}
 	answer := []int64{-1}
-	grown := m.stage == first
 	if s.comm.Rank() == 0 {
-		answer[0] = s.provide(want)
+		answer[0] = s.provide()
 	}
 	if err := r.tellAll(answer); err != nil {
 		return err
 	}
 	switch {
-	case m.stage == unset && answer[0] >= 0 && s.comm.Rank() != 0:
-		slot, err := s.below.Memory.Open(int(answer[0]))
-		if err != nil {
-			return err
-		}
-		m.open(slot, s.comm.Size(), s.comm.Rank())
-		m.stage = first
 	case m.stage == unset && answer[0] < 0:
 		m.stage = none
-	case m.stage == first && answer[0] < 0:
+	case m.stage == unset:
+		if s.comm.Rank() != 0 {
+			slot, err := s.below.Memory.Open(int(answer[0]))
+			if err != nil {
+				return err
+			}
+			m.open(slot, s.comm.Size(), s.comm.Rank())
+		}
+		m.stage = first
+	case answer[0] < 0:
 		m.full = true
-	case m.stage == first && answer[0] >= 0 && want == whole && grown:
+	default:
 		m.stage = whole
-	}
-	if m.stage == first && want == whole {
-		return r.settleMemory(want)
 	}
 	return nil
 }
@@ -161,8 +171,9 @@ func (r *run) settleMemory(want stage) error {
 // would be too small.
 const maxSharers = 256
 
-// provide is what rank 0 asks of the host: it returns the slot's number, or −1.
-func (s *state) provide(want stage) int64 {
+// provide is what rank 0 asks of the host: a slot, or all of the one there is. It
+// returns the slot's number, −1 if there is no more memory.
+func (s *state) provide() int64 {
 	m := &s.memory
 	if m.stage == first {
 		if m.slot.Grow() != nil {
@@ -175,7 +186,6 @@ func (s *state) provide(want stage) int64 {
 		return -1
 	}
 	m.open(slot, s.comm.Size(), s.comm.Rank())
-	m.stage = first
 	return int64(slot.Number)
 }
 

@@ -47,27 +47,8 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 	}
 	defer s.done(r)
 	m := &s.memory
-	if m.stage != whole {
-		want := first
-		if m.stage == first && length*size > m.small.room {
-			want = whole
-		}
-		if m.stage < want && !m.full {
-			r.patience.begin(ctx)
-			err := r.settleMemory(want)
-			r.patience.finish()
-			if err != nil {
-				return true, err
-			}
-		}
-		if m.stage == first && length*size > m.small.room && !m.full {
-			r.patience.begin(ctx)
-			err := r.settleMemory(whole)
-			r.patience.finish()
-			if err != nil {
-				return true, err
-			}
-		}
+	if err := r.settleMemory(ctx, length*size); err != nil {
+		return true, err
 	}
 	x := &boxOf[T](r).sharing
 	*x = sharing[T]{plan: p, ctx: ctx, r: r, m: m, h: &m.small, print: r.call.print}

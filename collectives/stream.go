@@ -69,8 +69,7 @@ func (x *sharing[T]) reach(word *atomic.Uint32, goal uint32) error {
 	if w.Ready() {
 		return nil
 	}
-	s := x.r.state
-	return s.below.Engine.Await(x.ctx, s.below.Context, w, x.r.idle)
+	return x.r.waitFor(x.ctx, w)
 }
 
 // flows reports whether the call goes by the stream. All ranks say the same.
