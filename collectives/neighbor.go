@@ -119,19 +119,10 @@ func (p *plan[T]) alongEqual(in, out []Edge, from func(i int) schedule.Span) {
 		p.along(in, out, to, from) // nothing, and the key would be another call's
 		return
 	}
-	s.mu.Lock()
-	p.ready = s.schedules[k]
-	s.mu.Unlock()
-	if p.ready != nil {
-		return
+	if p.ready = s.kept(k); p.ready == nil {
+		p.along(in, out, to, from)
+		s.keep(k, p.ready)
 	}
-	p.along(in, out, to, from)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.schedules) >= maxSchedules {
-		clear(s.schedules)
-	}
-	s.schedules[k] = p.ready
 }
 
 // spans returns where the blocks of b lie in buf.

@@ -176,7 +176,7 @@ func (p *plan[T]) class() class {
 	return anyBrackets
 }
 
-// compile returns the schedule of the call.
+// compile returns the schedule of the call. Those without counts of their own are kept.
 func (p *plan[T]) compile(s *state) (*compiled, error) {
 	if p.ready != nil {
 		return p.ready, nil
@@ -186,12 +186,10 @@ func (p *plan[T]) compile(s *state) (*compiled, error) {
 		op: p.call.Op, root: p.call.Root, count: p.call.Count, inPlace: p.call.InPlace, class: p.class(),
 		using: p.set.using, segment: p.call.Segment, elem: int(unsafe.Sizeof(zero)),
 	}
-	keep := p.call.Of.Counts == nil && p.call.Of.Displs == nil && p.call.From.Counts == nil && p.call.To.Counts == nil && p.call.From.Displs == nil && p.call.To.Displs == nil
+	of, from, to := &p.call.Of, &p.call.From, &p.call.To
+	keep := of.Counts == nil && of.Displs == nil && from.Counts == nil && from.Displs == nil && to.Counts == nil && to.Displs == nil
 	if keep {
-		s.mu.Lock()
-		c := s.schedules[k]
-		s.mu.Unlock()
-		if c != nil {
+		if c := s.kept(k); c != nil {
 			return c, nil
 		}
 	}
@@ -207,12 +205,7 @@ func (p *plan[T]) compile(s *state) (*compiled, error) {
 	a.Build(sched, &p.call)
 	c := compile(sched, a.Name)
 	if keep {
-		s.mu.Lock()
-		if len(s.schedules) >= maxSchedules {
-			clear(s.schedules)
-		}
-		s.schedules[k] = c
-		s.mu.Unlock()
+		s.keep(k, c)
 	}
 	return c, nil
 }

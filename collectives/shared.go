@@ -25,8 +25,8 @@ type sharing[T any] struct {
 	stride, lead int
 }
 
-// share carries the call out in shared memory; false if it does not go that way,
-// on any rank.
+// share carries the call out in shared memory; false if it does not go that way, on any
+// rank, and nothing was sent then but what settles that.
 func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err error) {
 	var zero T
 	size := int(unsafe.Sizeof(zero))
@@ -78,19 +78,25 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 
 // roundLength is how many elements a rank brings to a region where there is room.
 func (p *plan[T]) roundLength() int {
-	longest := p.call.Count
-	for _, n := range p.call.Of.Counts {
-		longest = max(longest, n)
-	}
 	switch p.call.Op {
 	case schedule.Barrier:
 		return 0
 	case schedule.AllToAll, schedule.ReduceScatter:
-		return longest * p.call.Size
+		return p.longest() * p.call.Size
 	}
-	return longest
+	return p.longest()
 }
 
+// longest is the length of the vector or of the longest block.
+func (p *plan[T]) longest() int {
+	n := p.call.Count
+	for _, k := range p.call.Of.Counts {
+		n = max(n, k)
+	}
+	return n
+}
+
+// carryOut carries the call out in rounds. Errors: those of memory.barrier.
 func (x *sharing[T]) carryOut() error {
 	switch x.call.Op {
 	case schedule.Barrier:
@@ -129,7 +135,9 @@ func (x *sharing[T]) turn() {
 // settle says where the regions of the round are.
 func (x *sharing[T]) settle() { x.base, x.stride, x.lead = x.h.base[x.m.half], x.h.stride, 0 }
 
-// part returns n elements of rank r's region from off on.
+// part returns n elements of rank r's region from off on. Before the barrier of a round
+// they are r's to write, behind it everybody's to read. Regions begin at multiples of
+// eight bytes, so any T is aligned.
 func (x *sharing[T]) part(r, off, n int) []T {
 	b := x.base[r*x.stride+x.lead:]
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), off+n)[off:]
@@ -155,15 +163,6 @@ func (x *sharing[T]) bcast() error {
 		x.turn()
 	}
 	return nil
-}
-
-// longest is the length of the longest block.
-func (x *sharing[T]) longest() int {
-	n := x.call.Count
-	for _, k := range x.call.Of.Counts {
-		n = max(n, k)
-	}
-	return n
 }
 
 func (x *sharing[T]) gather() error {

@@ -11,11 +11,13 @@ import (
 // which costs p times the work and one barrier less.
 const togetherBytes = 4 << 10
 
+// together is togetherBytes in elements, as far as there is room.
 func (x *sharing[T]) together() int {
 	var zero T
 	return min(x.room, togetherBytes/int(unsafe.Sizeof(zero)))
 }
 
+// reduceTogether has every rank that wants the result combine all of it.
 func (x *sharing[T]) reduceTogether() error {
 	in, n := x.at(x.call.Input()), x.call.Count
 	copy(x.part(x.call.Rank, 0, n), in)
@@ -43,7 +45,7 @@ func (x *sharing[T]) reduceApart() error {
 		if err := x.meet(); err != nil {
 			return err
 		}
-		lo, hi := share(n, me, p), share(n, me+1, p)
+		lo, hi := partStart(n, me, p), partStart(n, me+1, p)
 		x.combine(x.part(p, lo, hi-lo), lo)
 		if err := x.meet(); err != nil {
 			return err
@@ -56,9 +58,9 @@ func (x *sharing[T]) reduceApart() error {
 	return nil
 }
 
-// share returns where the i-th of p parts of n elements begins, on whole cache
-// lines for all usual elements.
-func share(n, i, p int) int {
+// partStart returns where the i-th of p parts of n elements begins: on whole cache lines
+// for all usual elements, so that no two ranks write to one.
+func partStart(n, i, p int) int {
 	if i == p {
 		return n
 	}
@@ -173,6 +175,7 @@ func (t *tree[T]) node(place, count int, dst []T, level int) []T {
 	return dst
 }
 
+// leaf is node of one place.
 func (t *tree[T]) leaf(place int, dst []T) []T {
 	if place >= t.pairs {
 		return t.x.part(place+t.pairs, t.off, t.n)

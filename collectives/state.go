@@ -185,6 +185,23 @@ const (
 // makes more different calls builds some again.
 const maxSchedules = 256
 
+// kept returns the schedule that keep was given for k; nil if there is none any more.
+func (s *state) kept(k key) *compiled {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.schedules[k]
+}
+
+// keep keeps the schedule of calls with the key k for those to come.
+func (s *state) keep(k key, c *compiled) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.schedules) >= maxSchedules {
+		clear(s.schedules)
+	}
+	s.schedules[k] = c
+}
+
 // number takes the number of a call that begins, and notes what it is. The error is
 // that of a note from a rank that has made another call in its place.
 func (s *state) number(r *run) error {
