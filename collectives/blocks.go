@@ -63,6 +63,23 @@ func apart(b Blocks) error {
 	return nil
 }
 
+// spans returns where the blocks of b lie in buf.
+func spans(buf schedule.Buffer, b Blocks) func(i int) schedule.Span {
+	displs := b.Displs
+	if displs == nil {
+		displs = make([]int, len(b.Counts))
+		for i := 1; i < len(displs); i++ {
+			displs[i] = displs[i-1] + b.Counts[i-1]
+		}
+	}
+	return func(i int) schedule.Span {
+		if b.Counts[i] == 0 {
+			return schedule.Span{Buf: buf} // of which the place does not count
+		}
+		return schedule.Span{Buf: buf, Off: displs[i], Len: b.Counts[i]}
+	}
+}
+
 // fit returns buf if it has n elements, a new slice of n if it is nil, and refuses
 // others; with more it may be longer.
 func (p *plan[T]) fit(buf []T, n int, what string, more bool) []T {

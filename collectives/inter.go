@@ -255,8 +255,9 @@ func gatherAcross[T any](c *rank.Comm, name string, root int, dst, src []T, bloc
 	p.across(func(x *inter) {
 		switch part {
 		case asRoot:
+			block := spans(schedule.Out, blocks)
 			for r := range x.remote {
-				x.Recv(x.other(r), blockOf(schedule.Out, blocks, r))
+				x.Recv(x.other(r), block(r))
 			}
 		case onOther:
 			x.Send(x.other(root), schedule.Span{Buf: schedule.In, Len: len(src)})
@@ -278,8 +279,9 @@ func scatterAcross[T any](c *rank.Comm, name string, root int, dst, src []T, blo
 	p.across(func(x *inter) {
 		switch part {
 		case asRoot:
+			block := spans(schedule.In, blocks)
 			for r := range x.remote {
-				x.Send(x.other(r), blockOf(schedule.In, blocks, r))
+				x.Send(x.other(r), block(r))
 			}
 		case onOther:
 			x.Recv(x.other(root), schedule.Span{Buf: schedule.Out, Len: len(dst)})
@@ -299,9 +301,10 @@ func allGatherAcross[T any](c *rank.Comm, name string, dst, src []T, blocks Bloc
 	p.mem[schedule.In], p.mem[schedule.Out] = src, dst
 	p.call.Count = -1
 	p.across(func(x *inter) {
+		block := spans(schedule.Out, blocks)
 		for k := range x.remote {
 			r := (x.me + k) % x.remote
-			x.Recv(x.other(r), blockOf(schedule.Out, blocks, r))
+			x.Recv(x.other(r), block(r))
 		}
 		for k := range x.remote {
 			r := (x.me + k) % x.remote
@@ -322,13 +325,14 @@ func allToAllAcross[T any](c *rank.Comm, name string, dst, src []T, to, from Blo
 	p.mem[schedule.In], p.mem[schedule.Out] = src, dst
 	p.call.Count = -1
 	p.across(func(x *inter) {
+		comes, goes := spans(schedule.Out, to), spans(schedule.In, from)
 		for k := range x.remote {
 			r := (x.me + k) % x.remote
-			x.Recv(x.other(r), blockOf(schedule.Out, to, r))
+			x.Recv(x.other(r), comes(r))
 		}
 		for k := range x.remote {
 			r := (x.me + k) % x.remote
-			x.Send(x.other(r), blockOf(schedule.In, from, r))
+			x.Send(x.other(r), goes(r))
 		}
 	})
 	return p
@@ -367,17 +371,4 @@ func (p *plan[T]) remoteBlocks(buf []T, b Blocks, written bool) (Blocks, []T) {
 		p.refuse("%d elements for blocks of %d", len(buf), need)
 	}
 	return b, buf
-}
-
-// blockOf returns rank r's block of a buffer divided by b.
-func blockOf(buf schedule.Buffer, b Blocks, r int) schedule.Span {
-	off := 0
-	if b.Displs != nil {
-		off = b.Displs[r]
-	} else {
-		for _, n := range b.Counts[:r] {
-			off += n
-		}
-	}
-	return schedule.Span{Buf: buf, Off: off, Len: b.Counts[r]}
 }

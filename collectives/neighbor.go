@@ -124,20 +124,3 @@ func (p *plan[T]) alongEqual(in, out []Edge, from func(i int) schedule.Span) {
 		s.keep(k, p.ready)
 	}
 }
-
-// spans returns where the blocks of b lie in buf.
-func spans(buf schedule.Buffer, b Blocks) func(i int) schedule.Span {
-	displs := b.Displs
-	if displs == nil {
-		displs = make([]int, len(b.Counts))
-		for i := 1; i < len(displs); i++ {
-			displs[i] = displs[i-1] + b.Counts[i-1]
-		}
-	}
-	return func(i int) schedule.Span {
-		if b.Counts[i] == 0 {
-			return schedule.Span{Buf: buf} // of which the place does not count
-		}
-		return schedule.Span{Buf: buf, Off: displs[i], Len: b.Counts[i]}
-	}
-}

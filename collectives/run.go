@@ -177,13 +177,7 @@ func wait[T any](r *run, c *compiled, i int) error {
 		s, err := q.Wait(&r.patience)
 		if err == nil {
 			*q = rank.Request{}
-			if t := &c.Steps[i]; t.Kind == schedule.RecvFrom {
-				var zero T
-				if want := t.Dst.Len * int(unsafe.Sizeof(zero)); s.Bytes != want {
-					return &peerError{t.Peer, fmt.Errorf("%w: %d bytes came, want %d", rank.ErrMismatch, s.Bytes, want)}
-				}
-			}
-			return nil
+			return lengthError[T](&c.Steps[i], s.Bytes)
 		}
 		if !errors.Is(err, rank.ErrPending) {
 			*q = rank.Request{}
@@ -193,6 +187,15 @@ func wait[T any](r *run, c *compiled, i int) error {
 			return &peerError{c.Steps[i].Peer, err}
 		}
 	}
+}
+
+// lengthError returns the error of a step that has received other than it expects.
+func lengthError[T any](t *schedule.Step, bytes int) error {
+	var zero T
+	if want := t.Dst.Len * int(unsafe.Sizeof(zero)); t.Kind == schedule.RecvFrom && bytes != want {
+		return &peerError{t.Peer, fmt.Errorf("%w: %d bytes came, want %d", rank.ErrMismatch, bytes, want)}
+	}
+	return nil
 }
 
 // reason returns what an error of package rank says, without the message of ours
