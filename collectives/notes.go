@@ -44,6 +44,7 @@ func (r *run) note() note {
 	}
 }
 
+// writeAll is write to each of peers.
 func (s *state) writeAll(peers []int, n note) {
 	for _, peer := range peers {
 		s.write(s.world(peer), n)
@@ -105,7 +106,7 @@ func at(d *described, site string) string {
 	return d.String() + " at " + site
 }
 
-// read takes a note from another rank.
+// read takes a note from another rank. It is called on a goroutine of its own.
 func (s *state) read(n *note) {
 	if n.GivenUp != "" {
 		s.giveUp(fmt.Errorf("%w by %s: %s", ErrGivenUp, n.From, n.GivenUp))
@@ -167,24 +168,24 @@ func (r *run) setSite(site string) {
 
 // readers are the states of an engine's communicators, by context.
 type readers struct {
-	mu     sync.Mutex
+	mu     sync.Mutex // guards what follows
 	states map[engine.ContextID]*state
 }
 
 var (
-	desksMu sync.Mutex
-	desks   = make(map[*engine.Engine]*readers)
+	readersMu sync.Mutex // guards what follows; taken before a readers.mu
+	readersOf = make(map[*engine.Engine]*readers)
 )
 
 // listen has s read the notes for its communicator.
 func (s *state) listen() {
-	desksMu.Lock()
-	defer desksMu.Unlock()
+	readersMu.Lock()
+	defer readersMu.Unlock()
 	e := s.below.Engine
-	d := desks[e]
+	d := readersOf[e]
 	if d == nil {
 		d = &readers{states: make(map[engine.ContextID]*state)}
-		desks[e] = d
+		readersOf[e] = d
 		e.Handle(noteKind, d.deliver)
 	}
 	d.mu.Lock()
@@ -192,17 +193,18 @@ func (s *state) listen() {
 	d.mu.Unlock()
 }
 
-// mute ends listen.
+// mute ends listen. An engine without communicators is let go of; should one come again,
+// listen begins anew.
 func (s *state) mute() {
-	desksMu.Lock()
-	defer desksMu.Unlock()
-	d := desks[s.below.Engine]
+	readersMu.Lock()
+	defer readersMu.Unlock()
+	d := readersOf[s.below.Engine]
 	d.mu.Lock()
 	delete(d.states, s.below.Context.ID())
 	left := len(d.states)
 	d.mu.Unlock()
-	if left == 0 && s.comm.Below() == nil {
-		delete(desks, s.below.Engine)
+	if left == 0 {
+		delete(readersOf, s.below.Engine)
 	}
 }
 
