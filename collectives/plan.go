@@ -108,7 +108,8 @@ func (p *plan[T]) sameOrApart(dst, src []T) (same bool) {
 	d, s := uintptr(unsafe.Pointer(unsafe.SliceData(dst))), uintptr(unsafe.Pointer(unsafe.SliceData(src)))
 	size := unsafe.Sizeof(zero)
 	if d < s+size*uintptr(len(src)) && s < d+size*uintptr(len(dst)) && p.err == nil {
-		p.err = fmt.Errorf("%w: %w: %d elements to and %d from memory that is neither the same nor apart", rank.ErrArgument, ErrOverlap, len(dst), len(src))
+		p.err = fmt.Errorf("%w: %w: %d elements to and %d from memory that is neither the same nor apart",
+			rank.ErrArgument, ErrOverlap, len(dst), len(src))
 	}
 	return false
 }
@@ -140,7 +141,8 @@ func (p *plan[T]) describe(r *run, m mode, algorithm string) *described {
 	return d
 }
 
-// fail makes the error of the call, and does what the communicator's policy says.
+// fail makes the error of the call, an *rank.Error, and does what the communicator's
+// policy says. Nil stays nil.
 func (p *plan[T]) fail(m mode, err error) error {
 	if err == nil {
 		return nil
@@ -224,8 +226,7 @@ func (p *plan[T]) do(ctx context.Context) error {
 		return p.fail(blocking, err)
 	}
 	if !s.busy.CompareAndSwap(0, uint32(p.call.Op)+1) {
-		other := schedule.Operation(s.busy.Load() - 1)
-		return p.fail(blocking, fmt.Errorf("%w: this rank is in a collective on it, %v%s; their order must be the same on all ranks", rank.ErrConcurrent, other, s.whereBusy()))
+		return p.fail(blocking, s.concurrent())
 	}
 	if ctx == nil {
 		ctx = context.Background()
@@ -330,12 +331,16 @@ func (p *plan[T]) finish(ctx context.Context, s *state, r *run, c *compiled) err
 	return err
 }
 
-// whereBusy tells where the program made the call under way, if that is known.
-func (s *state) whereBusy() string {
+// concurrent is the error of a blocking call while another is under way.
+func (s *state) concurrent() error {
+	other := ""
+	if busy := s.busy.Load(); busy > 0 { // it may be over by now
+		other = ", " + schedule.Operation(busy-1).String()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.main.site != "" {
-		return " at " + s.main.site
+		other += " at " + s.main.site
 	}
-	return ""
+	return fmt.Errorf("%w: this rank is in a collective on it%s; their order must be the same on all ranks", rank.ErrConcurrent, other)
 }
