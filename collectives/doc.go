@@ -149,6 +149,21 @@
 // a new one of the ranks that are left. A context that has ended before the call leaves
 // everything as it was.
 //
+// # Errors
+//
+// An error is a [*rank.Error], and may be of one of these classes for any call, so that
+// the calls name others only:
+//
+//   - Refused here, and nothing was sent: [rank.ErrArgument] for lengths, counts, options
+//     and operations, [ErrOverlap] besides where slices overlap; [rank.ErrRank] for a root;
+//     [rank.ErrElement]; [rank.ErrComm] for nil, and on an intercommunicator where there
+//     is no such call; [rank.ErrFreed]; [rank.ErrConcurrent].
+//   - Given up, on all ranks in the end: [rank.ErrMismatch]; [rank.ErrCancelled] with the
+//     context's cause, on the rank whose context ended; [rank.ErrFailed]; [ErrGivenUp] on
+//     the others.
+//
+// What a call costs depends on the algorithm; package algo says it for each.
+//
 // # On intercommunicators
 //
 // Each rank gets what the ranks of the other group give. In rooted calls the root gives

@@ -14,7 +14,7 @@ import (
 // block of an edge from rank.Null is not touched.
 //
 // All ranks of n.Comm() must call it, in the same order among its collective calls.
-// Errors: as AllGather; ErrOverlap. Cost: one step, len(src) for each edge.
+// Cost: one step, len(src) for each edge.
 func NeighborAllGather[T any](ctx context.Context, n Neighborhood, dst, src []T, opts ...Option) ([]T, error) {
 	p := neighborAllGather(n, "NeighborAllGather", dst, src, opts)
 	err := p.do(ctx)

@@ -18,7 +18,7 @@ import (
 // it is not sent. A rank that no edge leaves gives dst, which says how long a block is.
 //
 // All ranks of n.Comm() must call it, in the same order among its collective calls.
-// Errors: as AllToAll; ErrOverlap. Cost: one step, a block for each edge.
+// Cost: one step, a block for each edge.
 func NeighborAllToAll[T any](ctx context.Context, n Neighborhood, dst, src []T, opts ...Option) ([]T, error) {
 	p := neighborAllToAll(n, "NeighborAllToAll", dst, src, opts)
 	err := p.do(ctx)
