@@ -92,6 +92,7 @@ func allGatherV[T any](c *rank.Comm, dst, src []T, blocks Blocks, opts []Option)
 	return p
 }
 
+// allGathered gives the plan its buffers; dst has n elements, or with more perhaps more.
 func (p *plan[T]) allGathered(dst, src []T, n int, more bool) {
 	if dst = p.fit(dst, n, "dst", more); p.err != nil {
 		return

@@ -116,6 +116,7 @@ func allToAllV[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts []Option
 	return p
 }
 
+// exchanged gives the plan its buffers, which are one if src is nil or dst.
 func (p *plan[T]) exchanged(dst, src []T) {
 	p.call.InPlace = src == nil || p.sameOrApart(dst, src)
 	p.mem[schedule.In], p.mem[schedule.Out] = src, dst

@@ -97,7 +97,8 @@ func gatherV[T any](c *rank.Comm, root int, dst, src []T, blocks Blocks, opts []
 	return p
 }
 
-// gathered gives the plan its buffers; the root's has n elements.
+// gathered gives the plan its buffers; the root's has n elements, or with more perhaps
+// more.
 func (p *plan[T]) gathered(dst, src []T, n int, more bool) {
 	if p.err != nil {
 		return

@@ -93,12 +93,13 @@ func (p *plan[T]) crossRoot(root int) part {
 	return onOther
 }
 
+// barrierAcross is one message between the groups each way: more would say no more.
 func barrierAcross(c *rank.Comm, opts []Option) (p plan[byte]) {
 	p.cross(c, "Barrier", schedule.Barrier, opts)
 	p.across(func(x *inter) {
 		tokens := x.Scratch(x.local + 1)
 		mine := tokens.Part(x.me, 1)
-		// All tell the leader; the leaders tell each other; each tells its own.
+		// All tell the leader, the leaders tell each other, and each its own.
 		if x.me != 0 {
 			x.Send(0, mine)
 			x.Recv(0, mine)
@@ -117,6 +118,7 @@ func barrierAcross(c *rank.Comm, opts []Option) (p plan[byte]) {
 	return p
 }
 
+// bcastAcross sends the vector from the root to the other group's leader, and there on.
 func bcastAcross[T any](c *rank.Comm, root int, buf []T, opts []Option) (p plan[T]) {
 	p.cross(c, "Bcast", schedule.Bcast, opts)
 	part := p.crossRoot(root)
@@ -137,6 +139,8 @@ func bcastAcross[T any](c *rank.Comm, root int, buf []T, opts []Option) (p plan[
 	return p
 }
 
+// gatherAcross has every rank of the other group send to the root itself: a leader in
+// between would have to know how long their blocks are.
 func gatherAcross[T any](c *rank.Comm, name string, root int, dst, src []T, blocks Blocks, opts []Option) (p plan[T]) {
 	p.cross(c, name, schedule.Gather, opts)
 	part := p.crossRoot(root)
@@ -161,6 +165,7 @@ func gatherAcross[T any](c *rank.Comm, name string, root int, dst, src []T, bloc
 	return p
 }
 
+// scatterAcross is gatherAcross the other way.
 func scatterAcross[T any](c *rank.Comm, name string, root int, dst, src []T, blocks Blocks, opts []Option) (p plan[T]) {
 	p.cross(c, name, schedule.Scatter, opts)
 	part := p.crossRoot(root)
@@ -185,6 +190,8 @@ func scatterAcross[T any](c *rank.Comm, name string, root int, dst, src []T, blo
 	return p
 }
 
+// allGatherAcross has every rank send its block to all of the other group. Each begins
+// with another, so that no rank is everybody's first.
 func allGatherAcross[T any](c *rank.Comm, name string, dst, src []T, blocks Blocks, opts []Option) (p plan[T]) {
 	p.cross(c, name, schedule.AllGather, opts)
 	if p.err == nil && dst == nil && blocks.Counts == nil {
@@ -209,6 +216,7 @@ func allGatherAcross[T any](c *rank.Comm, name string, dst, src []T, blocks Bloc
 	return p
 }
 
+// allToAllAcross is allGatherAcross with another block for each.
 func allToAllAcross[T any](c *rank.Comm, name string, dst, src []T, to, from Blocks, opts []Option) (p plan[T]) {
 	p.cross(c, name, schedule.AllToAll, opts)
 	if p.err == nil && dst == nil && to.Counts == nil {

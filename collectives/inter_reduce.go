@@ -13,6 +13,8 @@ func (x *inter) swap(a, b schedule.Span) {
 	}
 }
 
+// reduceAcross combines the other group's vectors at its leader, which sends the result
+// to the root.
 func reduceAcross[T any](c *rank.Comm, root int, dst, src []T, op Operation[T], opts []Option) (p plan[T]) {
 	p.cross(c, "Reduce", schedule.Reduce, opts)
 	part := p.crossRoot(root)
@@ -43,6 +45,8 @@ func reduceAcross[T any](c *rank.Comm, root int, dst, src []T, op Operation[T], 
 	return p
 }
 
+// allReduceAcross has each group combine its vectors at its leader; the leaders swap, and
+// each hands the other's result down.
 func allReduceAcross[T any](c *rank.Comm, dst, src []T, op Operation[T], opts []Option) (p plan[T]) {
 	p.cross(c, "AllReduce", schedule.AllReduce, opts)
 	p.reducing(op)

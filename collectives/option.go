@@ -43,6 +43,8 @@ type settings struct {
 	codecs   []rank.Codec
 }
 
+// settle takes opts over; of several of a kind the last counts, but for codecs, of which
+// rank.CodecFor refuses a second.
 func (s *settings) settle(opts []Option) {
 	for i := range opts {
 		switch o := &opts[i]; o.kind {

@@ -18,9 +18,9 @@ type patience struct {
 	armed  atomic.Bool
 	stop   func() bool // of the caller's context
 
-	mu    sync.Mutex
+	mu    sync.Mutex // guards what follows, and what armed becomes
 	timer *time.Timer
-	saw   uint64
+	saw   uint64 // call at the last tick
 	done  chan struct{}
 	fired bool // done is closed
 }
@@ -56,6 +56,7 @@ func (p *patience) finish() {
 	p.mu.Unlock()
 }
 
+// arm starts the timer, which stops by itself when a while has passed without a call.
 func (p *patience) arm() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -95,6 +95,8 @@ func reduceScatterBlock[T any](c *rank.Comm, dst, src []T, op Operation[T], opts
 	return p
 }
 
+// reduceScattered gives the plan its buffers; src has n elements. In place the result is
+// the head of the buffer that src is, wherever this rank's block of it lies.
 func (p *plan[T]) reduceScattered(dst, src []T, n int) {
 	if p.err != nil {
 		return

@@ -99,6 +99,7 @@ func scatterV[T any](c *rank.Comm, root int, dst, src []T, blocks Blocks, opts [
 	return p
 }
 
+// scattered gives the plan its buffers. In place the root's part is where it belongs.
 func (p *plan[T]) scattered(dst, src []T) {
 	if p.err != nil {
 		return

@@ -165,6 +165,8 @@ func (x *sharing[T]) bcast() error {
 	return nil
 }
 
+// gather is Gather and AllGather. Who reads begins with its own region, so that not all
+// read the same at a time.
 func (x *sharing[T]) gather() error {
 	me, all := x.call.Rank, x.call.Op == schedule.AllGather
 	own := x.at(x.call.Input())
@@ -188,6 +190,7 @@ func (x *sharing[T]) gather() error {
 	return nil
 }
 
+// scatter has the root write each rank's part to the region of that rank.
 func (x *sharing[T]) scatter() error {
 	me := x.call.Rank
 	own := x.at(x.call.Output())
@@ -215,6 +218,7 @@ func (x *sharing[T]) scatter() error {
 	return nil
 }
 
+// allToAll has each rank cut its region into a piece for every other.
 func (x *sharing[T]) allToAll() error {
 	me, p := x.call.Rank, x.call.Size
 	piece := x.room / p

@@ -67,6 +67,7 @@ func partStart(n, i, p int) int {
 	return n * i / p &^ 15
 }
 
+// reduceScatter cuts regions as allToAll does; each rank combines the pieces for it.
 func (x *sharing[T]) reduceScatter() error {
 	me, p := x.call.Rank, x.call.Size
 	piece := x.room / p
@@ -88,6 +89,8 @@ func (x *sharing[T]) reduceScatter() error {
 	return nil
 }
 
+// scan is Scan and ExScan: each rank combines what it needs of the lower ones' vectors,
+// which is more work than passing sums on, and one barrier instead of many.
 func (x *sharing[T]) scan() error {
 	in, me := x.at(x.call.Input()), x.call.Rank
 	out, upto := x.at(x.call.Output()), me+1

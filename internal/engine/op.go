@@ -130,6 +130,7 @@ func (r Ref) Refusal() error {
 	return r.op.err
 }
 
+// ref returns the Ref of op as it lives now. Engine.mu is held.
 func (op *Op) ref() Ref { return Ref{op: op, gen: op.gen} }
 
 // IsNull reports whether r is the null request.
