@@ -277,7 +277,7 @@ func boxOf[T any](r *run) *box[T] {
 
 // carryOut is do on r.
 func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error {
-	if err := s.spoiled(); err != nil {
+	if err := s.refused(); err != nil {
 		return err
 	}
 	if err := context.Cause(ctx); err != nil {
