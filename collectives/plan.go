@@ -286,6 +286,7 @@ func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error 
 	if m == blocking && p.byHand == nil {
 		if done, err := p.share(ctx, s, r); done {
 			if err != nil {
+				err = cancelled(ctx, err)
 				s.giveUpAll(err)
 			}
 			return err
@@ -325,10 +326,16 @@ func (p *plan[T]) finish(ctx context.Context, s *state, r *run, c *compiled) err
 	}
 	r.patience.finish()
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = fmt.Errorf("%w: %w", rank.ErrCancelled, cause)
-		}
+		err = cancelled(ctx, err)
 		s.giveUpAll(err)
+	}
+	return err
+}
+
+// cancelled is err, or that ctx has ended the call.
+func cancelled(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return fmt.Errorf("%w: %w", rank.ErrCancelled, cause)
 	}
 	return err
 }
