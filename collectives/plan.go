@@ -178,9 +178,13 @@ func (p *plan[T]) compile(s *state) (*compiled, error) {
 		return p.ready, nil
 	}
 	var zero T
+	using := p.set.using
+	if using == sharedName && p.call.Size == 1 {
+		using = "" // alone a rank has nobody to share with, and nothing to do
+	}
 	k := key{
 		op: p.call.Op, root: p.call.Root, count: p.call.Count, inPlace: p.call.InPlace, class: p.class(),
-		using: p.set.using, segment: p.call.Segment, elem: int(unsafe.Sizeof(zero)),
+		using: using, segment: p.call.Segment, elem: int(unsafe.Sizeof(zero)),
 	}
 	keep := p.call.Of.Counts == nil && p.call.Of.Displs == nil && p.call.From.Counts == nil && p.call.To.Counts == nil && p.call.From.Displs == nil && p.call.To.Displs == nil
 	if keep {
@@ -195,7 +199,7 @@ func (p *plan[T]) compile(s *state) (*compiled, error) {
 	if p.call.Segment == 0 {
 		p.call.Segment = max(1, segmentBytes/max(1, k.elem))
 	}
-	a, err := s.choose(tune.Query{Call: &p.call, Width: k.elem, Order: k.class.order(), Using: p.set.using})
+	a, err := s.choose(tune.Query{Call: &p.call, Width: k.elem, Order: k.class.order(), Using: using})
 	if err != nil {
 		return nil, err
 	}

@@ -104,7 +104,7 @@ func (r *reduction[T]) everyWay(t *testing.T, c *rank.Comm) {
 		v, using := slices.Clone(mine), collectives.Using(name)
 		r.check(t, c, "AllReduce "+name, v, all, collectives.AllReduce(ctx, c, v, r.op, using))
 		r.check(t, c, "AllReduceTo "+name, v, all, collectives.AllReduceTo(ctx, c, v, mine, r.op, using))
-		if name != "shared-memory" {
+		if name != "shared-memory" { // which is for blocking calls
 			_, err := collectives.IAllReduceTo(c, v, mine, r.op, using).Wait(ctx)
 			r.check(t, c, "IAllReduceTo "+name, v, all, err)
 			err = startAndWait(ctx, collectives.AllReduceToInit(c, v, mine, r.op, using))

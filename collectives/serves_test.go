@@ -10,7 +10,7 @@ import (
 // its Refuses. The name may be that of the form in shared memory.
 func serves(name string, c schedule.Call, order algo.Bracketing) bool {
 	if name == "shared-memory" {
-		return c.Size > 1 && c.From.Counts == nil
+		return c.From.Counts == nil
 	}
 	a, ok := algo.Find(c.Op, name)
 	return ok && (a.Refuses == nil || a.Refuses(&c) == "") && (!c.Op.Reduces() || a.Bracketing >= order)
