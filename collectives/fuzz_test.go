@@ -290,7 +290,7 @@ func play(t *testing.T, c *rank.Comm, seed uint64, calls int) {
 // to 6 ranks, and compares each with its definition over vectors that travelled by
 // plain messages.
 func FuzzCalls(f *testing.F) {
-	for seed := range uint64(25) {
+	for seed := range uint64(100) {
 		f.Add(seed, uint8(seed))
 	}
 	f.Fuzz(func(t *testing.T, seed uint64, p uint8) {
