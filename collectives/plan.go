@@ -281,7 +281,7 @@ func boxOf[T any](r *run) *box[T] {
 
 // carryOut is do on r.
 func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error {
-	if err := s.spoiled(); err != nil {
+	if err := s.refused(); err != nil {
 		return err
 	}
 	if err := context.Cause(ctx); err != nil {
@@ -290,6 +290,7 @@ func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error 
 	if m == blocking && p.byHand == nil && p.call.Size > 1 {
 		if done, err := p.share(ctx, s, r); done {
 			if err != nil {
+				err = cancelled(ctx, err)
 				s.giveUpAll(err)
 			}
 			return err
@@ -329,10 +330,16 @@ func (p *plan[T]) finish(ctx context.Context, s *state, r *run, c *compiled) err
 	}
 	r.patience.finish()
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = fmt.Errorf("%w: %w", rank.ErrCancelled, cause)
-		}
+		err = cancelled(ctx, err)
 		s.giveUpAll(err)
+	}
+	return err
+}
+
+// cancelled is err, or that ctx has ended the call.
+func cancelled(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return fmt.Errorf("%w: %w", rank.ErrCancelled, cause)
 	}
 	return err
 }

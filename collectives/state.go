@@ -159,6 +159,15 @@ func (s *state) spoiled() error {
 	return nil
 }
 
+// refused is spoiled for a call that is about to begin.
+func (s *state) refused() error {
+	err := s.spoiled()
+	if err == nil || errors.Is(err, ErrGivenUp) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrGivenUp, err)
+}
+
 // key tells schedules apart.
 type key struct {
 	op            schedule.Operation
