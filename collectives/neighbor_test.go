@@ -65,7 +65,7 @@ func randomHood(c *rank.Comm, seed uint64) *hood {
 	return h
 }
 
-// untouched is what stands in a block that nothing comes for.
+// untouched is what stands in a place that nothing comes for.
 const untouched = -77
 
 // lengthOf is the length of the block of edge id where lengths differ.

@@ -80,6 +80,24 @@ func TestCallsOnViewsMoveTheirElementsOnly(t *testing.T) {
 				check("AllReduceViewInit", m, err, sum)
 			}
 
+			set(m, rows, lead, at, width, mine)
+			_, err = collectives.IReduceView(c, p-1, v, collectives.Sum).Wait(ctx)
+			if me == p-1 {
+				check("IReduceView", m, err, sum)
+			}
+			set(m, rows, lead, at, width, mine)
+			_, err = collectives.IBcastView(c, 0, v).Wait(ctx)
+			check("IBcastView", m, err, func(i, j int) int64 { return int64(i*10 + j) })
+			for _, again := range []*rank.Persistent{
+				collectives.BcastViewInit(c, 0, v), collectives.ReduceViewInit(c, 0, v, collectives.Max),
+			} {
+				if _, err := again.Start(); err != nil {
+					t.Fatal(err)
+				}
+				_, err := again.Wait(ctx)
+				check("BcastViewInit and ReduceViewInit of equal elements", m, err, func(i, j int) int64 { return int64(i*10 + j) })
+			}
+
 			gatherAndScatter(t, c)
 		})
 	}
