@@ -68,11 +68,11 @@ func AllToAllVInit[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts ...O
 	return p.persist()
 }
 
-func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) plan[T] {
+func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return allToAllAcross(c, "AllToAll", dst, src, Blocks{}, Blocks{}, opts)
 	}
-	p := newPlan[T](c, "AllToAll", schedule.AllToAll, opts)
+	p.begin(c, "AllToAll", schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
 	}
@@ -87,11 +87,11 @@ func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) plan[T] {
 	return p
 }
 
-func allToAllV[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts []Option) plan[T] {
+func allToAllV[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return allToAllAcross(c, "AllToAllV", dst, src, to, from, opts)
 	}
-	p := newPlan[T](c, "AllToAllV", schedule.AllToAll, opts)
+	p.begin(c, "AllToAllV", schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
 	}
@@ -144,43 +144,39 @@ func AllToAllWInit[T any](c *rank.Comm, dst, src []datatype.View[T], opts ...Opt
 }
 
 // allToAllW is the plan of an exchange of the parts copied together.
-func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) plan[T] {
-	p := newPlan[T](c, "AllToAllW", schedule.AllToAll, opts)
-	p.refuseAcross()
+func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (p plan[T]) {
+	if crosses(c) {
+		return allToAllWAcross(c, dst, src, opts)
+	}
+	p.begin(c, "AllToAllW", schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
 	}
-	dst, src = slices.Clone(dst), slices.Clone(src)
-	in, from := p.roomFor(src, "src", false)
-	out, to := p.roomFor(dst, "dst", true)
-	p.call.From, p.call.To = Blocks{Counts: from}, Blocks{Counts: to}
-	p.mem[schedule.In], p.mem[schedule.Out] = in, out
-	// Views without errors, of these lengths and without overlap: no copy can fail.
-	p.pack = func() {
-		rest := in
-		for _, v := range src {
-			n, _ := v.CopyTo(rest)
-			rest = rest[n:]
-		}
-	}
-	p.unpack = func() {
-		rest := out
-		for _, v := range dst {
-			n, _ := v.CopyFrom(rest)
-			rest = rest[n:]
-		}
-	}
+	p.call.From.Counts, p.call.To.Counts = p.packed(dst, src, p.call.Size, p.call.Size)
 	return p
 }
 
-// roomFor returns room for the elements of views one after the other, and how many each
-// has. Those that are written must not name an element twice.
-func (p *plan[T]) roomFor(views []datatype.View[T], what string, written bool) ([]T, []int) {
-	if len(views) != p.call.Size {
-		p.refuse("%s has %d views for %d ranks", what, len(views), p.call.Size)
+// packed gives the plan, as its buffers, room for the elements of the views one after the
+// other, and returns how many each has. There are to be so many views to receive into and
+// to send from.
+func (p *plan[T]) packed(dst, src []datatype.View[T], ndst, nsrc int) (from, to []int) {
+	dst, src = slices.Clone(dst), slices.Clone(src)
+	in, from := p.roomFor(src, nsrc, "src", false)
+	out, to := p.roomFor(dst, ndst, "dst", true)
+	p.mem[schedule.In], p.mem[schedule.Out] = in, out
+	p.pack = func() { putTogether(in, src) }
+	p.unpack = func() { takeApart(dst, out) }
+	return from, to
+}
+
+// roomFor returns room for the elements of n views one after the other, and how many
+// each has. Those that are written must not name an element twice.
+func (p *plan[T]) roomFor(views []datatype.View[T], n int, what string, written bool) ([]T, []int) {
+	if len(views) != n {
+		p.refuse("%s has %d views, want %d", what, len(views), n)
 		return nil, nil
 	}
-	counts, n := make([]int, len(views)), 0
+	counts, total := make([]int, len(views)), 0
 	for r, v := range views {
 		err := v.Err()
 		if err == nil && written && v.Overlaps() {
@@ -190,7 +186,24 @@ func (p *plan[T]) roomFor(views []datatype.View[T], what string, written bool) (
 			p.err = fmt.Errorf("%s[%d]: %w", what, r, err)
 		}
 		counts[r] = v.Len()
-		n += v.Len()
+		total += v.Len()
 	}
-	return make([]T, n), counts
+	return make([]T, total), counts
+}
+
+// putTogether copies the elements of views to b. Views without errors, of these lengths
+// and without overlap: no copy can fail, here or in takeApart.
+func putTogether[T any](b []T, views []datatype.View[T]) {
+	for _, v := range views {
+		n, _ := v.CopyTo(b)
+		b = b[n:]
+	}
+}
+
+// takeApart copies the elements of b to where views name them.
+func takeApart[T any](views []datatype.View[T], b []T) {
+	for _, v := range views {
+		n, _ := v.CopyFrom(b)
+		b = b[n:]
+	}
 }

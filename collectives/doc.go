@@ -216,6 +216,25 @@
 //	MPI_Alltoall_init                    AllToAllInit
 //	MPI_Alltoallv_init                   AllToAllVInit
 //	MPI_Alltoallw_init                   AllToAllWInit
+//	MPI_Neighbor_allgather               NeighborAllGather
+//	MPI_Ineighbor_allgather              INeighborAllGather
+//	MPI_Neighbor_allgather_init          NeighborAllGatherInit
+//	MPI_Neighbor_allgatherv              NeighborAllGatherV
+//	MPI_Ineighbor_allgatherv             INeighborAllGatherV
+//	MPI_Neighbor_allgatherv_init         NeighborAllGatherVInit
+//	MPI_Neighbor_alltoall                NeighborAllToAll
+//	MPI_Ineighbor_alltoall               INeighborAllToAll
+//	MPI_Neighbor_alltoall_init           NeighborAllToAllInit
+//	MPI_Neighbor_alltoallv               NeighborAllToAllV
+//	MPI_Ineighbor_alltoallv              INeighborAllToAllV
+//	MPI_Neighbor_alltoallv_init          NeighborAllToAllVInit
+//	MPI_Neighbor_alltoallw               NeighborAllToAllW
+//	MPI_Ineighbor_alltoallw              INeighborAllToAllW
+//	MPI_Neighbor_alltoallw_init          NeighborAllToAllWInit
+//	—                                    BcastView, ReduceView, AllReduceView     of strided elements
+//	—                                    IBcastView, IReduceView, IAllReduceView
+//	—                                    BcastViewInit, ReduceViewInit, AllReduceViewInit
+//	—                                    GatherView, ScatterView  with a view for each rank
 //	MPI_Reduce_init                      ReduceInit, ReduceToInit
 //	MPI_Allreduce_init                   AllReduceInit, AllReduceToInit
 //	MPI_Reduce_scatter_init              ReduceScatterInit

@@ -47,15 +47,15 @@ func (p *plan[T]) background(s *state, r *run, c *compiled, m mode) rank.Request
 	r.label(r.number, m == persistent)
 	b := &background[T]{r: r, c: c, mem: own.mem, op: own.op.Apply}
 	b.finish = func(err error) {
+		if err == nil && own.unpack != nil {
+			own.unpack()
+		}
 		s.done(r)
 		if err != nil {
 			s.giveUpAll(err)
 		}
 		if m == nonblocking {
 			s.give(r)
-		}
-		if err == nil && own.unpack != nil {
-			own.unpack()
 		}
 		done(rank.Status{Source: rank.AnySource, Tag: rank.AnyTag}, own.fail(m, err))
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/muster-mpi/muster/collectives/algo"
 	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/datatype"
 	"github.com/muster-mpi/muster/rank"
 )
 
@@ -34,14 +35,13 @@ func (p *plan[T]) across(build func(x *inter)) {
 	p.ready = compile(x.Schedule, "")
 }
 
-// crossing begins the plan of a call on an intercommunicator.
-func crossing[T any](c *rank.Comm, name string, op schedule.Operation, opts []Option) plan[T] {
-	p := newPlan[T](c, name, op, opts)
+// cross begins the plan of a call on an intercommunicator.
+func (p *plan[T]) cross(c *rank.Comm, name string, op schedule.Operation, opts []Option) {
+	p.begin(c, name, op, opts)
 	p.call.Root = -1
 	if p.set.using != "" {
 		p.refuse("no algorithm can be chosen on an intercommunicator, and %q is", p.set.using)
 	}
-	return p
 }
 
 // crosses reports whether c is an intercommunicator.
@@ -94,8 +94,8 @@ func (p *plan[T]) crossRoot(root int) part {
 	return onOther
 }
 
-func barrierAcross(c *rank.Comm, opts []Option) plan[byte] {
-	p := crossing[byte](c, "Barrier", schedule.Barrier, opts)
+func barrierAcross(c *rank.Comm, opts []Option) (p plan[byte]) {
+	p.cross(c, "Barrier", schedule.Barrier, opts)
 	p.across(func(x *inter) {
 		tokens := x.Scratch(x.local + 1)
 		mine := tokens.Part(x.me, 1)
@@ -118,8 +118,8 @@ func barrierAcross(c *rank.Comm, opts []Option) plan[byte] {
 	return p
 }
 
-func bcastAcross[T any](c *rank.Comm, root int, buf []T, opts []Option) plan[T] {
-	p := crossing[T](c, "Bcast", schedule.Bcast, opts)
+func bcastAcross[T any](c *rank.Comm, root int, buf []T, opts []Option) (p plan[T]) {
+	p.cross(c, "Bcast", schedule.Bcast, opts)
 	part := p.crossRoot(root)
 	p.call.Count = len(buf)
 	p.mem[schedule.Out] = buf
@@ -138,8 +138,8 @@ func bcastAcross[T any](c *rank.Comm, root int, buf []T, opts []Option) plan[T] 
 	return p
 }
 
-func reduceAcross[T any](c *rank.Comm, root int, dst, src []T, op Operation[T], opts []Option) plan[T] {
-	p := crossing[T](c, "Reduce", schedule.Reduce, opts)
+func reduceAcross[T any](c *rank.Comm, root int, dst, src []T, op Operation[T], opts []Option) (p plan[T]) {
+	p.cross(c, "Reduce", schedule.Reduce, opts)
 	part := p.crossRoot(root)
 	p.reducing(op)
 	n := len(src)
@@ -168,8 +168,8 @@ func reduceAcross[T any](c *rank.Comm, root int, dst, src []T, op Operation[T], 
 	return p
 }
 
-func allReduceAcross[T any](c *rank.Comm, dst, src []T, op Operation[T], opts []Option) plan[T] {
-	p := crossing[T](c, "AllReduce", schedule.AllReduce, opts)
+func allReduceAcross[T any](c *rank.Comm, dst, src []T, op Operation[T], opts []Option) (p plan[T]) {
+	p.cross(c, "AllReduce", schedule.AllReduce, opts)
 	p.reducing(op)
 	if len(dst) != len(src) {
 		p.refuse("%d elements to and %d from, want as many", len(dst), len(src))
@@ -200,8 +200,8 @@ func (p *plan[T]) refuseInPlace(dst, src []T) {
 }
 
 // reduceScatterAcross gives this group's ranks blocks of the other group's sum.
-func reduceScatterAcross[T any](c *rank.Comm, name string, dst, src []T, counts []int, op Operation[T], opts []Option) plan[T] {
-	p := crossing[T](c, name, schedule.ReduceScatter, opts)
+func reduceScatterAcross[T any](c *rank.Comm, name string, dst, src []T, counts []int, op Operation[T], opts []Option) (p plan[T]) {
+	p.cross(c, name, schedule.ReduceScatter, opts)
 	p.reducing(op)
 	total := p.divided(Blocks{Counts: counts}, false)
 	if p.err != nil {
@@ -218,7 +218,8 @@ func reduceScatterAcross[T any](c *rank.Comm, name string, dst, src []T, counts 
 		// The leader's Out is the sum of all on the way; its own block comes out of it.
 		p.mem[schedule.Out] = make([]T, total)
 		p.result = dst
-		p.unpack = func() { copy(dst, p.mem[schedule.Out][:own]) }
+		sum := p.mem[schedule.Out]
+		p.unpack = func() { copy(dst, sum) }
 	}
 	p.call.Of, p.call.Count = Blocks{}, total
 	p.across(func(x *inter) {
@@ -242,8 +243,8 @@ func reduceScatterAcross[T any](c *rank.Comm, name string, dst, src []T, counts 
 	return p
 }
 
-func gatherAcross[T any](c *rank.Comm, name string, root int, dst, src []T, blocks Blocks, opts []Option) plan[T] {
-	p := crossing[T](c, name, schedule.Gather, opts)
+func gatherAcross[T any](c *rank.Comm, name string, root int, dst, src []T, blocks Blocks, opts []Option) (p plan[T]) {
+	p.cross(c, name, schedule.Gather, opts)
 	part := p.crossRoot(root)
 	if part == asRoot {
 		blocks, dst = p.remoteBlocks(dst, blocks, true)
@@ -265,8 +266,8 @@ func gatherAcross[T any](c *rank.Comm, name string, root int, dst, src []T, bloc
 	return p
 }
 
-func scatterAcross[T any](c *rank.Comm, name string, root int, dst, src []T, blocks Blocks, opts []Option) plan[T] {
-	p := crossing[T](c, name, schedule.Scatter, opts)
+func scatterAcross[T any](c *rank.Comm, name string, root int, dst, src []T, blocks Blocks, opts []Option) (p plan[T]) {
+	p.cross(c, name, schedule.Scatter, opts)
 	part := p.crossRoot(root)
 	if part == asRoot {
 		blocks, src = p.remoteBlocks(src, blocks, false)
@@ -288,8 +289,8 @@ func scatterAcross[T any](c *rank.Comm, name string, root int, dst, src []T, blo
 	return p
 }
 
-func allGatherAcross[T any](c *rank.Comm, name string, dst, src []T, blocks Blocks, opts []Option) plan[T] {
-	p := crossing[T](c, name, schedule.AllGather, opts)
+func allGatherAcross[T any](c *rank.Comm, name string, dst, src []T, blocks Blocks, opts []Option) (p plan[T]) {
+	p.cross(c, name, schedule.AllGather, opts)
 	if p.err == nil && dst == nil && blocks.Counts == nil {
 		// The other group's blocks are as long as this one's unless dst says otherwise.
 		dst = make([]T, len(src)*c.RemoteSize())
@@ -311,8 +312,8 @@ func allGatherAcross[T any](c *rank.Comm, name string, dst, src []T, blocks Bloc
 	return p
 }
 
-func allToAllAcross[T any](c *rank.Comm, name string, dst, src []T, to, from Blocks, opts []Option) plan[T] {
-	p := crossing[T](c, name, schedule.AllToAll, opts)
+func allToAllAcross[T any](c *rank.Comm, name string, dst, src []T, to, from Blocks, opts []Option) (p plan[T]) {
+	p.cross(c, name, schedule.AllToAll, opts)
 	if p.err == nil && dst == nil && to.Counts == nil {
 		dst = make([]T, len(src))
 	}
@@ -321,17 +322,35 @@ func allToAllAcross[T any](c *rank.Comm, name string, dst, src []T, to, from Blo
 	from, src = p.remoteBlocks(src, from, false)
 	p.mem[schedule.In], p.mem[schedule.Out] = src, dst
 	p.call.Count = -1
-	p.across(func(x *inter) {
-		for k := range x.remote {
-			r := (x.me + k) % x.remote
-			x.Recv(x.other(r), blockOf(schedule.Out, to, r))
-		}
-		for k := range x.remote {
-			r := (x.me + k) % x.remote
-			x.Send(x.other(r), blockOf(schedule.In, from, r))
-		}
-	})
+	p.across(func(x *inter) { x.exchange(to, from) })
 	return p
+}
+
+// allToAllWAcross is allToAllAcross of the elements of views, of as many as the other
+// group has ranks.
+func allToAllWAcross[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (p plan[T]) {
+	p.cross(c, "AllToAllW", schedule.AllToAll, opts)
+	if p.err != nil {
+		return p
+	}
+	n := c.RemoteSize()
+	from, to := p.packed(dst, src, n, n)
+	p.call.Count = -1
+	p.across(func(x *inter) { x.exchange(Blocks{Counts: to}, Blocks{Counts: from}) })
+	return p
+}
+
+// exchange sends the blocks of In to the ranks of the other group, and receives theirs
+// into Out.
+func (x *inter) exchange(to, from Blocks) {
+	for k := range x.remote {
+		r := (x.me + k) % x.remote
+		x.Recv(x.other(r), blockOf(schedule.Out, to, r))
+	}
+	for k := range x.remote {
+		r := (x.me + k) % x.remote
+		x.Send(x.other(r), blockOf(schedule.In, from, r))
+	}
 }
 
 // remoteBlocks returns b, or equal blocks for the ranks of the other group, and the

@@ -37,6 +37,8 @@ type memory struct {
 	large    halves
 	flags    [2][2]*atomic.Uint64 // of two ranks, by rank and half
 	waiting  waiting
+	stream   stream
+	sleeper  hostmem.Sleeper
 }
 
 // stage is how far the memory of a communicator is set up. All ranks are equally
@@ -61,6 +63,7 @@ const (
 	lineBytes  = 128     // what two cores do not fight over
 	headBytes  = 4 << 10 // arrivals, generation, flags
 	flagsAt    = 4 * lineBytes
+	streamAt   = hostmem.FirstBytes / 2
 	inlineRoom = 56 // of a cache line, beside the flag
 	regionRoom = 128 << 10
 )
@@ -94,7 +97,8 @@ func (m *memory) open(slot *hostmem.Slot, p, me int) {
 			}
 		}
 	}
-	m.small = divide(b[headBytes:hostmem.FirstBytes], p)
+	m.small = divide(b[headBytes:streamAt], p)
+	m.stream = layStream(b[streamAt:hostmem.FirstBytes], p, m)
 	m.large = divide(b[hostmem.FirstBytes:], p)
 	m.waiting.m, m.waiting.ready = m, m.waiting.Ready
 }
@@ -104,12 +108,6 @@ func (m *memory) release() {
 		m.slot.Release()
 		m.slot, m.stage = nil, none
 	}
-}
-
-// region returns n elements of region i of the half in use.
-func region[T any](m *memory, h *halves, i, n int) []T {
-	b := h.base[m.half][i*h.stride:]
-	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), n)
 }
 
 // The arrivals word has the number of ranks in its top bits, and below it the sum of
@@ -128,7 +126,7 @@ func (m *memory) barrier(ctx context.Context, r *run, print uint64) error {
 	print &= printMask
 	next := (m.passed + 1) &^ unequal
 	if m.p == 2 {
-		return m.pass(ctx, r, print, next)
+		return m.pass(ctx, r, print, m.passed+1)
 	}
 	if n := m.arrivals.Add(1<<arrivalShift + print); int(n>>arrivalShift) == m.p {
 		word := next
@@ -192,11 +190,10 @@ func (m *memory) wake(word *atomic.Uint32) {
 
 // waiting is the end of a barrier (engine.Awaited).
 type waiting struct {
-	m       *memory
-	next    uint32
-	flag    *atomic.Uint64 // of the other of two ranks; nil: generation
-	sleeper hostmem.Sleeper
-	ready   func() bool // kept, since a method value is made anew each time
+	m     *memory
+	next  uint32
+	flag  *atomic.Uint64 // of the other of two ranks; nil: generation
+	ready func() bool    // kept, since a method value is made anew each time
 }
 
 // Ready reports whether the barrier is over. The one after it cannot be, since this
@@ -210,20 +207,11 @@ func (w *waiting) Ready() bool {
 }
 
 func (w *waiting) Sleep(d time.Duration) {
-	m := w.m
-	if m.slot.Parking != nil {
-		m.slot.Parking.Sleep(&w.sleeper, w.ready, d)
-		return
-	}
-	word := m.over
+	word := w.m.over
 	if w.flag != nil {
 		word = upper(w.flag)
 	}
-	m.sleepers.Add(1)
-	if now := word.Load(); !w.Ready() {
-		hostmem.FutexWait(word, now, d)
-	}
-	m.sleepers.Add(^uint32(0))
+	w.m.sleep(word, w.ready, d)
 }
 
 // idle is called now and then while a rank sleeps in a barrier.
@@ -233,13 +221,18 @@ func (r *run) idle() error {
 	}
 	if r.naps++; r.naps == napsBeforeNote {
 		r.setSite(callSite())
-		r.inquire(r.state.others())
+	}
+	if r.naps%napsBetweenNotes == napsBeforeNote {
+		r.inquire(r.state.others()) // again, for who has not come to any call yet
 	}
 	return nil
 }
 
-// napsBeforeNote naps are about a tenth of a second.
-const napsBeforeNote = 5
+// Naps are of 20 ms, if nothing disturbs them.
+const (
+	napsBeforeNote   = 5
+	napsBetweenNotes = 25
+)
 
 // settleMemory has the ranks agree whether they share memory, and how much of it
 // is ready: rank 0 asks the host and tells the others.

@@ -72,7 +72,8 @@ func newMerging[T any](ctx context.Context, c *rank.Comm, name string, root int,
 	if err != nil {
 		return nil, nil, err
 	}
-	set := settle(opts)
+	var set settings
+	set.settle(opts)
 	switch {
 	case merge == nil:
 		err = fmt.Errorf("%w: merge is nil", rank.ErrArgument)
@@ -84,7 +85,8 @@ func newMerging[T any](ctx context.Context, c *rank.Comm, name string, root int,
 
 // carryOut merges the values of all ranks towards the root.
 func (m *merging[T]) carryOut(opts []Option) error {
-	p := newPlan[byte](m.c, m.name, schedule.Reduce, opts)
+	var p plan[byte]
+	p.begin(m.c, m.name, schedule.Reduce, opts)
 	p.rooted(m.root)
 	p.call.Count = -1 // each has its own
 	p.op.Name = m.codec.Name

@@ -21,7 +21,8 @@ type objects[T any] struct {
 // newObjects begins the call called name. Nothing is sent if its arguments are wrong.
 func newObjects[T any](ctx context.Context, c *rank.Comm, name string, root int, opts []Option) (*objects[T], error) {
 	o := &objects[T]{ctx: ctx, c: c, name: name, more: withoutUsing(opts)}
-	p := newPlan[byte](c, name, schedule.Bcast, opts)
+	var p plan[byte]
+	p.begin(c, name, schedule.Bcast, opts)
 	p.refuseAcross()
 	p.rooted(root)
 	codec, err := rank.CodecFor[T](p.set.codecs...)

@@ -43,7 +43,7 @@ type settings struct {
 	codecs   []rank.Codec
 }
 
-func settle(opts []Option) (s settings) {
+func (s *settings) settle(opts []Option) {
 	for i := range opts {
 		switch o := &opts[i]; o.kind {
 		case optionAnyOrder:
@@ -56,5 +56,4 @@ func settle(opts []Option) (s settings) {
 			s.codecs = append(s.codecs, o.codec)
 		}
 	}
-	return s
 }

@@ -36,9 +36,12 @@ type plan[T any] struct {
 	set  settings
 	err  error
 
-	ready  *compiled // the schedule, where no algorithm is chosen
-	pack   func()    // fills In when the call begins; may be nil
-	unpack func()    // puts what is in Out where it belongs, result; may be nil
+	ready *compiled // the schedule, where no algorithm is chosen
+
+	// Of calls whose buffers stand for others, nil else: what fills In when the call,
+	// or a round of it, begins, what empties Out, and where its result then is.
+	pack   func()
+	unpack func()
 	result []T
 
 	// byHand carries the call out where the lengths of its messages are not known
@@ -46,20 +49,21 @@ type plan[T any] struct {
 	byHand func(*run) error
 }
 
-// newPlan begins the plan of a call without a root.
-func newPlan[T any](c *rank.Comm, name string, op schedule.Operation, opts []Option) plan[T] {
-	p := plan[T]{c: c, name: name, set: settle(opts)}
+// begin begins the plan of a call. Plans are filled in where they lie, since they are
+// large.
+func (p *plan[T]) begin(c *rank.Comm, name string, op schedule.Operation, opts []Option) {
+	p.c, p.name = c, name
+	p.set.settle(opts)
 	p.call.Op = op
 	if c == nil {
 		p.err = rank.ErrComm
-		return p
+		return
 	}
 	p.call.Rank, p.call.Size, p.call.Segment = c.Rank(), c.Size(), p.set.segment
 	p.err = datatype.Check[T]()
 	if p.set.segment < 0 {
 		p.refuse("a segment of %d elements", p.set.segment)
 	}
-	return p
 }
 
 // refuse notes that an argument is wrong.
@@ -116,7 +120,7 @@ func (p *plan[T]) describe(r *run, m mode, algorithm string) *described {
 	if p.call.Op.Rooted() && p.call.Root >= 0 {
 		root = p.call.Root
 	}
-	if p.call.From.Counts != nil {
+	if p.call.From.Counts != nil || p.ready != nil {
 		count = -1 // each pair of ranks has its own
 	}
 	element := reflect.TypeFor[T]()
@@ -148,7 +152,7 @@ func (p *plan[T]) fail(m mode, err error) error {
 		e.Op += "Init"
 	}
 	if at := (*peerError)(nil); errors.As(err, &at) {
-		e.Peer, e.Err = at.peer, at.err
+		e.Err = at.err
 	}
 	if p.c != nil {
 		e.Comm, e.Rank, e.Site = p.c.Name(), p.c.Rank(), callSite()
@@ -287,7 +291,7 @@ func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error 
 	if err := context.Cause(ctx); err != nil {
 		return fmt.Errorf("%w: %w", rank.ErrCancelled, err) // nothing was begun
 	}
-	if m == blocking && p.byHand == nil {
+	if m == blocking && p.byHand == nil && p.call.Size > 1 {
 		if done, err := p.share(ctx, s, r); done {
 			if err != nil {
 				err = cancelled(ctx, err)

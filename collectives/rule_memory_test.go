@@ -86,8 +86,6 @@ func holed(p int) (b collectives.Blocks, length int) {
 	return b, at
 }
 
-const untouched = -77
-
 // filledIn is a buffer divided by b with the ranks' vectors in it.
 func filledIn(b collectives.Blocks, length int, of func(r, n int) []int64) []int64 {
 	v := slices.Repeat([]int64{untouched}, length)

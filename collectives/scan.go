@@ -82,15 +82,15 @@ func ExScanToInit[T any](c *rank.Comm, dst, src []T, op Operation[T], opts ...Op
 	return p.persist()
 }
 
-func scan[T any](c *rank.Comm, what schedule.Operation, name string, buf []T, op Operation[T], opts []Option) plan[T] {
-	p := newPlan[T](c, name, what, opts)
+func scan[T any](c *rank.Comm, what schedule.Operation, name string, buf []T, op Operation[T], opts []Option) (p plan[T]) {
+	p.begin(c, name, what, opts)
 	p.refuseAcross()
 	p.vector(buf, nil, op)
 	return p
 }
 
-func scanTo[T any](c *rank.Comm, what schedule.Operation, name string, dst, src []T, op Operation[T], opts []Option) plan[T] {
-	p := newPlan[T](c, name, what, opts)
+func scanTo[T any](c *rank.Comm, what schedule.Operation, name string, dst, src []T, op Operation[T], opts []Option) (p plan[T]) {
+	p.begin(c, name, what, opts)
 	p.refuseAcross()
 	p.vectorTo(dst, src, op)
 	return p

@@ -177,6 +177,7 @@ type key struct {
 	class         class
 	using         string
 	segment, elem int
+	edges         edges // of neighbourhood calls
 }
 
 // class is which brackets a reduction permits.

@@ -67,9 +67,9 @@ func SumExactEach[T datatype.Float](ctx context.Context, c *rank.Comm, dst, src 
 
 // exactly is the plan of adding up words of accumulators. The type of the terms is
 // part of the operation's name, as ranks must not differ in it.
-func exactly[T datatype.Float](c *rank.Comm, words []int64, opts []Option) plan[int64] {
+func exactly[T datatype.Float](c *rank.Comm, words []int64, opts []Option) (p plan[int64]) {
 	var zero T
-	p := newPlan[int64](c, "SumExact", schedule.AllReduce, opts)
+	p.begin(c, "SumExact", schedule.AllReduce, opts)
 	p.refuseAcross()
 	p.vector(words, nil, Sum)
 	p.op.Name = fmt.Sprintf("Sum of float%d", 8*unsafe.Sizeof(zero))
