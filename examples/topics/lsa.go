@@ -53,7 +53,7 @@ const (
 func decompose(ctx context.Context, c *rank.Comm, a *sparse, words, first, documents, k int, seed uint64) (*decomposition, error) {
 	k = min(k, words, documents)
 	x := randomRows(a.rows(), min(k+oversampling, documents), first, seed)
-	x, _, err := orthonormal(ctx, c, x, nil, documents)
+	x, _, err := orthonormal(ctx, c, x, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -73,15 +73,9 @@ func decompose(ctx context.Context, c *rank.Comm, a *sparse, words, first, docum
 		if err != nil {
 			return nil, err
 		}
-		// Once more: what rounding has left of the parts that were taken away.
-		again, err := project(ctx, c, next, basis)
-		if err != nil {
-			return nil, err
-		}
-		floats.Add(h.Data, again.Data)
 		t = border(t, h)
 		var r blas64.General
-		if x, r, err = orthonormal(ctx, c, next, basis, documents-t.Rows); err != nil {
+		if x, r, err = orthonormal(ctx, c, next, basis); err != nil {
 			return nil, err
 		}
 		values, vectors := eigen(t)
