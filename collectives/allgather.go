@@ -36,7 +36,7 @@ func AllGatherInit[T any](c *rank.Comm, dst, src []T, opts ...Option) *rank.Pers
 // more; each may have Displs of its own. It returns the blocks too, as they lie in
 // the result. dst may be longer than they need.
 func AllGatherV[T any](ctx context.Context, c *rank.Comm, dst, src []T, blocks Blocks, opts ...Option) ([]T, Blocks, error) {
-	if blocks.Counts == nil {
+	if blocks.Counts == nil && !crosses(c) {
 		var err error
 		if blocks.Counts, err = exchangeCounts(ctx, c, "AllGatherV", len(src), opts); err != nil {
 			return dst, blocks, err
@@ -63,8 +63,11 @@ func AllGatherVInit[T any](c *rank.Comm, dst, src []T, blocks Blocks, opts ...Op
 	return p.persist()
 }
 
-func allGather[T any](c *rank.Comm, name string, dst, src []T, opts []Option) plan[T] {
-	p := newPlan[T](c, name, schedule.AllGather, opts)
+func allGather[T any](c *rank.Comm, name string, dst, src []T, opts []Option) (p plan[T]) {
+	if crosses(c) {
+		return allGatherAcross(c, name, dst, src, Blocks{}, opts)
+	}
+	p.begin(c, name, schedule.AllGather, opts)
 	if p.err != nil {
 		return p
 	}
@@ -79,8 +82,11 @@ func allGather[T any](c *rank.Comm, name string, dst, src []T, opts []Option) pl
 	return p
 }
 
-func allGatherV[T any](c *rank.Comm, dst, src []T, blocks Blocks, opts []Option) plan[T] {
-	p := newPlan[T](c, "AllGatherV", schedule.AllGather, opts)
+func allGatherV[T any](c *rank.Comm, dst, src []T, blocks Blocks, opts []Option) (p plan[T]) {
+	if crosses(c) {
+		return allGatherAcross(c, "AllGatherV", dst, src, blocks, opts)
+	}
+	p.begin(c, "AllGatherV", schedule.AllGather, opts)
 	n := p.divided(blocks, true)
 	p.allGathered(dst, src, n, true)
 	return p

@@ -2,6 +2,8 @@ package collectives
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
 	"github.com/muster-mpi/muster/datatype"
@@ -38,7 +40,7 @@ func AllToAllInit[T any](c *rank.Comm, dst, src []T, opts ...Option) *rank.Persi
 // itself, exchanges the blocks of dst in place; from is then not looked at, and rank
 // i's count for j must be j's count for i.
 func AllToAllV[T any](ctx context.Context, c *rank.Comm, dst, src []T, to, from Blocks, opts ...Option) ([]T, Blocks, error) {
-	if to.Counts == nil && c != nil && len(from.Counts) == c.Size() {
+	if to.Counts == nil && c != nil && !c.IsInter() && len(from.Counts) == c.Size() {
 		to.Counts = make([]int, c.Size())
 		p := allToAll(c, to.Counts, from.Counts, withoutUsing(opts))
 		p.name = "AllToAllV"
@@ -66,8 +68,11 @@ func AllToAllVInit[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts ...O
 	return p.persist()
 }
 
-func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) plan[T] {
-	p := newPlan[T](c, "AllToAll", schedule.AllToAll, opts)
+func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) (p plan[T]) {
+	if crosses(c) {
+		return allToAllAcross(c, "AllToAll", dst, src, Blocks{}, Blocks{}, opts)
+	}
+	p.begin(c, "AllToAll", schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
 	}
@@ -82,8 +87,11 @@ func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) plan[T] {
 	return p
 }
 
-func allToAllV[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts []Option) plan[T] {
-	p := newPlan[T](c, "AllToAllV", schedule.AllToAll, opts)
+func allToAllV[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts []Option) (p plan[T]) {
+	if crosses(c) {
+		return allToAllAcross(c, "AllToAllV", dst, src, to, from, opts)
+	}
+	p.begin(c, "AllToAllV", schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
 	}
@@ -118,66 +126,84 @@ func (p *plan[T]) exchanged(dst, src []T) {
 // elements as rank i sends. The parts are copied together on the way. Views to
 // receive into must not name an element twice.
 func AllToAllW[T any](ctx context.Context, c *rank.Comm, dst, src []datatype.View[T], opts ...Option) error {
-	p, unpack := allToAllW(c, dst, src, opts)
-	if err := p.do(ctx); err != nil {
-		return err
-	}
-	return p.fail(blocking, unpack())
+	p := allToAllW(c, dst, src, opts)
+	return p.do(ctx)
 }
 
-// allToAllW returns the plan of the packed exchange, and what takes its result apart.
-func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (plan[T], func() error) {
-	p := newPlan[T](c, "AllToAllW", schedule.AllToAll, opts)
-	if p.err != nil {
-		return p, nil
-	}
-	out, from := pack(&p, src, "src", true)
-	in, to := pack(&p, dst, "dst", false)
-	if p.err != nil {
-		return p, nil
-	}
-	p.call.From, p.call.To = Blocks{Counts: from}, Blocks{Counts: to}
-	p.mem[schedule.In], p.mem[schedule.Out] = out, in
-	return p, func() error {
-		off := 0
-		for _, v := range dst {
-			if _, err := v.CopyFrom(in[off : off+v.Len()]); err != nil {
-				return err
-			}
-			off += v.Len()
-		}
-		return nil
-	}
+// IAllToAllW starts an AllToAllW (MPI_Ialltoallw).
+func IAllToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts ...Option) rank.Request {
+	p := allToAllW(c, dst, src, opts)
+	return p.start()
 }
 
-// pack returns room for the elements of views one after the other, with them in it
-// if filled, and how many each has.
-func pack[T any](p *plan[T], views []datatype.View[T], what string, filled bool) ([]T, []int) {
-	if len(views) != p.call.Size {
-		p.refuse("%s has %d views for %d ranks", what, len(views), p.call.Size)
+// AllToAllWInit makes a persistent AllToAllW (MPI_Alltoallw_init). What is in src is
+// read at each start.
+func AllToAllWInit[T any](c *rank.Comm, dst, src []datatype.View[T], opts ...Option) *rank.Persistent {
+	p := allToAllW(c, dst, src, opts)
+	return p.persist()
+}
+
+// allToAllW is the plan of an exchange of the parts copied together.
+func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (p plan[T]) {
+	if crosses(c) {
+		return allToAllWAcross(c, dst, src, opts)
+	}
+	p.begin(c, "AllToAllW", schedule.AllToAll, opts)
+	if p.err != nil {
+		return p
+	}
+	p.call.From.Counts, p.call.To.Counts = p.packed(dst, src, p.call.Size, p.call.Size)
+	return p
+}
+
+// packed gives the plan, as its buffers, room for the elements of the views one after the
+// other, and returns how many each has. There are to be so many views to receive into and
+// to send from.
+func (p *plan[T]) packed(dst, src []datatype.View[T], ndst, nsrc int) (from, to []int) {
+	dst, src = slices.Clone(dst), slices.Clone(src)
+	in, from := p.roomFor(src, nsrc, "src", false)
+	out, to := p.roomFor(dst, ndst, "dst", true)
+	p.mem[schedule.In], p.mem[schedule.Out] = in, out
+	p.pack = func() { putTogether(in, src) }
+	p.unpack = func() { takeApart(dst, out) }
+	return from, to
+}
+
+// roomFor returns room for the elements of n views one after the other, and how many
+// each has. Those that are written must not name an element twice.
+func (p *plan[T]) roomFor(views []datatype.View[T], n int, what string, written bool) ([]T, []int) {
+	if len(views) != n {
+		p.refuse("%s has %d views, want %d", what, len(views), n)
 		return nil, nil
 	}
-	counts, n := make([]int, len(views)), 0
+	counts, total := make([]int, len(views)), 0
 	for r, v := range views {
-		if err := v.Err(); err != nil && p.err == nil {
-			p.err = err
+		err := v.Err()
+		if err == nil && written && v.Overlaps() {
+			err = datatype.ErrOverlap
 		}
-		if !filled && v.Overlaps() && p.err == nil {
-			p.err = datatype.ErrOverlap
+		if err != nil && p.err == nil {
+			p.err = fmt.Errorf("%s[%d]: %w", what, r, err)
 		}
 		counts[r] = v.Len()
-		n += v.Len()
+		total += v.Len()
 	}
-	if p.err != nil {
-		return nil, nil
+	return make([]T, total), counts
+}
+
+// putTogether copies the elements of views to b. Views without errors, of these lengths
+// and without overlap: no copy can fail, here or in takeApart.
+func putTogether[T any](b []T, views []datatype.View[T]) {
+	for _, v := range views {
+		n, _ := v.CopyTo(b)
+		b = b[n:]
 	}
-	b := make([]T, n)
-	if filled {
-		off := 0
-		for _, v := range views {
-			v.CopyTo(b[off : off+v.Len()])
-			off += v.Len()
-		}
+}
+
+// takeApart copies the elements of b to where views name them.
+func takeApart[T any](views []datatype.View[T], b []T) {
+	for _, v := range views {
+		n, _ := v.CopyFrom(b)
+		b = b[n:]
 	}
-	return b, counts
 }

@@ -133,7 +133,6 @@ func (b *background[T]) complete(i int, ready []int) []int {
 // take takes the steps of ready, and those that become so.
 func (b *background[T]) take(ready []int) {
 	part := func(s schedule.Span) []T { return b.mem[s.Buf][s.Off : s.Off+s.Len : s.Off+s.Len] }
-	twin := b.r.state.twin
 	for len(ready) > 0 && b.err == nil {
 		i := ready[0]
 		ready = ready[1:]
@@ -146,9 +145,11 @@ func (b *background[T]) take(ready []int) {
 			copy(part(t.Dst), part(t.A))
 			ready = b.complete(i, ready)
 		case schedule.SendTo:
-			b.follow(i, rank.Isend(twin, t.Peer, b.r.tag+rank.Tag(t.Number), part(t.A)))
+			to, peer := b.r.state.route(t.Peer)
+			b.follow(i, rank.Isend(to, peer, b.r.tag+rank.Tag(t.Number), part(t.A)))
 		case schedule.RecvFrom:
-			b.follow(i, rank.Irecv(twin, t.Peer, b.r.tag+rank.Tag(t.Number), part(t.Dst)))
+			from, peer := b.r.state.route(t.Peer)
+			b.follow(i, rank.Irecv(from, peer, b.r.tag+rank.Tag(t.Number), part(t.Dst)))
 		}
 	}
 }
@@ -232,6 +233,6 @@ func (s *state) look() {
 	}
 	s.mu.Unlock()
 	for _, n := range slow {
-		s.writeAll(others(s.comm), n)
+		s.writeAll(s.others(), n)
 	}
 }

@@ -26,8 +26,11 @@ func BcastInit[T any](c *rank.Comm, root int, buf []T, opts ...Option) *rank.Per
 	return p.persist()
 }
 
-func bcast[T any](c *rank.Comm, root int, buf []T, opts []Option) plan[T] {
-	p := newPlan[T](c, "Bcast", schedule.Bcast, opts)
+func bcast[T any](c *rank.Comm, root int, buf []T, opts []Option) (p plan[T]) {
+	if crosses(c) {
+		return bcastAcross(c, root, buf, opts)
+	}
+	p.begin(c, "Bcast", schedule.Bcast, opts)
 	p.rooted(root)
 	p.call.Count = len(buf)
 	p.mem[schedule.Out] = buf

@@ -15,16 +15,16 @@ import (
 // which are not touched, and need not ascend.
 type Blocks = schedule.Blocks
 
-// extent returns how long a buffer divided by b is at least, or what is wrong with
-// b. With written no element may be in two blocks.
+// extent returns how long a buffer divided by b into p blocks is at least, or what is
+// wrong with b. With written no element may be in two blocks.
 func extent(b Blocks, p int, written bool) (int, error) {
 	switch {
 	case b.Counts == nil:
 		return 0, fmt.Errorf("%w: the blocks have no Counts", rank.ErrArgument)
 	case len(b.Counts) != p:
-		return 0, fmt.Errorf("%w: Counts has %d entries for %d ranks", rank.ErrArgument, len(b.Counts), p)
+		return 0, fmt.Errorf("%w: Counts has %d entries, want %d", rank.ErrArgument, len(b.Counts), p)
 	case b.Displs != nil && len(b.Displs) != p:
-		return 0, fmt.Errorf("%w: Displs has %d entries for %d ranks", rank.ErrArgument, len(b.Displs), p)
+		return 0, fmt.Errorf("%w: Displs has %d entries, want %d", rank.ErrArgument, len(b.Displs), p)
 	}
 	end := 0
 	for r, n := range b.Counts {
@@ -57,7 +57,7 @@ func apart(b Blocks) error {
 	for k := 1; k < len(order); k++ {
 		i, j := order[k-1], order[k]
 		if b.Displs[i]+b.Counts[i] > b.Displs[j] {
-			return fmt.Errorf("%w: the blocks of ranks %d and %d share elements", rank.ErrArgument, i, j)
+			return fmt.Errorf("%w: blocks %d and %d share elements", rank.ErrArgument, i, j)
 		}
 	}
 	return nil

@@ -1,38 +1,92 @@
 package collectives
 
 import (
+	"errors"
 	"fmt"
-	"strings"
+	"os"
+	"sync"
 
 	"github.com/muster-mpi/muster/collectives/algo"
 	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/collectives/tune"
 	"github.com/muster-mpi/muster/rank"
 )
 
-// choose returns the algorithm that carries c out.
-func choose(c *schedule.Call, brackets class, using string, elem int) (algo.Algorithm, error) {
-	var names []string
-	for _, a := range algo.Of(c.Op) {
-		names = append(names, a.Name)
-		if using != "" && a.Name != using {
-			continue
-		}
-		var why string
-		if a.Refuses != nil {
-			why = a.Refuses(c)
-		}
-		switch {
-		case why == "" && brackets.permits(a.Bracketing):
-			return a, nil
-		case using == "":
-		case why != "":
-			return a, fmt.Errorf("%w: algorithm %s of %v %s", rank.ErrArgument, using, c.Op, why)
-		default:
-			return a, fmt.Errorf("%w: algorithm %s of %v combines ranks in an order that this call does not permit; AnyOrder permits it if the operation commutes", rank.ErrArgument, using, c.Op)
-		}
+// order returns the least order of combination that a call of class c permits.
+func (c class) order() algo.Bracketing {
+	switch c {
+	case canonicalOnly:
+		return algo.Canonical
+	case orderedOnly:
+		return algo.Ordered
 	}
-	if using != "" {
-		return algo.Algorithm{}, fmt.Errorf("%w: no algorithm %q of %v, there are %s", rank.ErrArgument, using, c.Op, strings.Join(names, ", "))
-	}
-	return algo.Algorithm{}, fmt.Errorf("%w: no algorithm of %v serves", rank.ErrArgument, c.Op)
+	return algo.Unordered
 }
+
+// choose returns the algorithm that carries a call out: the one asked for, the one
+// that the table names, or the one that should cost least.
+func (s *state) choose(q tune.Query) (algo.Algorithm, error) {
+	ch, err := s.chooserOf()
+	if err != nil {
+		return algo.Algorithm{}, err
+	}
+	c, err := ch.Choose(q)
+	if errors.Is(err, tune.ErrUsing) {
+		err = fmt.Errorf("%w: %w", rank.ErrArgument, err)
+	}
+	return c.Algorithm, err
+}
+
+// onOneHost are the choosers of communicators whose ranks are all on one host: they
+// may come and go, and what was predicted for one holds for all of its size.
+var onOneHost sync.Map // of size and link: oneHost to *tune.Chooser
+
+type oneHost struct {
+	size int
+	link schedule.Link
+}
+
+// chooserOf returns the chooser for the communicator's calls.
+func (s *state) chooserOf() (*tune.Chooser, error) {
+	s.choosing.Lock()
+	defer s.choosing.Unlock()
+	if s.chooser != nil {
+		return s.chooser, nil
+	}
+	t, err := table()
+	if err != nil {
+		return nil, err
+	}
+	local := tune.InProcess
+	if s.below.Memory == nil || !s.below.Memory.OneProcess() {
+		local = tune.SharedMemory
+	}
+	s.chooser = tune.New(t, tune.Params(local, tune.TCP))
+	if s.below.Hosts == nil {
+		ch, _ := onOneHost.LoadOrStore(oneHost{s.comm.Size(), local}, s.chooser)
+		s.chooser = ch.(*tune.Chooser)
+	}
+	return s.chooser, nil
+}
+
+// TableVariable is the environment variable that names a table made by `muster
+// tune`. All ranks must have the same one; that a call's algorithm is the same is
+// checked with the call.
+const TableVariable = "MUSTER_TUNE"
+
+// table returns the table that the environment names; nil if it names none.
+var table = sync.OnceValues(func() (*tune.Table, error) {
+	name := os.Getenv(TableVariable)
+	if name == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", rank.ErrArgument, TableVariable, err)
+	}
+	t, err := tune.Parse(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %s: %w", rank.ErrArgument, TableVariable, name, err)
+	}
+	return t, nil
+})

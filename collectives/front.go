@@ -2,6 +2,7 @@ package collectives
 
 import (
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -19,7 +20,7 @@ func (p *plan[T]) start() rank.Request {
 	if err != nil {
 		return rank.Failed(p.fail(nonblocking, err))
 	}
-	if err := s.spoiled(); err != nil {
+	if err := s.refused(); err != nil {
 		return rank.Failed(p.fail(nonblocking, err))
 	}
 	c, err := p.compile(s)
@@ -27,7 +28,7 @@ func (p *plan[T]) start() rank.Request {
 		return rank.Failed(p.fail(nonblocking, err))
 	}
 	r := s.take()
-	r.described = p.describe(nonblocking, c.algorithm)
+	r.call = p.describe(r, nonblocking, c.algorithm)
 	if err := s.number(r); err != nil {
 		s.done(r)
 		s.giveUpAll(err)
@@ -39,10 +40,16 @@ func (p *plan[T]) start() rank.Request {
 // background carries out a call that has its number, with nobody waiting for it.
 func (p *plan[T]) background(s *state, r *run, c *compiled, m mode) rank.Request {
 	own := *p // the caller's is on its stack
+	if own.pack != nil {
+		own.pack()
+	}
 	q, done := rank.NewRequest(p.c)
 	r.label(r.number, m == persistent)
 	b := &background[T]{r: r, c: c, mem: own.mem, op: own.op.Apply}
 	b.finish = func(err error) {
+		if err == nil && own.unpack != nil {
+			own.unpack()
+		}
 		s.done(r)
 		if err != nil {
 			s.giveUpAll(err)
@@ -76,10 +83,10 @@ func (p *plan[T]) persist() *rank.Persistent {
 	}
 	own := *p
 	r := newRun(s)
-	r.described = own.describe(persistent, c.algorithm)
+	r.call = own.describe(r, persistent, c.algorithm)
 	r.number = s.numberInit()
 	return rank.NewPersistent(func() rank.Request {
-		if err := s.spoiled(); err != nil {
+		if err := s.refused(); err != nil {
 			return rank.Failed(own.fail(persistent, err))
 		}
 		// Rounds of one operation come one after the other on every rank, and links keep
@@ -88,15 +95,18 @@ func (p *plan[T]) persist() *rank.Persistent {
 	}, nil)
 }
 
+// library matches the names of the functions that a program calls, and of what they
+// stand on.
+var library = regexp.MustCompile(`^github\.com/muster-mpi/muster/(collectives\.|topology\.|rank\.|internal/)`)
+
 // callSite returns file:line of the program's call into Muster; "" on a goroutine
 // of ours.
 func callSite() string {
-	var pcs [16]uintptr
+	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
 	for {
 		f, more := frames.Next()
-		name, ours := strings.CutPrefix(f.Function, "github.com/muster-mpi/muster/")
-		if !ours || !strings.HasPrefix(name, "collectives.") && !strings.HasPrefix(name, "topology.") {
+		if !library.MatchString(f.Function) {
 			if f.File == "" || strings.HasPrefix(f.Function, "runtime.") {
 				return ""
 			}

@@ -37,7 +37,7 @@ func GatherInit[T any](c *rank.Comm, root int, dst, src []T, opts ...Option) *ra
 // Displs only count at the root. It returns the blocks too, as they lie in the
 // result. At the root dst may be longer than they need.
 func GatherV[T any](ctx context.Context, c *rank.Comm, root int, dst, src []T, blocks Blocks, opts ...Option) ([]T, Blocks, error) {
-	if blocks.Counts == nil {
+	if blocks.Counts == nil && !crosses(c) {
 		var err error
 		if blocks.Counts, err = exchangeCounts(ctx, c, "GatherV", len(src), opts); err != nil {
 			return dst, blocks, err
@@ -63,8 +63,11 @@ func GatherVInit[T any](c *rank.Comm, root int, dst, src []T, blocks Blocks, opt
 	return p.persist()
 }
 
-func gather[T any](c *rank.Comm, root int, dst, src []T, opts []Option) plan[T] {
-	p := newPlan[T](c, "Gather", schedule.Gather, opts)
+func gather[T any](c *rank.Comm, root int, dst, src []T, opts []Option) (p plan[T]) {
+	if crosses(c) {
+		return gatherAcross(c, "Gather", root, dst, src, Blocks{}, opts)
+	}
+	p.begin(c, "Gather", schedule.Gather, opts)
 	p.rooted(root)
 	if p.err != nil {
 		return p
@@ -80,8 +83,11 @@ func gather[T any](c *rank.Comm, root int, dst, src []T, opts []Option) plan[T] 
 	return p
 }
 
-func gatherV[T any](c *rank.Comm, root int, dst, src []T, blocks Blocks, opts []Option) plan[T] {
-	p := newPlan[T](c, "GatherV", schedule.Gather, opts)
+func gatherV[T any](c *rank.Comm, root int, dst, src []T, blocks Blocks, opts []Option) (p plan[T]) {
+	if crosses(c) {
+		return gatherAcross(c, "GatherV", root, dst, src, blocks, opts)
+	}
+	p.begin(c, "GatherV", schedule.Gather, opts)
 	p.rooted(root)
 	if !p.isRoot() {
 		blocks.Displs = nil
@@ -126,7 +132,10 @@ func (p *plan[T]) ownBlock(src []T) {
 
 // large returns the buffer that the call has made, or dst where it has made none.
 func (p *plan[T]) large(dst []T) []T {
-	if dst == nil {
+	switch {
+	case p.result != nil:
+		return p.result
+	case dst == nil:
 		return p.mem[schedule.Out]
 	}
 	return dst

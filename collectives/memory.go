@@ -32,9 +32,13 @@ type memory struct {
 	sleepers *atomic.Uint32
 	passed   uint32 // barriers
 	half     int
+	inline   halves // of two ranks: beside their flags
 	small    halves
 	large    halves
+	flags    [2][2]*atomic.Uint64 // of two ranks, by rank and half
 	waiting  waiting
+	stream   stream
+	sleeper  hostmem.Sleeper
 }
 
 // stage is how far the memory of a communicator is set up. All ranks are equally
@@ -57,7 +61,10 @@ type halves struct {
 
 const (
 	lineBytes  = 128     // what two cores do not fight over
-	headBytes  = 4 << 10 // arrivals, generation
+	headBytes  = 4 << 10 // arrivals, generation, flags
+	flagsAt    = 4 * lineBytes
+	streamAt   = hostmem.FirstBytes / 2
+	inlineRoom = 56 // of a cache line, beside the flag
 	regionRoom = 128 << 10
 )
 
@@ -80,7 +87,18 @@ func (m *memory) open(slot *hostmem.Slot, p, me int) {
 	m.arrivals = (*atomic.Uint64)(unsafe.Pointer(&b[0]))
 	m.over = (*atomic.Uint32)(unsafe.Pointer(&b[lineBytes]))
 	m.sleepers = (*atomic.Uint32)(unsafe.Pointer(&b[2*lineBytes]))
-	m.small = divide(b[headBytes:hostmem.FirstBytes], p)
+	if p == 2 {
+		m.inline = halves{stride: 2 * lineBytes, room: inlineRoom}
+		for half := range 2 {
+			at := flagsAt + half*lineBytes
+			m.inline.base[half] = b[at+8:]
+			for r := range 2 {
+				m.flags[r][half] = (*atomic.Uint64)(unsafe.Pointer(&b[at+r*2*lineBytes]))
+			}
+		}
+	}
+	m.small = divide(b[headBytes:streamAt], p)
+	m.stream = layStream(b[streamAt:hostmem.FirstBytes], p, m)
 	m.large = divide(b[hostmem.FirstBytes:], p)
 	m.waiting.m, m.waiting.ready = m, m.waiting.Ready
 }
@@ -90,12 +108,6 @@ func (m *memory) release() {
 		m.slot.Release()
 		m.slot, m.stage = nil, none
 	}
-}
-
-// region returns n elements of region i of the half in use.
-func region[T any](m *memory, h *halves, i, n int) []T {
-	b := h.base[m.half][i*h.stride:]
-	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), n)
 }
 
 // The arrivals word has the number of ranks in its top bits, and below it the sum of
@@ -113,8 +125,8 @@ var errUnequal = errors.New("calls differ")
 func (m *memory) barrier(ctx context.Context, r *run, print uint64) error {
 	print &= printMask
 	next := (m.passed + 1) &^ unequal
-	if m.p == 1 {
-		return nil
+	if m.p == 2 {
+		return m.pass(ctx, r, print, m.passed+1)
 	}
 	if n := m.arrivals.Add(1<<arrivalShift + print); int(n>>arrivalShift) == m.p {
 		word := next
@@ -123,7 +135,7 @@ func (m *memory) barrier(ctx context.Context, r *run, print uint64) error {
 		}
 		m.arrivals.Store(0)
 		m.over.Store(word)
-		m.wake()
+		m.wake(m.over)
 	} else {
 		m.waiting.next = next
 		s := r.state
@@ -140,37 +152,66 @@ func (m *memory) barrier(ctx context.Context, r *run, print uint64) error {
 	return nil
 }
 
-func (m *memory) wake() {
+// pass is the barrier of two: each raises its flag and looks at the other's, so that
+// one line travels each way, at the same time. What is written beside a flag before it
+// is raised travels along.
+func (m *memory) pass(ctx context.Context, r *run, print uint64, next uint32) error {
+	own, other := m.flags[m.me][m.half], m.flags[1-m.me][m.half]
+	own.Store(uint64(next)<<32 | print)
+	m.wake(upper(own))
+	m.waiting.next, m.waiting.flag = next, other
+	if !m.waiting.Ready() {
+		s := r.state
+		if err := s.below.Engine.Await(ctx, s.below.Context, &m.waiting, r.idle); err != nil {
+			return err
+		}
+	}
+	m.passed = next
+	if other.Load()&printMask != print {
+		return errUnequal
+	}
+	return nil
+}
+
+// upper is the half of a flag that has the number of the barrier, which is what a
+// sleeper sleeps on.
+func upper(flag *atomic.Uint64) *atomic.Uint32 {
+	const at = 4 // of a little-endian word, as all are that have this memory
+	return (*atomic.Uint32)(unsafe.Add(unsafe.Pointer(flag), at))
+}
+
+func (m *memory) wake(word *atomic.Uint32) {
 	if m.slot.Parking != nil {
 		m.slot.Parking.Wake()
 	} else if m.sleepers.Load() > 0 {
-		hostmem.FutexWake(m.over)
+		hostmem.FutexWake(word)
 	}
 }
 
 // waiting is the end of a barrier (engine.Awaited).
 type waiting struct {
-	m       *memory
-	next    uint32
-	sleeper hostmem.Sleeper
-	ready   func() bool // kept, since a method value is made anew each time
+	m     *memory
+	next  uint32
+	flag  *atomic.Uint64 // of the other of two ranks; nil: generation
+	ready func() bool    // kept, since a method value is made anew each time
 }
 
 // Ready reports whether the barrier is over. The one after it cannot be, since this
 // rank has not come to it.
-func (w *waiting) Ready() bool { return w.m.over.Load()&^unequal == w.next }
+func (w *waiting) Ready() bool {
+	if w.flag != nil {
+		// The other may have gone on to the next barrier of this half already.
+		return int32(uint32(w.flag.Load()>>32)-w.next) >= 0
+	}
+	return w.m.over.Load()&^unequal == w.next
+}
 
 func (w *waiting) Sleep(d time.Duration) {
-	m := w.m
-	if m.slot.Parking != nil {
-		m.slot.Parking.Sleep(&w.sleeper, w.ready, d)
-		return
+	word := w.m.over
+	if w.flag != nil {
+		word = upper(w.flag)
 	}
-	m.sleepers.Add(1)
-	if now := m.over.Load(); now&^unequal != w.next {
-		hostmem.FutexWait(m.over, now, d)
-	}
-	m.sleepers.Add(^uint32(0))
+	w.m.sleep(word, w.ready, d)
 }
 
 // idle is called now and then while a rank sleeps in a barrier.
@@ -180,24 +221,18 @@ func (r *run) idle() error {
 	}
 	if r.naps++; r.naps == napsBeforeNote {
 		r.setSite(callSite())
-		r.inquire(others(r.state.comm))
+	}
+	if r.naps%napsBetweenNotes == napsBeforeNote {
+		r.inquire(r.state.others()) // again, for who has not come to any call yet
 	}
 	return nil
 }
 
-// napsBeforeNote naps are about a tenth of a second.
-const napsBeforeNote = 5
-
-// others lists the other ranks of c.
-func others(c *rank.Comm) []int {
-	var list []int
-	for r := range c.Size() {
-		if r != c.Rank() {
-			list = append(list, r)
-		}
-	}
-	return list
-}
+// Naps are of 20 ms, if nothing disturbs them.
+const (
+	napsBeforeNote   = 5
+	napsBetweenNotes = 25
+)
 
 // settleMemory has the ranks agree whether they share memory, and how much of it
 // is ready: rank 0 asks the host and tells the others.
@@ -273,7 +308,7 @@ func (r *run) tellAll(answer []int64) error {
 	mask := 1
 	for ; mask < p; mask <<= 1 {
 		if me&mask != 0 {
-			if err := r.await(rank.Irecv(s.twin, me-mask, settlingTag, answer)); err != nil {
+			if err := r.await(rank.Irecv(s.twin, me-mask, settlingTag, answer), 0); err != nil {
 				return err
 			}
 			break
@@ -289,8 +324,8 @@ func (r *run) tellAll(answer []int64) error {
 	return nil
 }
 
-// await waits for q with r's patience.
-func (r *run) await(q rank.Request) error {
+// await waits for q with r's patience, and asks peer what it is doing.
+func (r *run) await(q rank.Request, peer int) error {
 	for {
 		_, err := q.Wait(&r.patience)
 		switch {
@@ -307,14 +342,17 @@ func (r *run) await(q rank.Request) error {
 			q.Conclude(ended)
 			return err
 		}
-		r.inquire([]int{0})
+		if r.site == "" {
+			r.setSite(callSite())
+		}
+		r.inquire([]int{peer})
 	}
 }
 
 // explain turns errUnequal into who calls what: everybody tells everybody.
 func (r *run) explain(ctx context.Context) error {
 	r.setSite(callSite())
-	r.inquire(others(r.state.comm))
+	r.inquire(r.state.others())
 	timer := time.NewTimer(time.Second)
 	defer timer.Stop()
 	tick := time.NewTicker(time.Millisecond)
@@ -328,7 +366,7 @@ func (r *run) explain(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-timer.C:
-			return fmt.Errorf("%w: this rank calls %v", rank.ErrMismatch, &r.described)
+			return fmt.Errorf("%w: this rank calls %v", rank.ErrMismatch, r.call)
 		}
 	}
 }

@@ -24,7 +24,8 @@ const noteKind = wire.FirstUser
 // note is what one rank tells another of a call.
 type note struct {
 	Context    []byte // id of the communicator's context
-	From       int    // rank in the communicator
+	From       string // who writes
+	World      int    // its rank in the world
 	Number     uint64 // of the call
 	Persistent bool
 	Print      uint64 // fingerprint
@@ -38,26 +39,34 @@ func (r *run) inquire(peers []int) { r.state.writeAll(peers, r.note()) }
 // note returns what there is to write of r. Who calls it owns r, or holds state.mu.
 func (r *run) note() note {
 	return note{
-		From: r.state.comm.Rank(), Number: r.number, Persistent: r.mode == persistent,
-		Print: r.fingerprint(), Text: r.String(),
+		From: r.state.whoami(), World: r.state.below.Engine.Self(), Number: r.number, Persistent: r.call.mode == persistent,
+		Print: r.call.print, Text: at(r.call, r.site),
 	}
 }
 
 func (s *state) writeAll(peers []int, n note) {
 	for _, peer := range peers {
-		s.write(peer, n)
+		s.write(s.world(peer), n)
 	}
 }
 
-// write sends n to peer. That it cannot be sent says that the peer is gone, which
+// whoami names this rank for a reader on either side.
+func (s *state) whoami() string {
+	if s.near != nil {
+		return fmt.Sprintf("rank %d of the group of world rank %d", s.comm.Rank(), s.comm.Group().World(0))
+	}
+	return fmt.Sprintf("rank %d", s.comm.Rank())
+}
+
+// write sends n to a rank of the world. That it cannot be sent says that the peer is gone, which
 // the wait will tell better.
-func (s *state) write(peer int, n note) {
+func (s *state) write(world int, n note) {
 	n.Context = s.below.Context.ID().Append(nil)
 	b, err := json.Marshal(n)
 	if err != nil {
 		return
 	}
-	s.below.Engine.Post(s.below.World(peer), wire.Header{Kind: noteKind, Bytes: uint64(len(b))}, layout.Of(b))
+	s.below.Engine.Post(world, wire.Header{Kind: noteKind, Bytes: uint64(len(b))}, layout.Of(b))
 }
 
 // giveUpAll is giveUp on every rank.
@@ -66,37 +75,50 @@ func (s *state) giveUpAll(err error) {
 		return
 	}
 	s.giveUp(err)
-	me := s.comm.Rank()
-	for peer := range s.comm.Size() {
-		if peer != me {
-			s.write(peer, note{From: me, GivenUp: err.Error()})
+	s.tellGivenUp(err, -1)
+}
+
+// tellGivenUp tells all others, but one who knows, that err ends the communicator's
+// collectives.
+func (s *state) tellGivenUp(err error, knows int) {
+	for _, peer := range s.others() {
+		if world := s.world(peer); world != knows {
+			s.write(world, note{From: s.whoami(), GivenUp: err.Error()})
 		}
 	}
 }
 
 // differs returns the error of making the call mine where n is another's, if it
 // is one.
-func (n *note) differs(mine *described, c *rank.Comm) error {
-	if n.Print == mine.fingerprint() {
+func (n *note) differs(mine *described, site, me string) error {
+	if n.Print == mine.print {
 		return nil
 	}
-	return fmt.Errorf("%w: rank %d calls %s, rank %d calls %s", rank.ErrMismatch, c.Rank(), mine, n.From, n.Text)
+	return fmt.Errorf("%w: %s calls %s, %s calls %s", rank.ErrMismatch, me, at(mine, site), n.From, n.Text)
+}
+
+// at tells a call with where it was made, if that is known.
+func at(d *described, site string) string {
+	if site == "" {
+		return d.String()
+	}
+	return d.String() + " at " + site
 }
 
 // read takes a note from another rank.
 func (s *state) read(n *note) {
 	if n.GivenUp != "" {
-		s.giveUp(fmt.Errorf("%w by rank %d: %s", ErrGivenUp, n.From, n.GivenUp))
+		s.giveUp(fmt.Errorf("%w by %s: %s", ErrGivenUp, n.From, n.GivenUp))
 		return
 	}
 	s.mu.Lock()
-	var mine described
+	var mine past
 	switch {
 	case n.Persistent:
 		found := false
 		for r := range s.running {
-			if r.mode == persistent && r.number == n.Number {
-				mine, found = r.described, true
+			if r.call.mode == persistent && r.number == n.Number {
+				mine, found = past{r.call, r.site}, true
 			}
 		}
 		if !found {
@@ -119,23 +141,26 @@ func (s *state) read(n *note) {
 		mine = s.history[n.Number%historyLen]
 	}
 	s.mu.Unlock()
-	if err := n.differs(&mine, s.comm); err != nil {
-		s.write(n.From, note{From: s.comm.Rank(), Number: n.Number, Persistent: n.Persistent, Print: mine.fingerprint(), Text: mine.String()})
-		s.giveUp(err)
+	if err := n.differs(mine.call, mine.site, s.whoami()); err != nil {
+		s.write(n.World, note{From: s.whoami(), World: s.below.Engine.Self(), Number: n.Number, Persistent: n.Persistent, Print: mine.call.print, Text: at(mine.call, mine.site)})
+		if s.spoiled() == nil {
+			s.giveUp(err)
+			s.tellGivenUp(err, n.World)
+		}
 	}
 }
 
 // setSite notes where the program made the call, and that it waits.
 func (r *run) setSite(site string) {
 	s := r.state
-	if r.mode == blocking {
+	if r.call.mode == blocking {
 		e := s.below.Engine
 		r.record.Block(e.Records(), e.Clock().Now().UnixNano(), site)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r.site = site
-	if r.mode != persistent {
+	if r.call.mode != persistent {
 		s.history[r.number%historyLen].site = site
 	}
 }
@@ -199,7 +224,7 @@ func (d *readers) deliver(_ int, _ *wire.Header, payload layout.Buffer) {
 		d.mu.Lock()
 		s := d.states[id]
 		d.mu.Unlock()
-		if s != nil && n.From >= 0 && n.From < s.comm.Size() {
+		if s != nil && n.World >= 0 && n.World < s.below.Engine.Size() {
 			s.read(n)
 		}
 	}()

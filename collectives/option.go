@@ -43,7 +43,7 @@ type settings struct {
 	codecs   []rank.Codec
 }
 
-func settle(opts []Option) (s settings) {
+func (s *settings) settle(opts []Option) {
 	for i := range opts {
 		switch o := &opts[i]; o.kind {
 		case optionAnyOrder:
@@ -53,8 +53,7 @@ func settle(opts []Option) (s settings) {
 		case optionSegment:
 			s.segment = o.n
 		case optionCodec:
-			s.codecs = []rank.Codec{o.codec}
+			s.codecs = append(s.codecs, o.codec)
 		}
 	}
-	return s
 }

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"unsafe"
 
-	"github.com/muster-mpi/muster/collectives/algo"
 	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/collectives/tune"
 	"github.com/muster-mpi/muster/datatype"
 	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/rank"
@@ -36,22 +37,33 @@ type plan[T any] struct {
 	err  error
 
 	ready *compiled // the schedule, where no algorithm is chosen
+
+	// Of calls whose buffers stand for others, nil else: what fills In when the call,
+	// or a round of it, begins, what empties Out, and where its result then is.
+	pack   func()
+	unpack func()
+	result []T
+
+	// byHand carries the call out where the lengths of its messages are not known
+	// before they come, so that there is no schedule. Nil for most.
+	byHand func(*run) error
 }
 
-// newPlan begins the plan of a call without a root.
-func newPlan[T any](c *rank.Comm, name string, op schedule.Operation, opts []Option) plan[T] {
-	p := plan[T]{c: c, name: name, set: settle(opts)}
+// begin begins the plan of a call. Plans are filled in where they lie, since they are
+// large.
+func (p *plan[T]) begin(c *rank.Comm, name string, op schedule.Operation, opts []Option) {
+	p.c, p.name = c, name
+	p.set.settle(opts)
 	p.call.Op = op
 	if c == nil {
 		p.err = rank.ErrComm
-		return p
+		return
 	}
 	p.call.Rank, p.call.Size, p.call.Segment = c.Rank(), c.Size(), p.set.segment
 	p.err = datatype.Check[T]()
 	if p.set.segment < 0 {
 		p.refuse("a segment of %d elements", p.set.segment)
 	}
-	return p
 }
 
 // refuse notes that an argument is wrong.
@@ -101,18 +113,30 @@ func (p *plan[T]) sameOrApart(dst, src []T) (same bool) {
 	return false
 }
 
-// describe tells what r carries out.
-func (p *plan[T]) describe(m mode, algorithm string) described {
-	d := described{
-		mode: m, name: p.name, op: p.call.Op, root: -1, count: p.call.Count, counts: p.call.Of.Counts,
-		element: reflect.TypeFor[T](), operation: p.op.Name, algorithm: algorithm,
+// describe returns what r carries out. Programs make the same call again and again,
+// so r keeps the last ones.
+func (p *plan[T]) describe(r *run, m mode, algorithm string) *described {
+	root, count := -1, p.call.Count
+	if p.call.Op.Rooted() && p.call.Root >= 0 {
+		root = p.call.Root
 	}
-	if p.call.Op.Rooted() {
-		d.root = p.call.Root
+	if p.call.From.Counts != nil || p.ready != nil {
+		count = -1 // each pair of ranks has its own
 	}
-	if p.call.From.Counts != nil {
-		d.count = -1 // each pair of ranks has its own
+	element := reflect.TypeFor[T]()
+	for _, d := range r.recent {
+		if d != nil && d.op == p.call.Op && d.count == count && d.root == root && d.mode == m && d.element == element &&
+			d.name == p.name && d.operation == p.op.Name && d.algorithm == algorithm && d.counts == nil && p.call.Of.Counts == nil {
+			return d
+		}
 	}
+	d := &described{
+		mode: m, name: p.name, op: p.call.Op, root: root, count: count, counts: slices.Clone(p.call.Of.Counts),
+		element: element, operation: p.op.Name, algorithm: algorithm,
+	}
+	d.print = d.fingerprint()
+	r.recent[r.oldest] = d
+	r.oldest = (r.oldest + 1) % len(r.recent)
 	return d
 }
 
@@ -128,7 +152,7 @@ func (p *plan[T]) fail(m mode, err error) error {
 		e.Op += "Init"
 	}
 	if at := (*peerError)(nil); errors.As(err, &at) {
-		e.Peer, e.Err = at.peer, at.err
+		e.Err = at.err
 	}
 	if p.c != nil {
 		e.Comm, e.Rank, e.Site = p.c.Name(), p.c.Rank(), callSite()
@@ -144,23 +168,12 @@ func (p *plan[T]) class() class {
 	switch {
 	case !p.call.Op.Reduces():
 		return anyBrackets
-	case !p.set.anyOrder && !exact[T]():
+	case !p.set.anyOrder && !isExact[T]():
 		return canonicalOnly
 	case !p.op.Commutes:
 		return orderedOnly
 	}
 	return anyBrackets
-}
-
-// permits reports whether an algorithm of brackets b serves.
-func (c class) permits(b algo.Bracketing) bool {
-	switch c {
-	case canonicalOnly:
-		return b == algo.Canonical
-	case orderedOnly:
-		return b != algo.Unordered
-	}
-	return true
 }
 
 // compile returns the schedule of the call.
@@ -183,12 +196,12 @@ func (p *plan[T]) compile(s *state) (*compiled, error) {
 		}
 	}
 	p.call.Hosts = s.below.Hosts
-	a, err := choose(&p.call, k.class, p.set.using, k.elem)
-	if err != nil {
-		return nil, err
-	}
 	if p.call.Segment == 0 {
 		p.call.Segment = max(1, segmentBytes/max(1, k.elem))
+	}
+	a, err := s.choose(tune.Query{Call: &p.call, Width: k.elem, Order: k.class.order(), Using: p.set.using})
+	if err != nil {
+		return nil, err
 	}
 	sched := schedule.New(p.call)
 	a.Build(sched, &p.call)
@@ -228,7 +241,12 @@ func (p *plan[T]) do(ctx context.Context) error {
 	b.plan = *p
 	records := s.below.Engine.Records()
 	s.main.record = records.Begin(record.OpCollective+record.Op(p.call.Op), s.below.Context.Number(), record.NoPeer, record.NoTag, p.bytes())
-	err = b.plan.carryOut(ctx, s, s.main, blocking)
+	if p.pack != nil {
+		p.pack()
+	}
+	if err = b.plan.carryOut(ctx, s, s.main, blocking); err == nil && p.unpack != nil {
+		p.unpack()
+	}
 	s.main.record.End(records)
 	b.plan = plan[T]{}
 	s.busy.Store(0)
@@ -263,25 +281,31 @@ func boxOf[T any](r *run) *box[T] {
 
 // carryOut is do on r.
 func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error {
-	if err := s.spoiled(); err != nil {
+	if err := s.refused(); err != nil {
 		return err
 	}
 	if err := context.Cause(ctx); err != nil {
 		return fmt.Errorf("%w: %w", rank.ErrCancelled, err) // nothing was begun
 	}
-	if m == blocking {
+	if m == blocking && p.byHand == nil && p.call.Size > 1 {
 		if done, err := p.share(ctx, s, r); done {
 			if err != nil {
+				err = cancelled(ctx, err)
 				s.giveUpAll(err)
 			}
 			return err
 		}
 	}
-	c, err := p.compile(s)
-	if err != nil {
-		return err
+	var c *compiled
+	var algorithm string
+	if p.byHand == nil {
+		var err error
+		if c, err = p.compile(s); err != nil {
+			return err
+		}
+		algorithm = c.algorithm
 	}
-	r.described = p.describe(m, c.algorithm)
+	r.call = p.describe(r, m, algorithm)
 	if err := s.number(r); err != nil {
 		s.done(r)
 		s.giveUpAll(err)
@@ -293,18 +317,29 @@ func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error 
 // finish carries out a call that has its number.
 func (p *plan[T]) finish(ctx context.Context, s *state, r *run, c *compiled) error {
 	defer s.done(r)
-	if p.call.Size == 1 && len(c.Steps) == 0 {
+	if c != nil && p.call.Size == 1 && len(c.Steps) == 0 {
 		return nil
 	}
-	r.label(r.number, r.mode == persistent)
+	r.label(r.number, r.call.mode == persistent)
 	r.patience.begin(ctx)
-	err := execute(r, c, p.mem, p.op.Apply)
+	var err error
+	if c != nil {
+		err = execute(r, c, p.mem, p.op.Apply)
+	} else {
+		err = p.byHand(r)
+	}
 	r.patience.finish()
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = fmt.Errorf("%w: %w", rank.ErrCancelled, cause)
-		}
+		err = cancelled(ctx, err)
 		s.giveUpAll(err)
+	}
+	return err
+}
+
+// cancelled is err, or that ctx has ended the call.
+func cancelled(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return fmt.Errorf("%w: %w", rank.ErrCancelled, cause)
 	}
 	return err
 }
@@ -313,10 +348,8 @@ func (p *plan[T]) finish(ctx context.Context, s *state, r *run, c *compiled) err
 func (s *state) whereBusy() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for r := range s.running {
-		if r == s.main && r.site != "" {
-			return " at " + r.site
-		}
+	if s.main.site != "" {
+		return " at " + s.main.site
 	}
 	return ""
 }

@@ -66,16 +66,26 @@ func ReduceScatterBlockInit[T any](c *rank.Comm, dst, src []T, op Operation[T], 
 	return p.persist()
 }
 
-func reduceScatter[T any](c *rank.Comm, dst, src []T, counts []int, op Operation[T], opts []Option) plan[T] {
-	p := newPlan[T](c, "ReduceScatter", schedule.ReduceScatter, opts)
+func reduceScatter[T any](c *rank.Comm, dst, src []T, counts []int, op Operation[T], opts []Option) (p plan[T]) {
+	if crosses(c) {
+		return reduceScatterAcross(c, "ReduceScatter", dst, src, counts, op, opts)
+	}
+	p.begin(c, "ReduceScatter", schedule.ReduceScatter, opts)
 	p.reducing(op)
 	n := p.divided(Blocks{Counts: counts}, false)
 	p.reduceScattered(dst, src, n)
 	return p
 }
 
-func reduceScatterBlock[T any](c *rank.Comm, dst, src []T, op Operation[T], opts []Option) plan[T] {
-	p := newPlan[T](c, "ReduceScatterBlock", schedule.ReduceScatter, opts)
+func reduceScatterBlock[T any](c *rank.Comm, dst, src []T, op Operation[T], opts []Option) (p plan[T]) {
+	if crosses(c) {
+		counts := make([]int, c.Size())
+		for r := range counts {
+			counts[r] = len(src) / c.Size()
+		}
+		return reduceScatterAcross(c, "ReduceScatterBlock", dst, src, counts, op, opts)
+	}
+	p.begin(c, "ReduceScatterBlock", schedule.ReduceScatter, opts)
 	p.reducing(op)
 	if p.err != nil {
 		return p

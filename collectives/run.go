@@ -16,13 +16,16 @@ import (
 type run struct {
 	state    *state
 	patience patience
-	described
+	call     *described
+	site     string // where the program made the call, once it is known
 	number   uint64
 	tag      rank.Tag       // of the call's messages; the message's own number is added
 	requests []rank.Request // by step
 	scratch  []uint64
 	naps     int // in the barrier under way
 	box      any // *box[T] of the last blocking call
+	recent   [8]*described
+	oldest   int // of recent
 	record   record.Slot
 
 	// Of calls in the background; guarded by state.mu.
@@ -37,23 +40,28 @@ func newRun(s *state) *run {
 }
 
 // A tag holds, from the top: whether the call is a round of a persistent
-// operation; the call's number; a fingerprint of its arguments; the message's number.
+// operation; whether it is on an intercommunicator, some of whose messages stay in
+// one group; the call's number; a fingerprint of its arguments; the message's number.
 // So messages of different calls never match, and neither do those of one call
 // whose arguments differ: what would be silent nonsense is a wait, which notes.go
 // explains.
 const (
 	messageBits     = 18
 	fingerprintBits = 20
-	numberBits      = 24
-	persistentBit   = messageBits + fingerprintBits + numberBits
+	numberBits      = 23
+	acrossBit       = messageBits + fingerprintBits + numberBits
+	persistentBit   = acrossBit + 1
 )
 
 // label sets the tag of r's messages.
 func (r *run) label(number uint64, persistent bool) {
 	t := number & (1<<numberBits - 1) << (messageBits + fingerprintBits)
-	t |= r.fingerprint() & (1<<fingerprintBits - 1) << messageBits
+	t |= r.call.print & (1<<fingerprintBits - 1) << messageBits
 	if persistent {
 		t |= 1 << persistentBit
+	}
+	if r.state.near != nil {
+		t |= 1 << acrossBit
 	}
 	r.tag = rank.Tag(t)
 }
@@ -130,7 +138,6 @@ func execute[T any](r *run, c *compiled, mem [schedule.Buffers][]T, op func(dst,
 		r.requests = make([]rank.Request, n)
 	}
 	part := func(s schedule.Span) []T { return mem[s.Buf][s.Off : s.Off+s.Len : s.Off+s.Len] }
-	twin := r.state.twin
 	for _, i := range c.order {
 		t := &c.Steps[i]
 		for _, j := range t.After {
@@ -140,9 +147,11 @@ func execute[T any](r *run, c *compiled, mem [schedule.Buffers][]T, op func(dst,
 		}
 		switch t.Kind {
 		case schedule.SendTo:
-			r.requests[i] = rank.Isend(twin, t.Peer, r.tag+rank.Tag(t.Number), part(t.A))
+			to, peer := r.state.route(t.Peer)
+			r.requests[i] = rank.Isend(to, peer, r.tag+rank.Tag(t.Number), part(t.A))
 		case schedule.RecvFrom:
-			r.requests[i] = rank.Irecv(twin, t.Peer, r.tag+rank.Tag(t.Number), part(t.Dst))
+			from, peer := r.state.route(t.Peer)
+			r.requests[i] = rank.Irecv(from, peer, r.tag+rank.Tag(t.Number), part(t.Dst))
 		case schedule.Combine:
 			op(part(t.Dst), part(t.A), part(t.B))
 		case schedule.Move:

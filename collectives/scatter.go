@@ -34,13 +34,13 @@ func ScatterInit[T any](c *rank.Comm, root int, dst, src []T, opts ...Option) *r
 // which costs a call more. With Counts a nil dst is made; the root's then too. Displs
 // only count at the root; src may be longer than they need.
 func ScatterV[T any](ctx context.Context, c *rank.Comm, root int, dst, src []T, blocks Blocks, opts ...Option) ([]T, error) {
-	if blocks.Counts == nil {
+	if blocks.Counts == nil && !crosses(c) {
 		var err error
 		if blocks.Counts, err = exchangeCounts(ctx, c, "ScatterV", len(dst), opts); err != nil {
 			return dst, err
 		}
 	}
-	if dst == nil && c != nil && len(blocks.Counts) == c.Size() {
+	if dst == nil && c != nil && !c.IsInter() && len(blocks.Counts) == c.Size() {
 		dst = make([]T, max(0, blocks.Counts[c.Rank()]))
 	}
 	p := scatterV(c, root, dst, src, blocks, opts)
@@ -60,8 +60,11 @@ func ScatterVInit[T any](c *rank.Comm, root int, dst, src []T, blocks Blocks, op
 	return p.persist()
 }
 
-func scatter[T any](c *rank.Comm, root int, dst, src []T, opts []Option) plan[T] {
-	p := newPlan[T](c, "Scatter", schedule.Scatter, opts)
+func scatter[T any](c *rank.Comm, root int, dst, src []T, opts []Option) (p plan[T]) {
+	if crosses(c) {
+		return scatterAcross(c, "Scatter", root, dst, src, Blocks{}, opts)
+	}
+	p.begin(c, "Scatter", schedule.Scatter, opts)
 	p.rooted(root)
 	if p.err != nil {
 		return p
@@ -80,8 +83,11 @@ func scatter[T any](c *rank.Comm, root int, dst, src []T, opts []Option) plan[T]
 	return p
 }
 
-func scatterV[T any](c *rank.Comm, root int, dst, src []T, blocks Blocks, opts []Option) plan[T] {
-	p := newPlan[T](c, "ScatterV", schedule.Scatter, opts)
+func scatterV[T any](c *rank.Comm, root int, dst, src []T, blocks Blocks, opts []Option) (p plan[T]) {
+	if crosses(c) {
+		return scatterAcross(c, "ScatterV", root, dst, src, blocks, opts)
+	}
+	p.begin(c, "ScatterV", schedule.Scatter, opts)
 	p.rooted(root)
 	if !p.isRoot() {
 		blocks.Displs = nil

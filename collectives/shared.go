@@ -20,6 +20,10 @@ type sharing[T any] struct {
 	h     *halves
 	print uint64
 	room  int // elements of a region
+
+	// Regions of the round: rank r's begins at base[r·stride+lead].
+	base         []byte
+	stride, lead int
 }
 
 // share carries the call out in shared memory; false if it does not go that way,
@@ -27,7 +31,7 @@ type sharing[T any] struct {
 func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err error) {
 	var zero T
 	size := int(unsafe.Sizeof(zero))
-	if size == 0 || p.call.Size == 1 || s.below.Memory == nil || s.below.Hosts != nil || s.memory.stage == none ||
+	if size == 0 || s.below.Memory == nil || s.below.Hosts != nil || s.memory.stage == none ||
 		p.set.using != "" && p.set.using != sharedName || p.ready != nil ||
 		p.call.Op == schedule.AllToAll && (p.call.From.Counts != nil || p.call.To.Counts != nil) {
 		return false, nil
@@ -36,7 +40,7 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 	if p.set.using == "" && !worthSharing(p.call.Op, p.call.Size, length*size) {
 		return false, nil
 	}
-	r.described = p.describe(blocking, sharedName)
+	r.call = p.describe(r, blocking, sharedName)
 	if err := s.number(r); err != nil {
 		s.done(r)
 		return true, err
@@ -66,10 +70,12 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 		}
 	}
 	x := &boxOf[T](r).sharing
-	*x = sharing[T]{plan: p, ctx: ctx, r: r, m: m, h: &m.small, print: r.fingerprint()}
+	*x = sharing[T]{plan: p, ctx: ctx, r: r, m: m, h: &m.small, print: r.call.print}
 	switch {
 	case m.stage == none:
 		return false, nil
+	case m.p == 2 && length*size <= m.inline.room:
+		x.h = &m.inline
 	case m.stage == whole && length*size > m.small.room:
 		x.h = &m.large
 	}
@@ -78,7 +84,13 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 		return false, nil
 	}
 	r.naps = 0
-	if err = x.carryOut(); err == errUnequal {
+	if x.flows(length * size) {
+		err = x.flow()
+	} else {
+		x.settle()
+		err = x.carryOut()
+	}
+	if err == errUnequal {
 		err = r.explain(ctx)
 	}
 	return true, err
@@ -102,7 +114,9 @@ func (p *plan[T]) roundLength() int {
 func (x *sharing[T]) carryOut() error {
 	switch x.call.Op {
 	case schedule.Barrier:
-		return x.m.barrier(x.ctx, x.r, x.print)
+		err := x.meet()
+		x.turn() // the next call may have another fingerprint
+		return err
 	case schedule.Bcast:
 		return x.bcast()
 	case schedule.Gather, schedule.AllGather:
@@ -127,11 +141,18 @@ func (x *sharing[T]) carryOut() error {
 func (x *sharing[T]) meet() error { return x.m.barrier(x.ctx, x.r, x.print) }
 
 // turn begins the next round.
-func (x *sharing[T]) turn() { x.m.half ^= 1 }
+func (x *sharing[T]) turn() {
+	x.m.half ^= 1
+	x.settle()
+}
+
+// settle says where the regions of the round are.
+func (x *sharing[T]) settle() { x.base, x.stride, x.lead = x.h.base[x.m.half], x.h.stride, 0 }
 
 // part returns n elements of rank r's region from off on.
 func (x *sharing[T]) part(r, off, n int) []T {
-	return region[T](x.m, x.h, r, off+n)[off:]
+	b := x.base[r*x.stride+x.lead:]
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), off+n)[off:]
 }
 
 // at returns the memory of a span.

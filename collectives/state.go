@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/collectives/tune"
 	"github.com/muster-mpi/muster/internal/below"
 	"github.com/muster-mpi/muster/rank"
 )
@@ -15,6 +16,7 @@ import (
 type state struct {
 	comm  *rank.Comm
 	twin  *rank.Comm // for messages
+	near  *rank.Comm // on an intercommunicator, for messages among this group; else nil
 	below *below.Comm
 
 	// busy is the mode and name of the blocking call under way, 0 if there is none;
@@ -26,14 +28,23 @@ type state struct {
 	poison atomic.Pointer[error] // why no collective can be made any more
 
 	mu        sync.Mutex
-	next      uint64 // number of the next call
-	inits     uint64 // of the next persistent one
-	running   map[*run]bool
-	watched   bool   // calls in the background are looked at
-	idle      []*run // pool, of nonblocking calls
-	history   [historyLen]described
+	next      uint64        // number of the next call
+	inits     uint64        // of the next persistent one
+	running   map[*run]bool // but for main
+	watched   bool          // calls in the background are looked at
+	idle      []*run        // pool, of nonblocking calls
+	history   [historyLen]past
 	early     map[uint64]*note // from ranks that are ahead, by number of the call
 	schedules map[key]*compiled
+
+	choosing sync.Mutex // guards chooser
+	chooser  *tune.Chooser
+}
+
+// past is a call that was begun.
+type past struct {
+	call *described
+	site string // where the program made it, once that is known
 }
 
 // historyLen is how many past calls a rank can still tell others about.
@@ -67,12 +78,47 @@ func stateOf(c *rank.Comm) (*state, error) {
 		return nil, err
 	}
 	s.twin, s.below = c.Twin(), c.Below()
+	if c.IsInter() {
+		s.near = c.Local().Twin()
+	}
 	if s.below == nil {
 		return nil, rank.ErrFreed
 	}
 	s.main = newRun(s)
 	s.listen()
 	return s, nil
+}
+
+// route returns the communicator for messages to what schedules call peer, and its
+// rank there.
+func (s *state) route(peer int) (*rank.Comm, int) {
+	switch {
+	case s.near == nil:
+		return s.twin, peer
+	case peer < s.near.Size():
+		return s.near, peer
+	}
+	return s.twin, peer - s.near.Size()
+}
+
+// world returns the world rank of what schedules call peer.
+func (s *state) world(peer int) int {
+	c, r := s.route(peer)
+	if c.IsInter() {
+		return c.RemoteGroup().World(r)
+	}
+	return c.Group().World(r)
+}
+
+// others lists everybody else, by the names of schedules.
+func (s *state) others() []int {
+	var list []int
+	for peer := range s.comm.Size() + s.comm.RemoteSize() {
+		if peer != s.comm.Rank() {
+			list = append(list, peer)
+		}
+	}
+	return list
 }
 
 // close ends the state: its communicator is being freed.
@@ -96,11 +142,10 @@ func (s *state) giveUp(err error) {
 	for r := range s.running {
 		if r.stop != nil {
 			stops = append(stops, r.stop)
-		} else {
-			r.patience.end()
 		}
 	}
 	s.mu.Unlock()
+	s.main.patience.end()
 	for _, stop := range stops {
 		stop(err)
 	}
@@ -114,6 +159,15 @@ func (s *state) spoiled() error {
 	return nil
 }
 
+// refused is spoiled for a call that is about to begin.
+func (s *state) refused() error {
+	err := s.spoiled()
+	if err == nil || errors.Is(err, ErrGivenUp) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrGivenUp, err)
+}
+
 // key tells schedules apart.
 type key struct {
 	op            schedule.Operation
@@ -123,6 +177,7 @@ type key struct {
 	class         class
 	using         string
 	segment, elem int
+	edges         edges // of neighbourhood calls
 }
 
 // class is which brackets a reduction permits.
@@ -140,11 +195,13 @@ const maxSchedules = 256
 
 // number takes the number of a call that begins, and notes what it is.
 func (s *state) number(r *run) error {
+	r.site = ""
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	r.number = s.next
 	s.next++
-	return s.noteCall(r)
+	err := s.noteCall(r)
+	s.mu.Unlock()
+	return err
 }
 
 // numberInit is number for a persistent operation being made; its rounds have the
@@ -157,16 +214,21 @@ func (s *state) numberInit() uint64 {
 }
 
 func (s *state) noteCall(r *run) error {
-	s.history[r.number%historyLen] = r.described
-	s.running[r] = true
+	s.history[r.number%historyLen] = past{call: r.call}
+	if r != s.main {
+		s.running[r] = true
+	}
 	if n := s.early[r.number]; n != nil {
 		delete(s.early, r.number)
-		return n.differs(&r.described, s.comm)
+		return n.differs(r.call, "", s.whoami())
 	}
 	return nil
 }
 
 func (s *state) done(r *run) {
+	if r == s.main {
+		return
+	}
 	s.mu.Lock()
 	delete(s.running, r)
 	r.stop = nil

@@ -130,7 +130,7 @@
 // Everything else, strings, maps and trees, is an object, which a [Codec] turns into
 // bytes: [SendObject] and [RecvObject], one message each. Gob is the default,
 // protocol buffer messages go as such, JSON is there, and a codec of one's own is
-// two functions. No types need be registered.
+// two functions; [CodecFor] tells which a type has. No types need be registered.
 //
 // If the receiver does not know the length, [RecvAlloc] makes the slice.
 //
@@ -191,6 +191,14 @@
 //
 // [Null] as a peer is nobody: the call completes at once, which spares programs on
 // a grid the cases at its rim.
+//
+// # Libraries
+//
+// What stands on this package, as package collectives does, keeps what it knows of a
+// communicator under a [Key], talks on its [Comm.Twin], and does in steps what one
+// call promises: [Request.Continue] takes the next one where a message is found to
+// be complete, [Request.Withdraw] and [Request.Conclude] give messages up, sends
+// too, and [NewRequest], [Failed] and [NewPersistent] make requests of its own.
 //
 // # Leaving
 //
@@ -288,6 +296,11 @@
 //	MPI_Cancel                           Request.Cancel           receives only
 //	MPI_Grequest_start                   NewRequest
 //	MPI_Grequest_complete                NewRequest               the function it returns
+//	—                                    Failed                   one that could not be started
+//	—                                    NewPersistent            MPI has none that programs make
+//	MPIX_Continue                        Request.Continue
+//	—                                    Request.Conclude         Wait that gives up with its context
+//	—                                    Request.Withdraw         Cancel, of sends too
 //	MPI_Status_set_elements              NewRequest               its function takes a Status
 //	MPI_Status_set_cancelled             NewRequest
 //

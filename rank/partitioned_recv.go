@@ -26,10 +26,13 @@ type PartitionedRecv struct {
 
 	mu     sync.Mutex
 	setup  setup
-	met    bool
+	met    bool    // setup is here
+	wrong  error   // why there will be none
+	news   Request // complete when either is so; of the first Start
 	active bool
 	round  int
 	reqs   []Request // by the sender's partition; made once the setup is here
+	tell   func(Status, error)
 }
 
 // PrecvInit makes a partitioned receive into buf, in partitions equal parts
@@ -75,46 +78,96 @@ func (r *PartitionedRecv) Start() error {
 	if err := r.Err(); err != nil {
 		return err
 	}
+	first, err := r.begin()
+	if first {
+		// Without r.mu: whatever else is found complete runs too.
+		if _, done, err := r.found.Continue(func(_ Status, err error) { r.greet(err) }); done {
+			r.greet(err)
+		}
+	}
+	return err
+}
+
+// begin begins a round, and reports whether the sender's setup is yet to be seen
+// to.
+func (r *PartitionedRecv) begin() (first bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.active {
-		return r.c.fail("Start", r.source, r.tag, ErrActive)
+		return false, r.c.fail("Start", r.source, r.tag, ErrActive)
 	}
 	r.active = true
 	r.round++
 	r.reqs = nil
-	if r.source == Null {
-		return nil
+	switch {
+	case r.source == Null:
+		return false, nil
+	case r.met:
+		return false, r.post()
 	}
-	if r.met {
-		return r.post()
+	r.news, r.tell = NewRequest(r.c)
+	return true, nil
+}
+
+// greet takes the sender's setup, or the error of its receive, and posts the
+// receives of the round: whenever it comes, since the sender may wait for them
+// while this rank waits for something else.
+func (r *PartitionedRecv) greet(err error) {
+	r.mu.Lock()
+	if err == nil {
+		err = r.hear()
+	}
+	if err == nil {
+		r.met = true
+		err = r.post()
+	}
+	r.wrong = err
+	tell := r.tell
+	r.mu.Unlock()
+	tell(emptyStatus, nil)
+}
+
+// hear reads the setup. r.mu is held.
+func (r *PartitionedRecv) hear() error {
+	r.setup = setup{
+		channel: binary.LittleEndian.Uint64(r.hello),
+		parts:   binary.LittleEndian.Uint64(r.hello[8:]),
+		bytes:   binary.LittleEndian.Uint64(r.hello[16:]),
+	}
+	if n := r.want.env.Buf.Len(); r.setup.bytes != uint64(n) || r.setup.parts < 1 || r.setup.parts >= maxPartitions || r.setup.bytes%r.setup.parts != 0 {
+		return fmt.Errorf("%w: the sender sends %d bytes in %d partitions, the receiver has room for %d", ErrMismatch, r.setup.bytes, r.setup.parts, n)
 	}
 	return nil
 }
 
-// meet takes the sender's setup, which wait says how to wait for, and posts the
-// round's receives. r.mu is held.
-func (r *PartitionedRecv) meet(wait func(Request) (bool, error)) (bool, error) {
-	if r.source == Null || r.reqs != nil {
-		return true, nil
+// meet reports whether the round's receives are posted. An error ends the round,
+// and all later ones. r.mu is held.
+func (r *PartitionedRecv) meet() (bool, error) {
+	if r.wrong == nil {
+		return r.met || r.source == Null, nil
 	}
-	if !r.met {
-		if done, err := wait(r.found); !done || err != nil {
-			return false, err
-		}
-		r.setup = setup{
-			channel: binary.LittleEndian.Uint64(r.hello),
-			parts:   binary.LittleEndian.Uint64(r.hello[8:]),
-			bytes:   binary.LittleEndian.Uint64(r.hello[16:]),
-		}
-		if n := r.want.env.Buf.Len(); r.setup.bytes != uint64(n) || r.setup.parts < 1 || r.setup.parts >= maxPartitions || r.setup.bytes%r.setup.parts != 0 {
-			r.active = false
-			r.err = r.c.fail(record.OpPrecv.String(), r.source, r.tag, fmt.Errorf("%w: the sender sends %d bytes in %d partitions, the receiver has room for %d", ErrMismatch, r.setup.bytes, r.setup.parts, n))
-			return false, r.err
-		}
-		r.met = true
+	r.active = false
+	r.err = r.wrong
+	if _, told := r.wrong.(*Error); !told {
+		r.err = r.c.fail(record.OpPrecv.String(), r.source, r.tag, r.wrong)
 	}
-	return true, r.post()
+	return false, r.err
+}
+
+// meetAfter is meet once look has returned, which is called without r.mu, and not
+// if the receives are posted already.
+func (r *PartitionedRecv) meetAfter(look func(news Request) error) (bool, error) {
+	if met, err := r.meet(); met || err != nil {
+		return met, err
+	}
+	news := r.news
+	r.mu.Unlock()
+	err := look(news)
+	r.mu.Lock()
+	if err != nil {
+		return false, err
+	}
+	return r.meet()
 }
 
 // post posts a receive for each of the sender's partitions. r.mu is held.
@@ -150,7 +203,8 @@ func (r *PartitionedRecv) Arrived(i int) (bool, error) {
 	if !r.active || r.source == Null {
 		return true, nil
 	}
-	if met, err := r.meet(func(q Request) (bool, error) { _, done, err := q.Test(); return done, err }); !met || err != nil {
+	met, err := r.meetAfter(func(news Request) error { _, _, _ = news.Peek(); return nil }) // a look at the links
+	if !met || err != nil {
 		return false, err
 	}
 	size, cut := r.want.env.Buf.Len()/r.parts, r.want.env.Buf.Len()/len(r.reqs)
@@ -184,7 +238,12 @@ func (r *PartitionedRecv) Wait(ctx context.Context) (Status, error) {
 		r.active = false
 		return nullStatus, nil
 	}
-	if _, err := r.meet(func(q Request) (bool, error) { _, err := q.Wait(ctx); return err == nil, err }); err != nil {
+	_, err := r.meetAfter(func(news Request) error { _, err := news.Wait(ctx); return err })
+	var pending *Error
+	switch {
+	case errors.As(err, &pending) && errors.Is(err, ErrPending):
+		return Status{}, r.c.newError(record.OpPrecv.String(), r.source, r.tag, pending.Err)
+	case err != nil:
 		return Status{}, err
 	}
 	for _, q := range r.reqs {

@@ -102,6 +102,30 @@ func TestRule25OverlappingIdupsDoNotDeadlock(t *testing.T) {
 	})
 }
 
+// Rule 25: creation calls on a twin pair up apart from those on its communicator,
+// since a library makes them, and nobody knows in which order with its user's.
+func TestRule25CallsOnTwinsPairUpApart(t *testing.T) {
+	everywhere(t, func(t *testing.T, c *rank.Comm, w world) {
+		parents := []*rank.Comm{c, c.Twin()}
+		dups, requests := make([]*rank.Comm, 2), make([]rank.Request, 2)
+		for k := range 2 {
+			i := (k + c.Rank()) % 2 // another order on each other rank
+			dups[i], requests[i] = parents[i].Idup()
+		}
+		ok(t, rank.WaitAll(bg, requests...))
+		for i, d := range dups {
+			right, left := (d.Rank()+1)%w.ranks, (d.Rank()+w.ranks-1)%w.ranks
+			in := make([]int, 1)
+			_, err := rank.SendRecv(bg, d, right, 0, []int{i}, left, 0, in)
+			ok(t, err)
+			if in[0] != i {
+				t.Errorf("rank %d: on the duplicate of %v came what was sent on that of %v", c.Rank(), parents[i], parents[in[0]])
+			}
+			ok(t, d.Free())
+		}
+	})
+}
+
 // Rule 26: Split puts equal colors together, ordered by key and then by old
 // rank; keys may be negative; Undefined gets no communicator.
 func TestRule26SplitOrdersByKeyThenRank(t *testing.T) {

@@ -147,3 +147,28 @@ func TestRule19BlockingSendersWaitForRoom(t *testing.T) {
 		})
 	}
 }
+
+// Rules 18 and 20: a partitioned receive that has started takes its partitions while
+// its rank waits for something else, here for its own sends to be taken.
+func TestRule18PartitionedReceivesMakeProgress(t *testing.T) {
+	everywhere(t, func(t *testing.T, c *rank.Comm, w world) {
+		right, left := (c.Rank()+1)%w.ranks, (c.Rank()+w.ranks-1)%w.ranks
+		size := 4 * w.eager
+		out, in := make([]byte, size), make([]byte, size)
+		r := rank.PrecvInit(c, 2, in, left, 1)
+		s := rank.PsendInit(c, 4, out, right, 1)
+		for k := range 3 {
+			copy(out, fill(size, c.Rank(), k))
+			ok(t, r.Start())
+			ok(t, s.Start())
+			ok(t, s.Ready(3, 0, 2, 1))
+			_, err := s.Wait(bg)
+			ok(t, err)
+			_, err = r.Wait(bg)
+			ok(t, err)
+			same(t, in, fill(size, left, k))
+		}
+		ok(t, s.Free())
+		ok(t, r.Free())
+	})
+}

@@ -24,7 +24,7 @@ func TestSizesLeaveTheEmptyMessageOut(t *testing.T) {
 }
 
 func TestCalibrationFindsTheTime(t *testing.T) {
-	o := options{Plan: plan.Plan{Target: 5 * time.Millisecond}}
+	o := options{Plan: plan.Plan{Effort: plan.Effort{Target: 5 * time.Millisecond}}}
 	n, err := o.Iterations(func(n int) (time.Duration, error) { return time.Duration(n) * 70, nil })
 	if took := time.Duration(n) * 70; err != nil || took < 2500*time.Microsecond || took > 50*time.Millisecond {
 		t.Errorf("%d iterations, %v, %v", n, took, err)

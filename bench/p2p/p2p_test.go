@@ -64,7 +64,7 @@ func TestLoopsMoveWhatTheySayBetweenAllPairs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ranktest.Run(t, 4, func(t *testing.T, c *rank.Comm) {
 				p := newPair(c, options{
-					Plan: plan.Plan{High: 70000, Iters: 2, Warmup: 1, Repeat: 2, Target: time.Millisecond},
+					Plan: plan.Plan{High: 70000, Effort: plan.Effort{Iters: 2, Warmup: 1, Repeat: 2, Target: time.Millisecond}},
 					test: name, compute: time.Millisecond, validate: true,
 				})
 				for _, size := range []int{0, 8, 70000} {
@@ -85,7 +85,7 @@ func TestWrongByteIsFound(t *testing.T) {
 		return 0, err
 	}
 	err := rank.Local(2, func(ctx context.Context, c *rank.Comm) error {
-		p := newPair(c, options{Plan: plan.Plan{High: 8, Iters: 1, Repeat: 1}, test: "latency"})
+		p := newPair(c, options{Plan: plan.Plan{High: 8, Effort: plan.Effort{Iters: 1, Repeat: 1}}, test: "latency"})
 		return p.measure(ctx, 8, spoil)
 	})
 	if err == nil || !strings.Contains(err.Error(), "byte 5 of 8") {

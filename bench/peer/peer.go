@@ -1,10 +1,11 @@
-// Package peer compiles and runs the twin in C of bench/p2p over other
-// implementations of MPI, with the settings under which they are at their best.
+// Package peer compiles and runs the twins in C of bench/p2p and bench/coll over
+// other implementations of MPI, with the settings under which they are at their
+// best.
 package peer
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"errors"
 	"fmt"
 	"os"
@@ -17,8 +18,8 @@ import (
 	"time"
 )
 
-//go:embed c/p2p.c
-var source []byte
+//go:embed c/p2p.c c/coll.c
+var sources embed.FS
 
 // An implementation is what we know of one.
 type implementation struct {
@@ -41,7 +42,7 @@ func Names() []string {
 	return list
 }
 
-// A Peer is an implementation that is installed, with the program compiled.
+// A Peer is an implementation that is installed, with a program compiled.
 type Peer struct {
 	Name    string
 	Version string // first line of what its mpirun says
@@ -116,13 +117,18 @@ func version(ctx context.Context, name, mpirun string) string {
 	return name + ": " + strings.TrimSpace(first)
 }
 
-// Compile compiles the program into dir. The error has what the compiler said.
-func (p *Peer) Compile(ctx context.Context, dir string) error {
-	file := filepath.Join(dir, "p2p.c")
+// Compile compiles the program with the name, p2p or coll, into dir; it is what
+// Run runs from then on. The error has what the compiler said.
+func (p *Peer) Compile(ctx context.Context, dir, name string) error {
+	source, err := sources.ReadFile("c/" + name + ".c")
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(dir, name+".c")
 	if err := os.WriteFile(file, source, 0o600); err != nil {
 		return err
 	}
-	p.program = filepath.Join(dir, "p2p-"+p.Name)
+	p.program = filepath.Join(dir, name+"-"+p.Name)
 	args := []string{"-O2", "-std=gnu11", "-o", p.program, file, "-lm"}
 	if said, err := exec.CommandContext(ctx, p.mpicc, args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("%s %s: %w\n%s", p.mpicc, strings.Join(args, " "), err, said)

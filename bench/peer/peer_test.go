@@ -118,7 +118,7 @@ func TestFailuresShowWhatWasSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &Peer{Name: "mpich", mpicc: script, mpirun: script}
-	if err := p.Compile(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "mpi.h is missing") {
+	if err := p.Compile(t.Context(), dir, "coll"); err == nil || !strings.Contains(err.Error(), "mpi.h is missing") {
 		t.Errorf("compiling: %v", err)
 	}
 	if _, err := p.Run(t.Context(), "shm", 2, 2, nil); err == nil || !strings.Contains(err.Error(), "mpi.h is missing") {

@@ -1,7 +1,7 @@
 // Package plan is what the programs of `muster bench` that take samples have in
 // common: which sizes, how many messages under way, how many iterations, and the
-// line that a repetition prints. bench/peer/c/p2p.c is its twin in C; the two are
-// changed together.
+// line that a repetition prints. bench/peer/c has its twins in C, which are
+// changed with it.
 package plan
 
 import (
@@ -17,9 +17,14 @@ const Most = 1 << 24
 type Plan struct {
 	Low    int // bytes of the first size
 	High   int // and of the last
+	Window int // messages under way; 0: 64, and 4 beyond 4 MiB
+	Effort
+}
+
+// An Effort says how long each size is measured.
+type Effort struct {
 	Iters  int // iterations of a repetition; 0: as many as take Target
 	Warmup int // iterations before the first repetition, beyond those that find Iters
-	Window int // messages under way; 0: 64, and 4 beyond 4 MiB
 	Repeat int // repetitions
 	Target time.Duration
 }
@@ -28,11 +33,16 @@ type Plan struct {
 func (p *Plan) Flags(fs *flag.FlagSet) {
 	fs.IntVar(&p.Low, "l", 0, "`bytes` of the first size")
 	fs.IntVar(&p.High, "h", 64<<20, "`bytes` of the last size")
-	fs.IntVar(&p.Iters, "i", 0, "iterations of a repetition; 0: as many as take -T")
-	fs.IntVar(&p.Warmup, "x", 0, "iterations before the first repetition")
 	fs.IntVar(&p.Window, "W", 0, "messages under way; 0: 64, and 4 beyond 4 MiB")
-	fs.IntVar(&p.Repeat, "r", 10, "repetitions")
-	fs.DurationVar(&p.Target, "T", 5*time.Millisecond, "`time` of a repetition")
+	p.Effort.Flags(fs)
+}
+
+// Flags defines e's flags in fs, with their defaults.
+func (e *Effort) Flags(fs *flag.FlagSet) {
+	fs.IntVar(&e.Iters, "i", 0, "iterations of a repetition; 0: as many as take -T")
+	fs.IntVar(&e.Warmup, "x", 0, "iterations before the first repetition")
+	fs.IntVar(&e.Repeat, "r", 10, "repetitions")
+	fs.DurationVar(&e.Target, "T", 5*time.Millisecond, "`time` of a repetition")
 }
 
 // Sizes are the powers of two from Low to High, after 0 if that is Low, and Low
@@ -61,11 +71,11 @@ func (p *Plan) WindowOf(size int) int {
 }
 
 // Iterations are those asked for, or else what Calibrate finds for Target.
-func (p *Plan) Iterations(run func(n int) (time.Duration, error)) (int, error) {
-	if p.Iters > 0 {
-		return p.Iters, nil
+func (e *Effort) Iterations(run func(n int) (time.Duration, error)) (int, error) {
+	if e.Iters > 0 {
+		return e.Iters, nil
 	}
-	return Calibrate(p.Target, run)
+	return Calibrate(e.Target, run)
 }
 
 // Calibrate finds a number of iterations that takes about target, and warms up

@@ -154,6 +154,9 @@ func byRound(s *Series, all []float64) []float64 {
 	return list
 }
 
+// also is the value of a further figure: the median of its rounds' medians.
+func (s *Series) also(name string) float64 { return stats.Median(byRound(s, s.Also[name])) }
+
 // finite makes c fit for JSON, which has no NaN.
 func (c Comparison) finite() Comparison {
 	if !c.Known {

@@ -1,5 +1,7 @@
 package results
 
+import "slices"
+
 const (
 	kib = 1 << 10
 	mib = 1 << 20
@@ -22,9 +24,13 @@ type Goal struct {
 	Figure    string // the figure of the repetition that counts; empty: the value
 }
 
-// Goals are those of the project's second part, medians of alternating runs on a
-// machine with two cores. Two ranks, except where ranks share cores.
-var Goals = []Goal{
+// Goals are those of the project for medians of alternating runs on a machine
+// with two cores. Of those of a cell against one reference the first counts.
+var Goals = slices.Concat(messageGoals, collectiveGoals, noLosingCell())
+
+// messageGoals are of messages between two ranks, or eight where ranks share
+// cores, and of the start of jobs.
+var messageGoals = []Goal{
 	{Transport: "shm", Test: "latency", Ranks: 2, Low: 8, High: 8, Against: Better, Bound: 0.9},
 	{Transport: "shm", Test: "latency", Ranks: 2, Low: 4 * kib, High: 4 * kib, Against: Better, Bound: 0.9},
 	{Transport: "shm", Test: "latency", Ranks: 2, Low: 64 * kib, High: 64 * mib, Against: Better, Bound: 0.8},
@@ -49,6 +55,30 @@ var Goals = []Goal{
 	{Test: "startup", Ranks: 8, Against: Better, Bound: 0.15},
 	{Test: "startup", Ranks: 128, Against: Better, Bound: 0.1},
 	{Test: "memory", Ranks: 32, Against: "openmpi", Bound: 1},
+}
+
+var collectiveGoals = []Goal{
+	{Transport: "shm", Test: "barrier", Ranks: 2, Against: Better, Bound: 0.7},
+	{Transport: "shm", Test: "barrier", Ranks: 8, Against: Better, Bound: 0.6},
+	{Transport: "shm", Test: "allreduce", Ranks: 2, Low: 8, High: 8, Against: Better, Bound: 0.7},
+	{Transport: "shm", Test: "allreduce", Ranks: 8, Low: 8, High: 8, Against: Better, Bound: 0.6},
+	{Transport: "shm", Test: "allreduce", Ranks: 8, Low: 64 * kib, High: 64 * kib, Against: Better, Bound: 0.35},
+	{Transport: "shm", Test: "allreduce", Ranks: 8, Low: mib, High: mib, Against: Better, Bound: 0.5},
+	{Transport: "shm", Test: "allreduce", Ranks: 8, Low: 16 * mib, High: 16 * mib, Against: Better, Bound: 0.35},
+	{Transport: "shm", Test: "bcast", Ranks: 8, Low: 4 * kib, High: 4 * kib, Against: Better, Bound: 0.35},
+	{Transport: "shm", Test: "alltoall", Ranks: 8, Low: mib, High: mib, Against: Better, Bound: 0.7},
+	{Transport: "tcp", Test: "allreduce", Ranks: 8, Low: 8, High: 8, Against: "openmpi", Bound: 1},
+	{Transport: "local", Test: "barrier", Ranks: 8, Against: "openmpi", Bound: 0.15},
+}
+
+// noLosingCell is that no collective within a host is slower than the better peer.
+func noLosingCell() (list []Goal) {
+	for _, test := range Collectives {
+		for _, ranks := range []int{2, 4, 8} {
+			list = append(list, Goal{Transport: "shm", Test: test, Ranks: ranks, Low: 0, High: 16 * mib, Against: Better, Bound: 1})
+		}
+	}
+	return list
 }
 
 // goalsFor returns the goals of a cell of ours.

@@ -13,11 +13,12 @@ type document struct {
 	Environment Environment  `json:"environment"`
 	Series      []*Series    `json:"series"`
 	Comparisons []Comparison `json:"comparisons"`
+	Notes       []string     `json:"notes,omitempty"`
 }
 
 // WriteJSON writes r as JSON.
 func (r *Report) WriteJSON(w io.Writer) error {
-	d := document{Schema: Schema, Environment: r.Environment, Series: r.Series, Comparisons: []Comparison{}}
+	d := document{Schema: Schema, Environment: r.Environment, Series: r.Series, Comparisons: []Comparison{}, Notes: r.Notes}
 	for _, row := range r.Rows() {
 		d.Comparisons = append(d.Comparisons, row.Comparisons...)
 	}
@@ -36,5 +37,5 @@ func ReadJSON(in io.Reader) (*Report, error) {
 	if d.Schema != Schema {
 		return nil, fmt.Errorf("results: schema %q, expected %q", d.Schema, Schema)
 	}
-	return &Report{Environment: d.Environment, Series: d.Series}, nil
+	return &Report{Environment: d.Environment, Series: d.Series, Notes: d.Notes}, nil
 }

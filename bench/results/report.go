@@ -15,6 +15,7 @@ const Schema = "muster-bench/1"
 type Report struct {
 	Environment Environment
 	Series      []*Series
+	Notes       []string // what else a reader of the figures should know
 }
 
 // Environment is what one needs to know to measure it again.

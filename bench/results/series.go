@@ -28,7 +28,7 @@ type Key struct {
 	Transport string `json:"transport"` // of a peer: shm or tcp; of a limit: empty
 	Test      string `json:"test"`
 	Ranks     int    `json:"ranks"`
-	Size      int    `json:"size"` // bytes of a message
+	Size      int    `json:"size"` // bytes of a message, or of a block of a collective
 }
 
 // A Series is all values of one cell. A round is one run of the program, whose
@@ -42,7 +42,9 @@ type Series struct {
 	// message, of both its ranks) and, of the overlap test, compute and transfer
 	// (us, each alone), overlap (%), excess ((total-compute)/transfer) and
 	// incomplete (%, of the operations that a Test right after the computation
-	// did not find complete).
+	// did not find complete). Collectives have min and avg (us, of the fastest rank
+	// and of all on average) and calls (that were timed as a whole); their allocs
+	// are per call, of all ranks.
 	Also map[string][]float64 `json:"also,omitempty"`
 }
 
@@ -78,13 +80,43 @@ var measures = map[string]measure{
 	"overlap": {"Total/(compute+transfer)", "ratio", true, 3},
 	"startup": {"Start to finish", "s", true, 3},
 	"memory":  {"Memory per rank", "MiB", true, 2},
+	"strong":  {"Time", "s", true, 3}, // of a scaling study
+	"weak":    {"Time", "s", true, 3},
+}
+
+// Collectives are the tests of collective operations.
+var Collectives = []string{
+	"barrier", "bcast", "gather", "scatter", "allgather", "alltoall",
+	"reduce", "allreduce", "reducescatter", "reducescatterblock", "scan", "exscan",
+}
+
+// Sums reports whether a collective adds float64, so that its sizes are multiples
+// of 8.
+func Sums(test string) bool {
+	return slices.Index(Collectives, test) >= slices.Index(Collectives, "reduce")
+}
+
+// measureOf is what the values of a test are.
+func measureOf(test string) measure {
+	if slices.Contains(Collectives, test) {
+		return measure{"Max Latency", "us", true, 2}
+	}
+	return measures[test]
+}
+
+// heading names a test above its table.
+func heading(test string) string {
+	if slices.Contains(Collectives, test) {
+		return test
+	}
+	return strings.ToLower(measures[test].title)
 }
 
 // LowerIsBetter tells which way a test's values improve.
-func LowerIsBetter(test string) bool { return measures[test].lower }
+func LowerIsBetter(test string) bool { return measureOf(test).lower }
 
 // Unit is the unit of a test's values.
-func Unit(test string) string { return measures[test].unit }
+func Unit(test string) string { return measureOf(test).unit }
 
 // parsed is a line that a program printed for one repetition.
 type parsed struct {
@@ -133,7 +165,13 @@ func parseSample(line string) (p parsed, ok bool, err error) {
 	case "memory":
 		p.value = number["bytes"] / number["ranks"] / (1 << 20)
 	default:
-		return p, true, fmt.Errorf("%q: no test is called %q", line, p.test)
+		if !slices.Contains(Collectives, p.test) {
+			return p, true, fmt.Errorf("%q: no test is called %q", line, p.test)
+		}
+		messages = number["calls"]
+		p.value = seconds / messages * 1e6
+		p.also["min"], p.also["avg"] = number["min"]/messages/1e3, number["avg"]/messages/1e3
+		p.also["calls"] = messages
 	}
 	if !(p.value > 0) || p.value > 1e18 {
 		return p, true, fmt.Errorf("%q: not a measurement", line)

@@ -31,7 +31,7 @@ func (r *Report) WriteTables(w io.Writer, full bool) error {
 		grouped[k] = append(grouped[k], row)
 	}
 	for i, k := range blocks {
-		title := "# Muster " + strings.ToLower(measures[k.test].title)
+		title := "# Muster " + heading(k.test)
 		if k.transport != "" {
 			title += ", " + k.transport
 		}
@@ -39,7 +39,7 @@ func (r *Report) WriteTables(w io.Writer, full bool) error {
 			title += fmt.Sprintf(", %d ranks", k.ranks)
 		}
 		fmt.Fprintln(&b, title)
-		write(&b, table(grouped[k], full))
+		Align(&b, table(grouped[k], full))
 		b.WriteByte('\n')
 		if i+1 == len(blocks) || blocks[i+1].test != k.test {
 			r.limitTable(&b, k.test)
@@ -51,17 +51,22 @@ func (r *Report) WriteTables(w io.Writer, full bool) error {
 
 // table returns the lines of a block, the first being the head.
 func table(rows []Row, full bool) [][]string {
-	m := measures[rows[0].Test]
+	m := measureOf(rows[0].Test)
 	start := rows[0].Test == "startup" || rows[0].Test == "memory"
-	head := []string{"# Size", m.title + " (" + m.unit + ")"}
+	head := []string{"# Size"}
 	if start {
 		head[0] = "# Ranks"
 	}
-	if m.unit == "ratio" {
-		head[1] = m.title
+	before, after := extras(rows[0].Test)
+	for _, e := range before {
+		head = append(head, e.title)
 	}
-	extra := extras(rows[0].Test)
-	for _, e := range extra {
+	if m.unit == "ratio" {
+		head = append(head, m.title)
+	} else {
+		head = append(head, m.title+" ("+m.unit+")")
+	}
+	for _, e := range after {
 		head = append(head, e.title)
 	}
 	if full {
@@ -93,9 +98,13 @@ func table(rows []Row, full bool) [][]string {
 		if start {
 			first = strconv.Itoa(row.Ranks)
 		}
-		l := []string{first, fixed(row.Median(), m.digit)}
-		for _, e := range extra {
-			l = append(l, fixed(stats.Median(row.Also[e.name]), e.digit))
+		l := []string{first}
+		for _, e := range before {
+			l = append(l, fixed(row.also(e.name), e.digit))
+		}
+		l = append(l, fixed(row.Median(), m.digit))
+		for _, e := range after {
+			l = append(l, fixed(row.also(e.name), e.digit))
 		}
 		if full {
 			v := row.Values()
@@ -129,12 +138,17 @@ type column struct {
 	digit       int
 }
 
-// extras are the further figures that are always shown.
-func extras(test string) []column {
-	if test == "overlap" {
-		return []column{{"compute", "Compute (us)", 0}, {"transfer", "Transfer (us)", 0}, {"overlap", "Overlap (%)", 0}, {"excess", "Excess", 2}, {"incomplete", "Incomplete (%)", 0}}
+// extras are the further figures that are always shown, before the value and
+// after it.
+func extras(test string) (before, after []column) {
+	switch {
+	case test == "overlap":
+		after = []column{{"compute", "Compute (us)", 0}, {"transfer", "Transfer (us)", 0}, {"overlap", "Overlap (%)", 0}, {"excess", "Excess", 2}, {"incomplete", "Incomplete (%)", 0}}
+	case slices.Contains(Collectives, test): // in the order of OSU
+		before = []column{{"avg", "Avg Latency (us)", 2}, {"min", "Min Latency (us)", 2}}
+		after = []column{{"calls", "Iterations", 0}}
 	}
-	return nil
+	return before, after
 }
 
 func allocations(s *Series) string {
@@ -203,8 +217,8 @@ func (r *Report) limitTable(b *strings.Builder, test string) {
 		return
 	}
 	slices.Sort(sizes)
-	m := measures[test]
-	fmt.Fprintf(b, "# Limits of %s (%s)\n", strings.ToLower(m.title), m.unit)
+	m := measureOf(test)
+	fmt.Fprintf(b, "# Limits of %s (%s)\n", heading(test), m.unit)
 	lines := [][]string{append([]string{"# Size"}, names...)}
 	for _, size := range sizes {
 		l := []string{strconv.Itoa(size)}
@@ -217,32 +231,8 @@ func (r *Report) limitTable(b *strings.Builder, test string) {
 		}
 		lines = append(lines, l)
 	}
-	write(b, lines)
+	Align(b, lines)
 	b.WriteByte('\n')
-}
-
-// write aligns the first column to the left and all others to the right, with
-// two blanks between.
-func write(b *strings.Builder, lines [][]string) {
-	var width []int
-	for _, l := range lines {
-		for i, cell := range l {
-			if i == len(width) {
-				width = append(width, 0)
-			}
-			width[i] = max(width[i], len(cell))
-		}
-	}
-	for _, l := range lines {
-		for i, cell := range l {
-			if i == 0 {
-				fmt.Fprintf(b, "%-*s", max(width[0], 10), cell)
-			} else {
-				fmt.Fprintf(b, "  %*s", width[i], cell)
-			}
-		}
-		b.WriteByte('\n')
-	}
 }
 
 // fixed is a value with so many digits after the point; a small one keeps three

@@ -7,8 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/muster-mpi/muster/bench/contest"
@@ -24,6 +22,14 @@ const benchSource = "github.com/muster-mpi/muster/bench/"
 
 // bench is muster bench.
 func bench(args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 {
+		switch args[0] {
+		case "scaling":
+			return benchScaling(args[1:], stdout, stderr)
+		case "compare":
+			return benchCompare(args[1:], stdout, stderr)
+		}
+	}
 	complain := func(code int, err error) int {
 		fmt.Fprintf(stderr, "muster: %s\n", output.Escape(err.Error()))
 		return code
@@ -119,13 +125,13 @@ func (r *benchRun) prepare(ctx context.Context) (err error) {
 		}
 	}
 	for _, p := range r.peers {
-		if err := p.Compile(ctx, r.dir); err != nil {
+		if err := p.Compile(ctx, r.dir, r.line.twin()); err != nil {
 			return &benchError{launcher.ExitSpawn, fmt.Errorf("%s cannot compile the program: %w", p.Name, err)}
 		}
 		r.report.Environment.Peers = append(r.report.Environment.Peers, p.Version)
 	}
 	r.program = make(map[string]*gobuild.Program)
-	names := []string{"p2p"}
+	names := []string{r.line.twin()}
 	if b.what == "startup" {
 		names = append(names, "empty")
 	} else if *b.limits {
@@ -146,30 +152,64 @@ func (r *benchRun) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// sourceCommit is the commit of the programs' source, with a plus if files have
-// changed since; without git, the version of this command.
-func sourceCommit(ctx context.Context) string {
-	run := func(name string, args ...string) (string, bool) {
-		out, err := exec.CommandContext(ctx, name, args...).Output()
-		return strings.TrimSpace(string(out)), err == nil
+// twin is the program of the benchmark that has a twin in C.
+func (b *benchLine) twin() string {
+	if b.what == "coll" {
+		return "coll"
 	}
-	dir, ok := run("go", "list", "-f", "{{.Dir}}", benchSource+"p2p")
-	if ok {
-		if commit, ok := run("git", "-C", dir, "rev-parse", "--short=12", "HEAD"); ok {
-			if changed, _ := run("git", "-C", dir, "status", "--porcelain", "--untracked-files=no"); changed != "" {
-				commit += "+"
-			}
-			return commit
-		}
+	return "p2p"
+}
+
+// sourceCommit is the commit of the programs' source; without git, the version of
+// this command.
+func sourceCommit(ctx context.Context) string {
+	if commit := importCommit(ctx, benchSource+"p2p"); commit != "" {
+		return commit
 	}
 	return version()
 }
 
+// importCommit is dirCommit of a package's directory.
+func importCommit(ctx context.Context, path string) string {
+	dir, ok := said(ctx, "go", "list", "-f", "{{.Dir}}", path)
+	if !ok {
+		return ""
+	}
+	return dirCommit(ctx, dir)
+}
+
+// dirCommit is the commit of a directory, with a plus if files have changed since;
+// empty if git knows none.
+func dirCommit(ctx context.Context, dir string) string {
+	commit, ok := said(ctx, "git", "-C", dir, "rev-parse", "--short=12", "HEAD")
+	if !ok {
+		return ""
+	}
+	if changed, _ := said(ctx, "git", "-C", dir, "status", "--porcelain", "--untracked-files=no"); changed != "" {
+		commit += "+"
+	}
+	return commit
+}
+
+// said is what a command prints.
+func said(ctx context.Context, name string, args ...string) (string, bool) {
+	out, err := exec.CommandContext(ctx, name, args...).Output()
+	return strings.TrimSpace(string(out)), err == nil
+}
+
 // measure lets all contestants take turns.
 func (r *benchRun) measure(ctx context.Context) (err error) {
-	tests, contestants := r.startup()
-	if r.line.what == "p2p" {
+	var tests []contest.Test
+	var contestants []contest.Contestant
+	switch r.line.what {
+	case "p2p":
 		tests, contestants = r.p2p()
+	case "coll":
+		if tests, contestants, err = r.collectives(); err != nil {
+			return &benchError{launcher.ExitUsage, err}
+		}
+	default:
+		tests, contestants = r.startup()
 	}
 	terminal := output.IsTerminal(r.stderr)
 	r.report.Series, err = contest.Run(ctx, r.line.rounds, tests, contestants, func(test string, round int, who string) {
@@ -180,6 +220,9 @@ func (r *benchRun) measure(ctx context.Context) (err error) {
 	if terminal {
 		fmt.Fprint(r.stderr, "\r\x1b[K")
 	}
+	if r.line.what == "coll" {
+		r.noteShortRuns()
+	}
 	return err
 }
 
@@ -189,20 +232,10 @@ func (r *benchRun) p2p() (tests []contest.Test, list []contest.Contestant) {
 	for _, name := range b.tests {
 		tests = append(tests, contest.Test{Name: name, Ranks: b.ranks[0], Args: b.programArgs(name)})
 	}
-	var wires []string // of the peers
 	for _, t := range b.transports {
 		list = append(list, contest.Contestant{Kind: results.Ours, Name: "muster", Transport: t.name, Run: r.launched("p2p", t.job, t.insecure)})
-		if w := results.PeerTransport(t.name); !slices.Contains(wires, w) {
-			wires = append(wires, w)
-		}
 	}
-	for _, w := range wires {
-		for _, p := range r.peers {
-			list = append(list, contest.Contestant{Kind: results.Peer, Name: p.Name, Transport: w, Run: func(ctx context.Context, t contest.Test) (string, error) {
-				return p.Run(ctx, w, t.Ranks, runtime.NumCPU(), t.Args)
-			}})
-		}
-	}
+	list = append(list, r.peersOver(b.transports)...)
 	return tests, append(list, r.limits...)
 }
 

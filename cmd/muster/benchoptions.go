@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,11 +8,12 @@ import (
 	"time"
 
 	"github.com/muster-mpi/muster/bench/peer"
+	"github.com/muster-mpi/muster/bench/results"
 )
 
 // A benchLine is what muster bench was told.
 type benchLine struct {
-	what       string // "p2p" or "startup"
+	what       string // "p2p", "coll" or "startup"
 	ranks      []int
 	tests      []string
 	transports []benchTransport
@@ -21,17 +21,21 @@ type benchLine struct {
 	rounds     int
 	repeat     int
 
-	low, high int // bytes; of all tests if sized is set
+	low, high int // bytes; of all tests of p2p if sized is set
 	sized     bool
-	iters     int // 0: by time
-	warmup    int // -1: not said
-	window    int // 0: 64, and 4 beyond 4 MiB
+	sizes     []int // bytes, of coll
+	iters     int   // 0: by time
+	warmup    int   // -1: not said
+	window    int   // 0: 64, and 4 beyond 4 MiB
 	target    time.Duration
 	compute   time.Duration
 	validate  bool
 	full      bool
 	limits    *bool // nil: with peers only
 	memory    int   // ranks of the memory figure
+	budget    time.Duration
+	using     string // an algorithm
+	local     bool   // goroutine ranks
 
 	json, csv string
 	help      bool
@@ -69,13 +73,18 @@ func benchTransports() []benchTransport {
 type benchOption struct {
 	names []string // the first is the one we show
 	value string   // placeholder in the help; empty for a switch
-	only  string   // the benchmark that has it; empty: all
+	only  string   // the benchmarks that have it; empty: all
 	help  string
 	set   func(b *benchLine, value string) error
 }
 
+// of reports whether a benchmark has the flag.
+func (o *benchOption) of(what string) bool {
+	return o.only == "" || slices.Contains(strings.Fields(o.only), what)
+}
+
 var benchOptions = []benchOption{
-	{names: []string{"n", "np"}, value: "N", help: "ranks: of p2p an even number, rank i talks to i+N/2 (default 2); of startup a list (default 8,128)",
+	{names: []string{"n", "np"}, value: "N", help: "ranks: of p2p an even number, rank i talks to i+N/2 (default 2); of coll a list (default 2,4,8), as of startup (default 8,128)",
 		set: func(b *benchLine, v string) error {
 			b.ranks = nil
 			for part := range strings.SplitSeq(v, ",") {
@@ -104,7 +113,7 @@ var benchOptions = []benchOption{
 	{names: []string{"csv"}, value: "FILE", help: "write a line per series and comparison to FILE",
 		set: func(b *benchLine, v string) error { b.csv = v; return notEmpty(v, "a file") }},
 
-	{names: []string{"transport"}, value: "LIST", only: "p2p", help: "of shm, unix, tcp (plain) and tcp-tls, those that muster run has (default: all)",
+	{names: []string{"transport"}, value: "LIST", only: "p2p coll", help: "of shm, unix, tcp (plain) and tcp-tls, those that muster run has (default: all; of coll the first)",
 		set: func(b *benchLine, v string) error {
 			var names []string
 			for _, t := range benchTransports() {
@@ -114,23 +123,27 @@ var benchOptions = []benchOption{
 			b.transports = slices.DeleteFunc(benchTransports(), func(t benchTransport) bool { return !slices.Contains(list, t.name) })
 			return err
 		}},
-	{names: []string{"m"}, value: "[MIN:]MAX", only: "p2p", help: "sizes, powers of two, as 0:4096 or 1KiB:64MiB (default: 0:64MiB; rate 64, overlap 4MiB)",
+	{names: []string{"m"}, value: "[MIN:]MAX", only: "p2p coll", help: "sizes, powers of two, as 0:4096 or 1KiB:64MiB (default: 0:64MiB; rate 64, overlap 4MiB); of coll also a list (default " + collectiveSizes + ")",
 		set: func(b *benchLine, v string) (err error) {
+			if b.what == "coll" {
+				b.sizes, err = sizeList(v)
+				return err
+			}
 			b.low, b.high, err = sizeRange(v)
 			b.sized = true
 			return err
 		}},
-	{names: []string{"i"}, value: "N", only: "p2p", help: "iterations of a repetition (default: as many as take --time, found by each program by the same rule)",
+	{names: []string{"i"}, value: "N", only: "p2p coll", help: "iterations of a repetition (default: as many as take --time, found by each program by the same rule)",
 		set: benchNumber(func(b *benchLine) *int { return &b.iters }, 1, 1<<24, "a number of iterations")},
-	{names: []string{"x"}, value: "N", only: "p2p", help: "iterations to warm up (default: those that find the number; with -i a tenth of it)",
+	{names: []string{"x"}, value: "N", only: "p2p coll", help: "iterations to warm up (default: those that find the number; with -i a tenth of it)",
 		set: benchNumber(func(b *benchLine) *int { return &b.warmup }, 0, 1<<24, "a number of iterations")},
 	{names: []string{"W"}, value: "N", only: "p2p", help: "messages under way in bw, bibw and rate (default 64, and 4 beyond 4 MiB)",
 		set: benchNumber(func(b *benchLine) *int { return &b.window }, 1, 1<<16, "a number of messages")},
-	{names: []string{"time"}, value: "TIME", only: "p2p", help: "what a repetition should take (default 5ms)",
+	{names: []string{"time"}, value: "TIME", only: "p2p coll", help: "what a repetition should take (default 5ms)",
 		set: benchTime(func(b *benchLine) *time.Duration { return &b.target })},
 	{names: []string{"compute"}, value: "TIME", only: "p2p", help: "what overlap computes (default 50ms)",
 		set: benchTime(func(b *benchLine) *time.Duration { return &b.compute })},
-	{names: []string{"c"}, only: "p2p", help: "check every byte of every repetition, outside the time (default: of the first exchange of each size)",
+	{names: []string{"c"}, only: "p2p coll", help: "check every byte of every repetition, outside the time (default: of the first exchange of each size)",
 		set: benchToggle(func(b *benchLine) *bool { return &b.validate })},
 	{names: []string{"limits"}, only: "p2p", help: "also measure memcpy, a shared flag, sockets, TLS and a plain gRPC stream (default: with --against)",
 		set: func(b *benchLine, v string) error {
@@ -138,6 +151,12 @@ var benchOptions = []benchOption{
 			b.limits = &on
 			return err
 		}},
+	{names: []string{"budget"}, value: "TIME", only: "coll", help: "after which a size makes no further repetition in a run (default 1s)",
+		set: benchTime(func(b *benchLine) *time.Duration { return &b.budget })},
+	{names: []string{"using"}, value: "NAME", only: "coll", help: "the algorithm that carries ours out (default: the one that would be chosen)",
+		set: func(b *benchLine, v string) error { b.using = v; return notEmpty(v, "an algorithm") }},
+	{names: []string{"local"}, only: "coll", help: "ranks that are goroutines of one process; with --transport beside those",
+		set: benchToggle(func(b *benchLine) *bool { return &b.local })},
 	{names: []string{"memory"}, value: "N", only: "startup", help: "ranks whose memory is measured (default 32)",
 		set: benchNumber(func(b *benchLine) *int { return &b.memory }, 2, maxRanks, "a number of ranks")},
 	{names: []string{"help", "h"}, help: "print this",
@@ -205,20 +224,23 @@ func sizeRange(v string) (low, high int, err error) {
 	return low, high, err
 }
 
+// benchmarks are what muster bench has.
+var benchmarks = []string{"p2p", "coll", "startup"}
+
 // parseBench reads the arguments of muster bench and checks all that shows
 // without running anything.
 func parseBench(args []string) (*benchLine, error) {
-	b := &benchLine{warmup: -1, target: 5 * time.Millisecond, compute: 50 * time.Millisecond, memory: 32}
+	b := &benchLine{warmup: -1, target: 5 * time.Millisecond, compute: 50 * time.Millisecond, memory: 32, budget: time.Second}
 	if len(args) == 0 {
-		return nil, errors.New("no benchmark named: expected muster bench p2p or muster bench startup")
+		return nil, fmt.Errorf("no benchmark named: expected muster bench %s, scaling or compare", strings.Join(benchmarks, ", "))
 	}
 	if slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]) {
 		b.help = true
 		return b, nil
 	}
 	b.what, args = args[0], args[1:]
-	if b.what != "p2p" && b.what != "startup" {
-		return nil, fmt.Errorf("%s is no benchmark: expected p2p or startup", quote(b.what))
+	if !slices.Contains(benchmarks, b.what) {
+		return nil, fmt.Errorf("%s is no benchmark: expected %s, scaling or compare", quote(b.what), strings.Join(benchmarks, ", "))
 	}
 	for len(args) > 0 {
 		arg := args[0]
@@ -236,8 +258,8 @@ func parseBench(args []string) (*benchLine, error) {
 		}
 		shown := dashed(o.names[0], false)
 		switch {
-		case o.only != "" && o.only != b.what:
-			return nil, fmt.Errorf("%s is a flag of muster bench %s", shown, o.only)
+		case !o.of(b.what):
+			return nil, fmt.Errorf("%s is a flag of muster bench %s", shown, strings.ReplaceAll(o.only, " ", " and "))
 		case given:
 		case o.value == "":
 			value = "true"
@@ -258,28 +280,40 @@ func parseBench(args []string) (*benchLine, error) {
 
 // test takes the name of a test.
 func (b *benchLine) test(name string) error {
-	if b.what != "p2p" {
+	names := b.allTests()
+	if names == nil {
 		return fmt.Errorf("%s: muster bench %s has no tests to choose from", quote(name), b.what)
 	}
-	var names []string
-	for _, t := range p2pTests {
-		if t.name == name {
-			if !slices.Contains(b.tests, name) {
-				b.tests = append(b.tests, name)
-			}
-			return nil
-		}
-		names = append(names, t.name)
+	if !slices.Contains(names, name) {
+		return fmt.Errorf("%s is no test: expected %s", quote(name), strings.Join(names, ", "))
 	}
-	return fmt.Errorf("%s is no test: expected %s", quote(name), strings.Join(names, ", "))
+	if !slices.Contains(b.tests, name) {
+		b.tests = append(b.tests, name)
+	}
+	return nil
+}
+
+// allTests are the tests of the benchmark in the order in which they run.
+func (b *benchLine) allTests() (names []string) {
+	switch b.what {
+	case "coll":
+		return slices.Clone(results.Collectives)
+	case "p2p":
+		for _, t := range p2pTests {
+			names = append(names, t.name)
+		}
+	}
+	return names
 }
 
 // complete fills in the defaults and checks what only the whole line shows.
 func (b *benchLine) complete() error {
 	if b.ranks == nil {
-		b.ranks = []int{2}
-		if b.what == "startup" {
-			b.ranks = []int{8, 128}
+		b.ranks = map[string][]int{"p2p": {2}, "coll": {2, 4, 8}, "startup": {8, 128}}[b.what]
+	}
+	if b.what == "coll" {
+		if err := b.completeCollectives(); err != nil {
+			return err
 		}
 	}
 	if b.what == "p2p" {
@@ -300,15 +334,13 @@ func (b *benchLine) complete() error {
 		}
 	}
 	if b.tests == nil {
-		for _, t := range p2pTests {
-			b.tests = append(b.tests, t.name)
-		}
+		b.tests = b.allTests()
 	}
 	if b.transports == nil {
 		b.transports = benchTransports()
 	}
 	if b.limits == nil {
-		on := len(b.against) > 0
+		on := len(b.against) > 0 && b.what != "coll"
 		b.limits = &on
 	}
 	if b.warmup < 0 {
@@ -360,7 +392,6 @@ func (b *benchLine) programArgs(test string) []string {
 	if test == "bw" || test == "bibw" {
 		low, high = max(low, 1), max(high, 1) // no bytes have no bandwidth
 	}
-	nanoseconds := func(d time.Duration) string { return strconv.FormatInt(d.Nanoseconds(), 10) + "ns" }
 	args := []string{"-t", test, "-l", strconv.Itoa(low), "-h", strconv.Itoa(high), "-r", strconv.Itoa(b.repeat),
 		"-i", strconv.Itoa(b.iters), "-x", strconv.Itoa(b.warmup), "-W", strconv.Itoa(b.window),
 		"-T", nanoseconds(b.target), "-C", nanoseconds(b.compute)}
@@ -369,3 +400,6 @@ func (b *benchLine) programArgs(test string) []string {
 	}
 	return args
 }
+
+// nanoseconds is a time as the programs in C read it.
+func nanoseconds(d time.Duration) string { return strconv.FormatInt(d.Nanoseconds(), 10) + "ns" }

@@ -41,6 +41,8 @@ func TestBenchDefaults(t *testing.T) {
 		{"p2p", 1, 10, false, "2"},
 		{"p2p --limits", 1, 10, true, "2"},
 		{"p2p --against openmpi", 6, 10, true, "2"},
+		{"coll", 1, 10, false, "2,4,8"},
+		{"coll -n 3 --against openmpi", 6, 10, false, "3"},
 		{"startup", 1, 1, false, "8,128"},
 		{"startup -n 4 --against mpich,openmpi,mpich", 6, 1, true, "4"},
 	} {
@@ -62,6 +64,64 @@ func TestBenchDefaults(t *testing.T) {
 	}
 }
 
+func TestBenchCollLineIsWhatItSays(t *testing.T) {
+	b, err := parseBench(strings.Fields("coll reduce -n 3,8 barrier bcast -m 64KiB:128KiB,8,12 --repeat 4 --budget 3s --using binomial --local --transport unix"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(b.tests, []string{"reduce", "barrier", "bcast"}) || !slices.Equal(b.sizes, []int{8, 12, 65536, 131072}) || b.using != "binomial" ||
+		len(b.transports) != 2 || b.transports[0].name != "unix" || b.transports[1] != goroutines {
+		t.Errorf("got %+v", b)
+	}
+	for test, want := range map[string]string{"reduce": "8,65536,131072", "barrier": "0", "bcast": "8,12,65536,131072"} {
+		sizes, note := b.sizesOf(test, 8, 1<<30)
+		if got := joinNumbers(sizes); got != want || note != "" {
+			t.Errorf("%s: sizes %s, want %s; note %q", test, got, want, note)
+		}
+	}
+	want := "-t reduce -s 8,64 -r 4 -i 0 -x 0 -T 5000000ns -b 3000000000ns"
+	if got := strings.Join(b.collectiveArgs("reduce", []int{8, 64}), " "); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	if b, err = parseBench(strings.Fields("coll bcast -m 5")); err != nil || joinNumbers(b.sizes) != "1,2,4" {
+		t.Errorf("a size alone: got %+v, %v", b, err)
+	}
+	if b, err = parseBench([]string{"coll"}); err != nil || len(b.transports) != 1 || b.transports[0] != benchTransports()[0] || len(b.tests) != 12 || joinNumbers(b.sizes) != "8,4096,65536,1048576,16777216" {
+		t.Errorf("got %+v, %v", b, err)
+	}
+}
+
+// Buffers that would not fit are not made, and it is said.
+func TestBenchLeavesOutWhatDoesNotFit(t *testing.T) {
+	b, err := parseBench(strings.Fields("coll -m 8,1MiB,16MiB"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const memory = 1 << 30
+	for _, test := range []struct {
+		name  string
+		ranks int
+		want  string
+		note  string
+	}{
+		{"allreduce", 16, "8,1048576,16777216", ""}, // 16·2·16 MiB are just half
+		{"alltoall", 4, "8,1048576,16777216", ""},
+		{"alltoall", 8, "8,1048576", "alltoall on 8 ranks is not measured from 16777216 bytes on: the buffers would take 2048 MiB, more than half of the memory"},
+		{"gather", 8, "8,1048576", "gather on 8 ranks is not measured from 16777216 bytes on: the buffers would take 1152 MiB, more than half of the memory"},
+	} {
+		sizes, note := b.sizesOf(test.name, test.ranks, memory)
+		if got := joinNumbers(sizes); got != test.want || note != test.note {
+			t.Errorf("%s on %d ranks: got %s, %q", test.name, test.ranks, got, note)
+		}
+	}
+	r := &benchRun{line: b}
+	r.line.tests, r.line.ranks, r.line.sizes = []string{"alltoall"}, []int{1 << 15}, []int{1 << 20}
+	r.report.Environment.MemoryMB = 1024
+	if _, _, err := r.collectives(); err == nil || !strings.Contains(err.Error(), "nothing is left to measure: alltoall on 32768 ranks") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // Whatever muster run has as a transport, muster bench measures, and nothing else.
 func TestBenchHasTheTransportsOfRun(t *testing.T) {
 	for _, tr := range benchTransports() {
@@ -77,8 +137,8 @@ func TestBenchHasTheTransportsOfRun(t *testing.T) {
 
 func TestBenchMistakesAreExplained(t *testing.T) {
 	for _, test := range []struct{ line, want string }{
-		{"", "no benchmark named: expected muster bench p2p or muster bench startup"},
-		{"collectives", `"collectives" is no benchmark: expected p2p or startup`},
+		{"", "no benchmark named: expected muster bench p2p, coll, startup, scaling or compare"},
+		{"collectives", `"collectives" is no benchmark: expected p2p, coll, startup, scaling or compare`},
 		{"p2p latncy", `"latncy" is no test: expected latency, bw, bibw, rate, overlap`},
 		{"startup latency", `"latency": muster bench startup has no tests to choose from`},
 		{"p2p -n 1", "-n: 1 ranks: expected one even number, 2 at least, since the ranks talk in pairs"},
@@ -95,7 +155,13 @@ func TestBenchMistakesAreExplained(t *testing.T) {
 		{"p2p --time 0", `--time: "0": expected a time above zero, such as 30s, 5m or 1h30m; a bare number is seconds`},
 		{"p2p --json=", "--json: expected a file, not an empty name"},
 		{"p2p --limits=some", `--limits: "some": expected true or false`},
-		{"startup -m 8", "-m is a flag of muster bench p2p"},
+		{"startup -m 8", "-m is a flag of muster bench p2p and coll"},
+		{"coll -W 8", "-W is a flag of muster bench p2p"},
+		{"p2p --local", "--local is a flag of muster bench coll"},
+		{"coll broadcast", `"broadcast" is no test: expected barrier, bcast, gather, scatter, allgather, alltoall, reduce, allreduce, reducescatter, reducescatterblock, scan, exscan`},
+		{"coll -m 8,x", `-m: "8,x": expected sizes in bytes up to 1GiB, or MIN:MAX, with commas between, such as 8,4KiB,64KiB:1MiB`},
+		{"coll bcast allreduce -m 4", "-m: allreduce adds float64, and none of the sizes is a multiple of 8"},
+		{"coll --using=", "--using: expected an algorithm, not an empty name"},
 		{"p2p --memory 8", "--memory is a flag of muster bench startup"},
 		{"p2p --agianst mpich", `no flag "--agianst"; did you mean --against?`},
 		{"p2p --colour", `no flag "--colour"; muster help bench lists them`},
@@ -201,7 +267,7 @@ func TestBenchShowsWhatAFailedJobSaid(t *testing.T) {
 // A line is a benchmark or an error, and what becomes arguments of programs is
 // within its bounds.
 func FuzzBenchLine(f *testing.F) {
-	for _, line := range []string{"p2p", "p2p latency -m 0:64MiB -n 4", "startup -n 8,128", "p2p --against openmpi,mpich --json a", "p2p -h", "p2p --time 1s -W 4"} {
+	for _, line := range []string{"p2p", "p2p latency -m 0:64MiB -n 4", "startup -n 8,128", "coll allreduce -m 8,64:4096 -n 3", "coll --local", "p2p --against openmpi,mpich --json a", "p2p -h", "p2p --time 1s -W 4"} {
 		f.Add(strings.Join(strings.Fields(line), "\x00"))
 	}
 	f.Fuzz(func(t *testing.T, line string) {

@@ -58,6 +58,9 @@ func (r *benchRun) show(stdout io.Writer) error {
 	if err := r.report.WriteTables(stdout, r.line.full); err != nil {
 		return &benchError{launcher.ExitResource, err}
 	}
+	if err := r.report.WriteSummary(stdout); err != nil {
+		return &benchError{launcher.ExitResource, err}
+	}
 	return nil
 }
 

@@ -73,6 +73,7 @@ var All = []Algorithm{
 	allToAllSpread,
 	allToAllPairwise,
 	allToAllBruck,
+	allToAllTwoLevel,
 
 	reduceBinomial,
 	reduceRabenseifner,
@@ -100,6 +101,9 @@ var All = []Algorithm{
 	reduceScatterHalving,
 	reduceScatterPairwise,
 	reduceScatterRing,
+	reduceScatterTwoLevel,
+	reduceScatterTwoLevelInRows,
+	reduceScatterTwoLevelAligned,
 
 	scanDoubling,
 	scanLinear,

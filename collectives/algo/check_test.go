@@ -36,9 +36,9 @@ func seeds(size, turn int) []uint64 {
 // so that every root is tried and every shape with several roots.
 func tried(size, root, i, n int) bool {
 	switch {
-	case size <= 12 || root == 0:
+	case size <= 16 || root == 0:
 		return true
-	case size <= 24:
+	case size <= 32:
 		return (root+i)%4 == 0
 	}
 	return root%n == i

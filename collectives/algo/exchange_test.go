@@ -1,6 +1,7 @@
 package algo
 
 import (
+	"math/bits"
 	"testing"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
@@ -153,6 +154,55 @@ func TestHalvesAreATree(t *testing.T) {
 				}
 				if depth > most {
 					t.Fatalf("%d ranks, root %d: rank %d is %d edges below, want at most %d", p, root, r, depth, most)
+				}
+			}
+		}
+	}
+}
+
+// Values do not show that nobody waits without need: how many messages follow each
+// other does.
+func TestNoChainOfMessagesIsLongerThanNeeded(t *testing.T) {
+	up := func(p int) int { return bits.Len(uint(p - 1)) }
+	hostOf := func(r int) int { return r / 5 }
+	for _, want := range []struct {
+		algorithm Algorithm
+		most      func(p int) int
+	}{
+		{gatherBinomial, up},
+		{gatherLinear, func(int) int { return 1 }},
+		{gatherTwoLevel, func(p int) int { return 3 + up((p+4)/5) }},
+		{scatterBinomial, up},
+		{scatterLinear, func(int) int { return 1 }},
+		{scatterTwoLevel, func(p int) int { return 3 + up((p+4)/5) }},
+		{allGatherRing, func(p int) int { return p - 1 }},
+		{allGatherDoubling, func(p int) int { return 2*up(p) - (bits.Len(uint(p)) - 1) }},
+		{allGatherBruck, up},
+		{allGatherNeighbour, func(p int) int { return p / 2 }},
+		{allToAllSpread, func(int) int { return 1 }},
+		{allToAllPairwise, func(int) int { return 1 }},
+		{allToAllBruck, up},
+		{allToAllTwoLevel, func(int) int { return 3 }},
+		{barrierTwoLevel, func(p int) int { return 6 + up((p+4)/5) }},
+		{bcastTwoLevel, func(p int) int { return 3 + up((p+4)/5) }},
+		{reduceTwoLevel, func(p int) int { return 3 + up((p+4)/5) }},
+	} {
+		a := want.algorithm
+		for p := 2; p <= 70; p++ {
+			for _, root := range rootsOf(a.Op, p) {
+				call := func(r int) schedule.Call {
+					c := schedule.Call{Op: a.Op, Rank: r, Size: p, Root: root, Count: 1}
+					for r := range p {
+						c.Hosts = append(c.Hosts, hostOf(r))
+					}
+					return c
+				}
+				if c := call(0); a.Refuses != nil && a.Refuses(&c) != "" {
+					continue
+				}
+				e, err := schedule.Cost(call, a.Build, false, &schedule.Params{}, 1)
+				if err != nil || e.Steps > want.most(p) {
+					t.Errorf("%v %s, %d ranks, root %d: a chain of %d messages, %v, want at most %d", a.Op, a.Name, p, root, e.Steps, err, want.most(p))
 				}
 			}
 		}

@@ -55,8 +55,9 @@ func All(old []*Schedule, call func(rank int) Call, build func(*Schedule, *Call)
 // as After allows, and delivers messages as unkindly as is allowed: see shuffle.
 // These cannot fail where the proofs are right.
 //
-// It costs O(steps · (pieces a step's spans are in + steps of its rank / 64)), not
-// more for long vectors than for short ones.
+// It costs O(steps · (pieces a step's spans are in + steps of its rank / 64)) and
+// memory for the square of the number of ranks, not more for long vectors than for
+// short ones.
 func Check(all []*Schedule, rule Bracketing, seeds ...uint64) error {
 	k := checks.Get().(*check)
 	defer checks.Put(k)

@@ -10,7 +10,7 @@ import (
 
 // Link is what messages between two ranks cost, in the terms of LogGP.
 type Link struct {
-	Latency  time.Duration // L: from when a message is out until it begins to come in
+	Latency  time.Duration // L: from when a message begins to go out until it begins to come in
 	Overhead time.Duration // o: of the processor, for each message sent and received
 	Gap      time.Duration // g: from the beginning of a message to that of the next, out of or into a rank
 	PerByte  float64       // G: nanoseconds for each byte, out of and into a rank
@@ -59,35 +59,41 @@ func Cost(call func(rank int) Call, build func(*Schedule, *Call), turns bool, p 
 		c.even()
 		call = func(int) Call { return c }
 	}
-	w := &walk{params: p, bytes: elemBytes, size: c.Size, hosts: c.Hosts, turns: turns}
-	w.sent = make(map[route]envelope)
+	ranks := c.Size
+	w := &walk{
+		params: p, bytes: elemBytes, size: c.Size, hosts: c.Hosts, turns: turns,
+		sent:    make(map[route]envelope),
+		blocked: make(map[route]int32),
+		far:     make(map[int]bool),
+	}
 	if turns {
+		ranks = 1
 		w.oneHost = !slices.ContainsFunc(c.Hosts, func(h int) bool { return h != c.Hosts[0] })
 	}
-	n := c.Size
-	if turns {
-		n = 1
-	}
-	w.ranks = make([]walker, n)
-	w.blocked = make(map[route]int32)
+	w.ranks = make([]walker, ranks)
 	scratch := New(c)
-	for r := range n {
+	for r := range w.ranks {
 		c := call(r)
 		scratch.Reset(c)
 		build(scratch, &c)
 		w.ranks[r] = compact(scratch)
 		w.run(int32(r))
 	}
+	return w.estimate()
+}
+
+// estimate sums up a walk that has come as far as it can.
+func (w *walk) estimate() (Estimate, error) {
 	var e Estimate
 	latest := 0.0
 	for r := range w.ranks {
 		k := &w.ranks[r]
 		if k.next < len(k.steps) || k.finishing < len(k.steps) {
-			return Estimate{}, fmt.Errorf("%w: rank %d of %d", ErrStuck, r, c.Size)
+			return Estimate{}, fmt.Errorf("%w: rank %d of %d", ErrStuck, r, w.size)
 		}
 		latest = max(latest, k.now)
 		e.Steps = max(e.Steps, int(k.depth))
-		e.Sent = max(e.Sent, k.sent*int64(elemBytes))
+		e.Sent = max(e.Sent, k.sent*int64(w.bytes))
 		e.Messages = max(e.Messages, int(k.messages))
 	}
 	e.Time = time.Duration(math.Round(latest))
@@ -101,7 +107,7 @@ func (c *Call) even() {
 		c.Count = (c.Count + c.Size - 1) / c.Size * c.Size
 	}
 	for _, b := range []*Blocks{&c.Of, &c.From, &c.To} {
-		if b.Counts != nil {
+		if len(b.Counts) > 0 {
 			c.Count = max(c.Count, slices.Max(b.Counts))
 		}
 		*b = Blocks{}
@@ -240,9 +246,6 @@ func (w *walk) distant(d int) bool {
 	if !known {
 		for r := 0; r < w.size && !far; r++ {
 			far = w.hosts[r] != w.hosts[(r+d)%w.size]
-		}
-		if w.far == nil {
-			w.far = make(map[int]bool)
 		}
 		w.far[d] = far
 	}

@@ -134,22 +134,27 @@ func escaped(s string) string {
 func (d *drawing) frame(title string) {
 	width := max(drawLeft+len(d.all)*d.gap+24, 420, 48+10*len([]rune(title)))
 	height := d.top[len(d.top)-1] + 56
-	d.printf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="Helvetica, Arial, sans-serif" font-size="12">
+	d.printf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d"
+ font-family="Helvetica, Arial, sans-serif" font-size="12">
 <title>%s</title>
-<defs><marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0.8 L10 5 L0 9.2 Z" fill="#2563a8"/></marker></defs>
+<defs><marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8"
+ markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0.8 L10 5 L0 9.2 Z" fill="#2563a8"/></marker></defs>
 <rect width="%d" height="%d" fill="#ffffff"/>
 <text x="24" y="34" font-size="17" font-weight="bold" fill="#1f2933">%s</text>
 `, width, height, width, height, escaped(title), width, height, escaped(title))
 	for row := 1; row < len(d.top)-1; row++ {
 		if row%2 == 1 {
-			d.printf("<rect x=\"16\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"4\" fill=\"#f3f6f9\"/>\n", d.top[row], width-32, d.top[row+1]-d.top[row])
+			d.printf(`<rect x="16" y="%d" width="%d" height="%d" rx="4" fill="#f3f6f9"/>
+`, d.top[row], width-32, d.top[row+1]-d.top[row])
 		}
 		d.printf("<text x=\"28\" y=\"%d\" fill=\"#7b8794\">%d</text>\n", d.top[row]+d.fall[row]/2+4, row)
 	}
 	for r := range d.all {
 		x := d.x(r)
-		d.printf("<line x1=\"%d\" y1=\"78\" x2=\"%d\" y2=\"%d\" stroke=\"#b8c2cc\" stroke-width=\"1.5\"/>\n", x, x, d.top[len(d.top)-1])
-		d.printf("<rect x=\"%d\" y=\"54\" width=\"32\" height=\"24\" rx=\"6\" fill=\"#334e68\"/><text x=\"%d\" y=\"70\" text-anchor=\"middle\" font-weight=\"bold\" fill=\"#ffffff\">%d</text>\n", x-16, x, r)
+		d.printf(`<line x1="%d" y1="78" x2="%d" y2="%d" stroke="#b8c2cc" stroke-width="1.5"/>
+<rect x="%d" y="54" width="32" height="24" rx="6" fill="#334e68"/>
+<text x="%d" y="70" text-anchor="middle" font-weight="bold" fill="#ffffff">%d</text>
+`, x, x, d.top[len(d.top)-1], x-16, x, r)
 	}
 }
 
@@ -170,10 +175,11 @@ func (d *drawing) messages() {
 			path = fmt.Sprintf("M%.0f %.0f C%.0f %.0f %.0f %.0f %.0f %.0f", x1, y1, x1+34, y1+8, x1+34, y2-8, x2, y2)
 			lx, ly = x1+27, (y1+y2)/2
 		}
-		d.printf("<path d=\"%s\" fill=\"none\" stroke=\"#2563a8\" stroke-width=\"1.6\" marker-end=\"url(#head)\"><title>%s</title></path>\n", path,
-			escaped(fmt.Sprintf("rank %d to %d, message %d: %v to %v", m.from, m.to, send.Number, send.A, recv.Dst)))
-		fmt.Fprintf(&labels, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" font-size=\"11\" fill=\"#12385c\" stroke=\"#ffffff\" stroke-width=\"3\" stroke-linejoin=\"round\" paint-order=\"stroke\">%d</text>\n",
-			lx, ly+4, send.A.Len)
+		d.printf(`<path d="%s" fill="none" stroke="#2563a8" stroke-width="1.6" marker-end="url(#head)"><title>%s</title></path>
+`, path, escaped(fmt.Sprintf("rank %d to %d, message %d: %v to %v", m.from, m.to, send.Number, send.A, recv.Dst)))
+		fmt.Fprintf(&labels, `<text x="%.1f" y="%.1f" text-anchor="middle" font-size="11" fill="#12385c"
+ stroke="#ffffff" stroke-width="3" stroke-linejoin="round" paint-order="stroke">%d</text>
+`, lx, ly+4, send.A.Len)
 	}
 	d.w.WriteString(labels.String())
 }
@@ -214,10 +220,11 @@ func (d *drawing) mark(kind Kind, x, y int, text, title string) {
 	d.printf("<g><title>%s</title>", escaped(title))
 	if kind == Combine {
 		arm := int(math.Round(0.6 * drawRadius))
-		d.printf("<circle cx=\"%d\" cy=\"%d\" r=\"%d\" fill=\"#fff4ec\" stroke=\"#c2410c\" stroke-width=\"1.5\"/><path d=\"M%d %d H%d M%d %d V%d\" stroke=\"#c2410c\" stroke-width=\"1.5\"/>",
+		d.printf(`<circle cx="%d" cy="%d" r="%d" fill="#fff4ec" stroke="#c2410c" stroke-width="1.5"/>`+
+			`<path d="M%d %d H%d M%d %d V%d" stroke="#c2410c" stroke-width="1.5"/>`,
 			x, y, drawRadius, x-arm, y, x+arm, x, y-arm, y+arm)
 	} else {
-		d.printf("<rect x=\"%d\" y=\"%d\" width=\"12\" height=\"12\" rx=\"2\" fill=\"#eefaf3\" stroke=\"#2f855a\" stroke-width=\"1.5\"/>", x-6, y-6)
+		d.printf(`<rect x="%d" y="%d" width="12" height="12" rx="2" fill="#eefaf3" stroke="#2f855a" stroke-width="1.5"/>`, x-6, y-6)
 	}
 	d.printf("<text x=\"%d\" y=\"%d\" font-size=\"11\" fill=\"#52606d\">%s</text></g>\n", x+drawRadius+4, y+4, escaped(text))
 }
@@ -225,7 +232,9 @@ func (d *drawing) mark(kind Kind, x, y int, text, title string) {
 // legend says what the marks mean and ends the picture.
 func (d *drawing) legend() {
 	y := d.top[len(d.top)-1] + 32
-	d.printf("<path d=\"M24 %d H52\" stroke=\"#2563a8\" stroke-width=\"1.6\" marker-end=\"url(#head)\"/><text x=\"60\" y=\"%d\" fill=\"#52606d\">message, elements</text>\n", y, y+4)
+	d.printf(`<path d="M24 %d H52" stroke="#2563a8" stroke-width="1.6" marker-end="url(#head)"/>
+<text x="60" y="%d" fill="#52606d">message, elements</text>
+`, y, y+4)
 	d.mark(Combine, 206, y, "reduction", "reduction")
 	d.mark(Move, 308, y, "copy", "copy")
 	d.printf("</svg>\n")

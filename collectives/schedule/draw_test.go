@@ -39,8 +39,8 @@ func picture(t *testing.T, title string, all []*schedule.Schedule) (svg string, 
 func TestPicturesShowEveryMessage(t *testing.T) {
 	for _, a := range algo.All {
 		for _, size := range []int{1, 2, 5, 16} {
-			for _, shape := range scheduletest.Shapes(a.Op, size, size/2) {
-				if c := shape.Call(0); a.Refuses != nil && a.Refuses(&c) != "" {
+			for i, shape := range scheduletest.Shapes(a.Op, size, size/2) {
+				if c := shape.Call(0); a.Refuses != nil && a.Refuses(&c) != "" || size > 5 && i%3 != 0 {
 					continue
 				}
 				all := schedule.All(nil, shape.Call, a.Build)

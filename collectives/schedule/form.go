@@ -119,10 +119,10 @@ func (k *check) matchReceives() error {
 				continue
 			}
 			pair := t.Peer*p + r
-			x := int(k.counts[pair]) + t.Number
-			if t.Number < 0 || x >= int(k.counts[pair+1]) {
-				return k.wrong(r, i, "rank %d sends %d messages", t.Peer, k.counts[pair+1]-k.counts[pair])
+			if n := int(k.counts[pair+1] - k.counts[pair]); t.Number < 0 || t.Number >= n {
+				return k.wrong(r, i, "rank %d sends %d messages", t.Peer, n)
 			}
+			x := int(k.counts[pair]) + t.Number
 			m := &k.messages[x]
 			if m.recv >= 0 || t.Number > 0 && k.messages[x-1].recv < 0 {
 				return k.wrong(r, i, "receives from rank %d not in the order of their numbers", t.Peer)

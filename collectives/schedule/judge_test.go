@@ -15,9 +15,12 @@ type tree struct {
 	l, r        *tree
 }
 
+// garbage is what memory holds that nobody has written.
+var garbage = &tree{rank: -1}
+
 func (t *tree) String() string {
 	switch {
-	case t == nil:
+	case t == garbage:
 		return "garbage"
 	case t.l != nil:
 		return "(" + t.l.String() + "+" + t.r.String() + ")"
@@ -27,16 +30,16 @@ func (t *tree) String() string {
 
 // unturned spells t so that it does not show which operand is left.
 func (t *tree) unturned() string {
-	if t == nil || t.l == nil {
+	if t.l == nil {
 		return t.String()
 	}
 	a, b := t.l.unturned(), t.r.unturned()
 	return "(" + min(a, b) + "+" + max(a, b) + ")"
 }
 
-// leaves returns what t holds from left to right, garbage as nil.
+// leaves returns what t holds from left to right.
 func (t *tree) leaves() []*tree {
-	if t == nil || t.l == nil {
+	if t.l == nil {
 		return []*tree{t}
 	}
 	return append(t.l.leaves(), t.r.leaves()...)
@@ -142,7 +145,7 @@ func (j *judge) wants(r int, c *schedule.Call) {
 	leaf := func(s schedule.Span, from, index int) {
 		for i := range s.Len {
 			j.want[r][s.Off+i] = func(t *tree) bool {
-				return t != nil && t.l == nil && t.rank == from && t.index == index+i
+				return t.l == nil && t.rank == from && t.index == index+i
 			}
 		}
 		j.size[r][s.Buf] = max(j.size[r][s.Buf], s.Off+s.Len)
@@ -195,7 +198,7 @@ func (j *judge) sum(t *tree, op schedule.Operation, n, index int) bool {
 	}
 	var ranks []int
 	for _, leaf := range t.leaves() {
-		if leaf == nil || leaf.index != index {
+		if leaf.index != index {
 			return false
 		}
 		ranks = append(ranks, leaf.rank)
@@ -366,10 +369,17 @@ func (j *judge) execute(strict bool, absent int) []bool {
 	return all
 }
 
+func (j *judge) at(r int, b schedule.Buffer, off int) *tree {
+	if t := j.mem[r][b][off]; t != nil {
+		return t
+	}
+	return garbage
+}
+
 func (j *judge) load(r int, s schedule.Span) []*tree {
 	list := []*tree{}
 	for off := s.Off; off < s.Off+s.Len; off++ {
-		list = append(list, j.mem[r][s.Buf][off])
+		list = append(list, j.at(r, s.Buf, off))
 	}
 	return list
 }
@@ -386,7 +396,7 @@ func (j *judge) strict() error {
 	}
 	for r := range j.all {
 		for off, right := range j.want[r] {
-			if got := j.mem[r][schedule.Out][off]; !right(got) {
+			if got := j.at(r, schedule.Out, off); !right(got) {
 				return fmt.Errorf("rank %d: out[%d] is %v", r, off, got)
 			}
 		}
@@ -394,7 +404,7 @@ func (j *judge) strict() error {
 	if c := &j.all[0].Call; c.Op == schedule.AllReduce {
 		for r := range j.all {
 			for off := range c.Count {
-				a, b := j.mem[0][schedule.Out][off].unturned(), j.mem[r][schedule.Out][off].unturned()
+				a, b := j.at(0, schedule.Out, off).unturned(), j.at(r, schedule.Out, off).unturned()
 				if a != b {
 					return fmt.Errorf("rank %d: out[%d] is %s, rank 0's %s", r, off, b, a)
 				}

@@ -4,13 +4,14 @@ import "slices"
 
 // order is what ordered needs for one rank.
 type order struct {
-	before []uint64 // for each step, the set of those that it waits for, at whatever distance
-	cuts   [Buffers][]int
-	cells  []cell
-	reads  []readBy
+	before []uint64        // for each step, the set of those that it waits for, at whatever distance
+	words  int             // of one step in before
+	cuts   [Buffers][]int  // where spans begin and end, ascending
+	cells  [Buffers][]cell // from each cut to the next
+	reads  []readBy        // lists
 }
 
-// cell is a run of a buffer that no span cuts.
+// cell is a run of a buffer that no span cuts, and who touched it last.
 type cell struct {
 	writer int32 // the last step that wrote it; −1: none
 	reads  int32 // the first of who has read it since, in reads; −1: none
@@ -27,58 +28,76 @@ func (k *check) ordered(r int) error {
 	o := &k.order
 	o.reach(steps)
 	o.cut(steps)
-	words := (len(steps) + 63) / 64
-	first := [Buffers]int{0, len(o.cuts[0]), len(o.cuts[0]) + len(o.cuts[1])}
-	o.cells = o.cells[:0]
-	for range first[2] + len(o.cuts[2]) {
-		o.cells = append(o.cells, cell{-1, -1})
-	}
 	o.reads = o.reads[:0]
 	var room [3]Span
 	for i := range steps {
-		before := o.before[i*words : (i+1)*words]
-		late := func(j int32) bool { return j >= 0 && int(j) != i && before[j/64]>>(j%64)&1 == 0 }
-		over := func(s Span) []cell {
-			lo, _ := slices.BinarySearch(o.cuts[s.Buf], s.Off)
-			hi, _ := slices.BinarySearch(o.cuts[s.Buf][lo:], s.Off+s.Len)
-			return o.cells[first[s.Buf]+lo : first[s.Buf]+lo+hi]
-		}
 		spans, written := steps[i].spans(&room)
+		late, what := -1, "reads"
 		for n, s := range spans {
-			if n == 0 && written {
-				continue
-			}
-			cells := over(s)
-			for c := range cells {
-				if late(cells[c].writer) {
-					return k.wrong(r, i, "reads %v, but does not wait for step %d (%v)", s, cells[c].writer, steps[cells[c].writer])
-				}
-				o.reads = append(o.reads, readBy{int32(i), cells[c].reads})
-				cells[c].reads = int32(len(o.reads) - 1)
+			if !written || n > 0 {
+				late = max(late, o.read(i, s))
 			}
 		}
-		if !written {
-			continue
+		if late < 0 && written {
+			late, what = o.write(i, spans[0]), "writes"
 		}
-		cells := over(spans[0])
-		for c := range cells {
-			if late(cells[c].writer) {
-				return k.wrong(r, i, "writes %v, but does not wait for step %d (%v)", spans[0], cells[c].writer, steps[cells[c].writer])
-			}
-			for x := cells[c].reads; x >= 0; x = o.reads[x].next {
-				if j := o.reads[x].step; late(j) {
-					return k.wrong(r, i, "writes %v, but does not wait for step %d (%v)", spans[0], j, steps[j])
-				}
-			}
-			cells[c] = cell{int32(i), -1}
+		if late >= 0 {
+			return k.wrong(r, i, "%s what step %d (%v) touches, but does not wait for it", what, late, steps[late])
 		}
 	}
 	return nil
 }
 
+// read notes that step i reads s, and returns a step that it would have to wait for
+// and does not; −1: none.
+func (o *order) read(i int, s Span) int {
+	late := -1
+	cells := o.over(s)
+	for c := range cells {
+		if o.misses(i, cells[c].writer) {
+			late = int(cells[c].writer)
+		}
+		o.reads = append(o.reads, readBy{int32(i), cells[c].reads})
+		cells[c].reads = int32(len(o.reads) - 1)
+	}
+	return late
+}
+
+// write is read for a step that writes s.
+func (o *order) write(i int, s Span) int {
+	late := -1
+	cells := o.over(s)
+	for c := range cells {
+		if o.misses(i, cells[c].writer) {
+			late = int(cells[c].writer)
+		}
+		for x := cells[c].reads; x >= 0; x = o.reads[x].next {
+			if o.misses(i, o.reads[x].step) {
+				late = int(o.reads[x].step)
+			}
+		}
+		cells[c] = cell{int32(i), -1}
+	}
+	return late
+}
+
+// misses reports whether j is another step than i and i does not wait for it.
+func (o *order) misses(i int, j int32) bool {
+	return j >= 0 && int(j) != i && o.before[i*o.words+int(j/64)]>>(j%64)&1 == 0
+}
+
+// over returns the cells that make up s.
+func (o *order) over(s Span) []cell {
+	cuts := o.cuts[s.Buf]
+	lo, _ := slices.BinarySearch(cuts, s.Off)
+	n, _ := slices.BinarySearch(cuts[lo:], s.Off+s.Len)
+	return o.cells[s.Buf][lo : lo+n]
+}
+
 // reach fills in before.
 func (o *order) reach(steps []Step) {
 	words := (len(steps) + 63) / 64
+	o.words = words
 	if n := words * len(steps); n <= cap(o.before) {
 		o.before = o.before[:n]
 		clear(o.before)
@@ -96,7 +115,7 @@ func (o *order) reach(steps []Step) {
 	}
 }
 
-// cut fills in where spans begin and end, ascending.
+// cut fills in cuts, and cells that nobody has touched.
 func (o *order) cut(steps []Step) {
 	for b := range o.cuts {
 		o.cuts[b] = o.cuts[b][:0]
@@ -111,5 +130,9 @@ func (o *order) cut(steps []Step) {
 	for b := range o.cuts {
 		slices.Sort(o.cuts[b])
 		o.cuts[b] = slices.Compact(o.cuts[b])
+		o.cells[b] = o.cells[b][:0]
+		for range o.cuts[b] {
+			o.cells[b] = append(o.cells[b], cell{-1, -1})
+		}
 	}
 }

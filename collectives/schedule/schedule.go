@@ -1,7 +1,7 @@
 // Package schedule describes what one rank does in a collective operation: steps
 // over spans of its buffers. A description is made by a pure function of the call
-// (package algo has them) and can be run, printed, drawn, checked and costed; it
-// knows nothing of types, pointers or networks.
+// (package algo has them) and can be run, printed (Schedule.String), drawn (Draw),
+// checked (Check) and costed (Cost); it knows nothing of types, pointers or networks.
 //
 // Steps are written down in the order in which a single thread would take them.
 // What may happen at the same time follows from the spans: a step waits for the

@@ -19,15 +19,27 @@ type Awaited interface {
 // and at what may have ended its wait.
 const sleepFor = 20 * time.Millisecond
 
+// Two ranks may be on one core though each could have its own: then what one waits
+// for comes about only once it yields, and a look before that is in vain. Who has found
+// it so giftsToLearn times in a row yields at once, and tries looking again each
+// time after giftsToDoubt.
+const (
+	giftsToLearn = 4
+	giftsToDoubt = 64
+)
+
 // Await returns when a is ready. Until then the thread waits as for a message: it
 // drives the links while that pays, and then sleeps. Every rank of c is needed for
 // a to become ready, so the error is that of the first found dead, what ended
 // the engine, or ctx's cause. idle is called now and then once the thread sleeps;
 // an error of it ends the wait too.
 func (e *Engine) Await(ctx context.Context, c *Context, a Awaited, idle func() error) error {
-	if !e.cfg.Crowded {
-		for range 4 * quickLooks {
+	gifts := e.gifts.Load()
+	together := e.cfg.Crowded || gifts >= giftsToLearn
+	if !together {
+		for range quickLooks {
 			if a.Ready() {
+				e.learn(gifts, 0)
 				return nil
 			}
 			pause()
@@ -35,7 +47,7 @@ func (e *Engine) Await(ctx context.Context, c *Context, a Awaited, idle func() e
 	}
 	var p pace
 	for {
-		if p.looks++; p.looks > looks || e.cfg.Crowded {
+		if p.looks++; p.looks > looks || together {
 			p.looks = 0
 			if len(e.pollers) > 0 {
 				p.rest(e)
@@ -44,7 +56,11 @@ func (e *Engine) Await(ctx context.Context, c *Context, a Awaited, idle func() e
 				runtime.Gosched()
 				p.tire(e)
 			}
-			if err := e.hopeless(ctx, c); err != nil && !a.Ready() {
+			if a.Ready() {
+				e.learn(gifts, gifts+1)
+				return nil
+			}
+			if err := e.hopeless(ctx, c); err != nil {
 				return err
 			}
 			if p.over {
@@ -52,6 +68,7 @@ func (e *Engine) Await(ctx context.Context, c *Context, a Awaited, idle func() e
 			}
 		}
 		if a.Ready() {
+			e.learn(gifts, 0)
 			return nil
 		}
 		if e.ready() {
@@ -59,7 +76,24 @@ func (e *Engine) Await(ctx context.Context, c *Context, a Awaited, idle func() e
 		}
 		pause()
 	}
-	// Others may depend on this rank's links meanwhile: they ring.
+	e.learn(gifts, 0)
+	return e.sleepUntil(ctx, c, a, idle)
+}
+
+// learn notes whether what was awaited came about while others had the core.
+func (e *Engine) learn(before, now int32) {
+	if before == 0 && now == 0 {
+		return
+	}
+	if now >= giftsToDoubt {
+		now = giftsToLearn - 1
+	}
+	e.gifts.Store(now)
+}
+
+// sleepUntil is the part of Await for who has waited long. Others may depend on this
+// rank's links meanwhile, so they ring.
+func (e *Engine) sleepUntil(ctx context.Context, c *Context, a Awaited, idle func() error) error {
 	for !a.Ready() {
 		e.mu.Lock()
 		e.doze()

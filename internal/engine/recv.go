@@ -79,9 +79,11 @@ func (e *Engine) post(env *Envelope) (*Op, error) {
 	op.phase = posted
 	if m := env.Context.spaces[env.Space].match.Post(&op.recv); m != nil {
 		e.takeQueued(op, m.Ref.(*message))
-	} else if err := e.unreachable(env); err != nil {
-		env.Context.spaces[env.Space].match.Withdraw(&op.recv)
-		e.finish(op, err)
+	} else if e.failures.Load() > 0 {
+		if err := e.unreachable(env); err != nil {
+			env.Context.spaces[env.Space].match.Withdraw(&op.recv)
+			e.finish(op, err)
+		}
 	}
 	return op, nil
 }
@@ -131,8 +133,9 @@ func (e *Engine) take(op *Op, p *peer, h *wire.Header, payload layout.Buffer) {
 	op.peer = p.rank
 	want, err := op.admit(h)
 	if h.Kind == wire.Eager {
-		if to, ok := op.env.Buf.Plain(); ok {
-			payload.ReadAt(to[:want], 0)
+		to, one := op.env.Buf.Plain()
+		if from, plain := payload.Plain(); one && plain {
+			copy(to[:want], from)
 		} else {
 			layout.Copy(op.env.Buf, 0, payload.Slice(0, want), 0)
 		}

@@ -44,6 +44,9 @@ type Memory struct {
 // New returns the memory of the ranks of one process, which share the Memory.
 func New() *Memory { return &Memory{slots: make(map[int]*Slot)} }
 
+// OneProcess reports whether m is of goroutines.
+func (m *Memory) OneProcess() bool { return m.file == nil }
+
 // Slot is a slot in use.
 type Slot struct {
 	Number int

@@ -12,8 +12,8 @@
 // the length or on where in memory the vectors begin. So vectors may be cut
 // anywhere. Nor does it depend on the instructions that the processor has, but for
 // two things: which NaN the sum or product of two NaNs is, and products of complex
-// numbers on architectures where Go fuses multiplication and addition (amd64 is none
-// of them).
+// numbers where Go fuses multiplication and addition, as it does for arm64, and for
+// amd64 with GOAMD64=v3.
 //
 // # Speed
 //

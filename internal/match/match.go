@@ -75,9 +75,11 @@ func (m *Matcher) Claim(source int32, tag int64) *Recv {
 	if m.receives.n == 0 {
 		return nil
 	}
-	e := m.receives.findReceive(source, tag)
-	if e == nil {
-		return nil
+	e := m.receives.head // if it matches, it is the earliest that does
+	if e.Source != source || e.Tag != tag {
+		if e = m.receives.findReceive(source, tag); e == nil {
+			return nil
+		}
 	}
 	m.receives.remove(e, asReceives)
 	return (*Recv)(e)

@@ -75,11 +75,11 @@ func placements(size int) []placement {
 	if size == 1 {
 		return nil
 	}
-	fours, threes, turns := make([]int, size), make([]int, size), make([]int, size)
+	twos, fours, threes, turns := make([]int, size), make([]int, size), make([]int, size), make([]int, size)
 	for r := range size {
-		fours[r], threes[r], turns[r] = r/4, 9-r/3%10, 2-r%3
+		twos[r], fours[r], threes[r], turns[r] = r/2, r/4, size-r/3, 2-r%3
 	}
-	return []placement{{"hosts of four", fours}, {"hosts of three", threes}, {"three hosts by turns", turns}}
+	return []placement{{"hosts of two", twos}, {"hosts of four", fours}, {"hosts of three", threes}, {"three hosts by turns", turns}}
 }
 
 // blocks adds the shapes with uneven blocks.
@@ -97,6 +97,14 @@ func blocks(op schedule.Operation, size, root int, add func(string, func(*schedu
 		add("uneven, with holes", func(c *schedule.Call) {
 			c.From.Counts, c.To.Counts = counts(c)
 			c.From.Displs, c.To.Displs = displs(c.From.Counts, 1), displs(c.To.Counts, 2)
+		})
+		add("p+1 in place", func(c *schedule.Call) { c.Count, c.InPlace = size+1, true })
+		add("uneven, with holes, in place", func(c *schedule.Call) {
+			for r := range size {
+				c.To.Counts = append(c.To.Counts, (c.Rank+r)%4)
+			}
+			c.To.Displs = displs(c.To.Counts, 1)
+			c.From, c.InPlace = c.To, true
 		})
 		return
 	}

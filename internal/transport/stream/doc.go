@@ -44,14 +44,15 @@
 // polled one: it reads again and again for Config.Spin before it leaves the
 // waiting to the runtime, and between two reads other goroutines have the
 // processor. 100 µs, because less than a wake-up makes two ends miss each other
-// for ever, each asleep while the other polls. Now and then it yields the core:
-// two ranks that the system has put on one of its two cores then still reach each
-// other, and both being runnable is what makes the system part them. Where
-// yielding shows that somebody else computes there, fewer and fewer reads poll.
-// With more ranks than cores none does. Two looks are left out because they would
-// only be in the way: one right after a read that emptied the socket, and those
-// while a packet is on its way through gRPC's writer, which steps aside once for
-// every batch under 1000 bytes.
+// for ever, each asleep while the other polls. Now and then it yields the core: two
+// ranks that the system has put on one of its two cores then still reach each
+// other, and both being runnable is what makes the system part them; until then
+// they yield after each look, which makes 7.2 µs (Unix) and 9.6 µs (TCP) of 10.0
+// and 12.3. Where yielding shows that somebody else computes there, fewer and fewer
+// reads poll. With more ranks than cores none does. Two looks are left out because
+// they would only be in the way: one right after a read that emptied the socket,
+// and those while a packet is on its way through gRPC's writer, which steps aside
+// once for every batch under 1000 bytes.
 //
 // System calls on the socket are made raw. They never block, and the scheduler
 // otherwise takes the processor away from a long copy and wakes a thread for it.
@@ -70,6 +71,10 @@
 // default Linux lets a writer sleep until 52 of 208 KiB are left, which the reader
 // has read before it is awake. TLS has buffers of its own below it, since
 // crypto/tls makes system calls for each record of 16 KiB.
+//
+// Pacing. TCP between two processes of one host does without congestion control
+// that paces: with BBR as the system's choice, and others on the machine, 4 MiB
+// messages came at 0.6 of the speed.
 //
 // # Reconnecting
 //

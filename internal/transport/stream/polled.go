@@ -31,6 +31,7 @@ type polled struct {
 	drained bool // the last read left nothing
 	misses  int  // times in a row that polling has cost the core
 	skip    int  // reads to come that do not poll
+	turns   int  // reads in a row that were answered while another process had the core
 }
 
 // transfer is one direction of a polled connection, which one goroutine at a
@@ -50,6 +51,13 @@ const (
 	// looks is how many times a reader looks before it asks for the time and lets
 	// other processes have the core.
 	looks = 8
+	// turn is how long a yield takes at least in which another process has had the
+	// core and has sent something. One that finds nobody takes a third of a
+	// microsecond.
+	turn = 2 * time.Microsecond
+	// manyTurns is how many of those in a row are no chance: the peer is on this
+	// core, and each look keeps it from answering.
+	manyTurns = 4
 	// maxMisses bounds what follows a miss: of 64 reads one still polls.
 	maxMisses = 6
 	// unixBuffer is the socket buffer asked for. Linux wakes the writer of a Unix
@@ -70,8 +78,11 @@ func poll(conn net.Conn, spin time.Duration) net.Conn {
 	if err != nil || !canPoll {
 		return conn
 	}
-	if u, ok := conn.(*net.UnixConn); ok {
-		u.SetWriteBuffer(unixBuffer) // the most the system allows
+	switch c := conn.(type) {
+	case *net.UnixConn:
+		c.SetWriteBuffer(unixBuffer) // the most the system allows
+	case *net.TCPConn:
+		unpaced(c, raw)
 	}
 	p := &polled{Conn: conn, raw: raw, spin: spin}
 	p.in.call, p.out.call = p.tryRead, p.tryWrite
@@ -108,6 +119,9 @@ func (p *polled) ReadOnReady(size int, pool mem.BufferPool) (*[]byte, int, error
 func (p *polled) receive() error {
 	if p.drained && p.spin > 0 {
 		runtime.Gosched() // to those who wait for what the last read brought
+		if p.due.Load() {
+			runtime.Gosched() // and to gRPC's writer, which has stepped aside with the answer
+		}
 	}
 	t := &p.in
 	t.n, t.err = 0, nil
@@ -170,8 +184,10 @@ func (p *polled) missed() {
 // look polls for as long as spin allows.
 func (p *polled) look(fd uintptr) bool {
 	var begun time.Time // read late: most of the time something comes before
+	every := p.looks()
 	for i := 1; ; i++ {
-		if i%looks == 0 {
+		var away time.Duration
+		if i%every == 0 {
 			if begun.IsZero() {
 				begun = time.Now()
 			}
@@ -180,7 +196,7 @@ func (p *polled) look(fd uintptr) bool {
 				return p.in.read(fd)
 			}
 			yield()
-			if time.Since(begun)-before >= p.spin {
+			if away = time.Since(begun) - before; away >= p.spin {
 				// Somebody else computes on this core, and each look would wait
 				// for the end of its slice: who sleeps is served sooner.
 				p.missed()
@@ -189,10 +205,29 @@ func (p *polled) look(fd uintptr) bool {
 		}
 		runtime.Gosched()
 		if !p.due.Load() && p.in.read(fd) {
-			p.misses = 0
+			p.found(away)
 			return true
 		}
 	}
+}
+
+// found notes that polling has found something, right after another process had
+// the core for so long.
+func (p *polled) found(away time.Duration) {
+	p.misses = 0
+	if away >= turn {
+		p.turns++
+	} else {
+		p.turns = 0
+	}
+}
+
+// looks returns how many times this read looks between two yields.
+func (p *polled) looks() int {
+	if p.turns >= manyTurns {
+		return 1 // the peer cannot answer before it has the core
+	}
+	return looks
 }
 
 // Write implements net.Conn.

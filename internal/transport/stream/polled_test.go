@@ -202,6 +202,32 @@ func TestPollingBacksOff(t *testing.T) {
 }
 
 // TestBuffersAreReused and never handed out shorter than asked.
+// TestEndsOnOneCoreTakeTurns: who is answered only while it yields looks once
+// between two yields, until an answer comes otherwise.
+func TestEndsOnOneCoreTakeTurns(t *testing.T) {
+	p := &polled{}
+	for i, step := range []struct {
+		away  time.Duration
+		times int
+		want  int
+	}{
+		{0, 1, looks},
+		{turn, manyTurns - 1, looks},
+		{turn - 1, 1, looks}, // nobody was there
+		{turn, manyTurns - 1, looks},
+		{turn, 1, 1},
+		{100 * turn, 100, 1},
+		{0, 1, looks},
+	} {
+		for range step.times {
+			p.found(step.away)
+		}
+		if got := p.looks(); got != step.want {
+			t.Errorf("step %d, yields of %v: %d looks, want %d", i, step.away, got, step.want)
+		}
+	}
+}
+
 func TestBuffersAreReused(t *testing.T) {
 	var p pool
 	for _, n := range []int{0, 1, smallBuffer, smallBuffer + 1, largeBuffer, largeBuffer + 1, 1 << 20} {

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+	"unsafe"
+
+	"github.com/muster-mpi/muster/collectives"
+	"github.com/muster-mpi/muster/rank"
+)
+
+// alignment of the buffers: that of a huge page, so that luck has no part in it.
+const alignment = 2 << 20
+
+// A group is this rank's view of the job. Rank 0 says what is done next.
+type group struct {
+	options
+	collective
+	world      *rank.Comm
+	rank, size int
+	with       []collectives.Option
+
+	out, in []byte // the whole buffers
+
+	// Of the size that is measured:
+	bytes         int    // of a block
+	src, dst      []byte // the parts of out and in that have to do with it
+	terms, result []float64
+	counts        []int  // of reducescatter: elements for each rank
+	runs          int    // that were checked, on which the content depends
+	mallocs       uint64 // allocations so far, taken between runs
+}
+
+func newGroup(world *rank.Comm, c collective, o options) *group {
+	g := &group{options: o, collective: c, world: world, rank: world.Rank(), size: world.Size(), with: o.with()}
+	most := 0
+	for _, n := range o.sizes {
+		most = max(most, n)
+	}
+	g.out, g.in = aligned(g.blocks(c.outAll)*most), aligned(g.blocks(c.inAll)*most)
+	return g
+}
+
+// blocks is how many a buffer has.
+func (g *group) blocks(all bool) int {
+	if all {
+		return g.size
+	}
+	return 1
+}
+
+// aligned returns n bytes that are all there: touched, so that no page is made
+// in a timed loop.
+func aligned(n int) []byte {
+	b := make([]byte, n+alignment)
+	off := -uintptr(unsafe.Pointer(unsafe.SliceData(b))) % alignment
+	b = b[off : off+uintptr(n) : off+uintptr(n)]
+	for i := range b {
+		b[i] = 1
+	}
+	return b
+}
+
+// floats is b, which is aligned, as numbers.
+func floats(b []byte) []float64 {
+	return unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/8)
+}
+
+// measure takes all repetitions of a size. Every rank calls it.
+func (g *group) measure(ctx context.Context, size int) error {
+	g.bytes, g.runs = size, 0
+	g.src, g.dst = g.out[:g.blocks(g.outAll)*size], g.in[:g.blocks(g.inAll)*size]
+	g.terms, g.result = floats(g.src), floats(g.dst)
+	g.counts = make([]int, g.size)
+	for i := range g.counts {
+		g.counts[i] = len(g.terms) / g.size
+		if i < len(g.terms)%g.size {
+			g.counts[i]++
+		}
+	}
+	g.prepare()
+	g.allocations()
+	if g.rank != 0 {
+		return g.follow(ctx)
+	}
+	if err := g.lead(ctx); err != nil {
+		return err
+	}
+	return g.order(ctx, new(int64))
+}
+
+// lead is rank 0's part: it has the others do as many calls as it does, prints
+// each repetition, and ends when all are made or the time is up.
+func (g *group) lead(ctx context.Context) error {
+	began := time.Now()
+	first, err := g.run(ctx, 1) // is checked
+	if err != nil {
+		return err
+	}
+	if g.budget > 0 && first.slowest > g.budget {
+		g.print(0, first)
+		return nil
+	}
+	n, err := g.Iterations(func(n int) (time.Duration, error) {
+		s, err := g.run(ctx, n)
+		return s.slowest, err
+	})
+	if err != nil {
+		return err
+	}
+	if g.Warmup > 0 {
+		if _, err := g.run(ctx, g.Warmup); err != nil {
+			return err
+		}
+	}
+	for rep := range g.Repeat {
+		if rep > 0 && g.budget > 0 && time.Since(began) > g.budget {
+			return nil
+		}
+		s, err := g.run(ctx, n)
+		if err != nil {
+			return err
+		}
+		g.print(rep, s)
+	}
+	return nil
+}
+
+// print prints a repetition: how many calls, and the time all of them took the
+// slowest rank, the fastest, and the ranks on average.
+func (g *group) print(rep int, s spread) {
+	line := fmt.Sprintf("sample test=%s size=%d rep=%d calls=%d ns=%d min=%d avg=%d",
+		g.test, g.bytes, rep, s.calls, s.slowest.Nanoseconds(), s.fastest.Nanoseconds(), s.sum.Nanoseconds()/int64(g.size))
+	if g.local == 0 {
+		line += fmt.Sprintf(" allocs=%d", s.allocs)
+	}
+	fmt.Println(line)
+}
+
+// A report is what n calls were like for one rank: what they took, when they
+// began and ended, and what they allocated.
+type report struct{ elapsed, began, ended, allocs int64 }
+
+// A spread is what they were like for all.
+type spread struct {
+	calls                 int
+	slowest, fastest, sum time.Duration
+	lastIn, firstOut      int64
+	allocs                int64
+}
+
+// add adds a rank's report.
+func (s *spread) add(r report) {
+	d := time.Duration(r.elapsed)
+	if s.fastest == 0 || d < s.fastest {
+		s.fastest = d
+	}
+	s.slowest = max(s.slowest, d)
+	s.sum += d
+	s.allocs += r.allocs
+	s.lastIn = max(s.lastIn, r.began)
+	if s.firstOut == 0 || r.ended < s.firstOut {
+		s.firstOut = r.ended
+	}
+}
+
+// meets checks what a barrier promises, by the clock of the host that all ranks
+// share: nobody left before all had come.
+func (s *spread) meets() error {
+	if s.firstOut < s.lastIn {
+		return fmt.Errorf("after %d barriers a rank left %v before another came", s.calls, time.Duration(s.lastIn-s.firstOut))
+	}
+	return nil
+}
+
+// run has all ranks do n calls and returns when all have.
+func (g *group) run(ctx context.Context, n int) (s spread, err error) {
+	what := int64(n)
+	if err := g.order(ctx, &what); err != nil {
+		return s, err
+	}
+	r, err := g.timed(ctx, n)
+	if err != nil {
+		return s, err
+	}
+	reports, err := collectives.Gather(ctx, g.world, 0, nil, []report{r})
+	if err != nil {
+		return s, err
+	}
+	s.calls = n
+	for _, r := range reports {
+		s.add(r)
+	}
+	if g.test == "barrier" {
+		return s, s.meets()
+	}
+	return s, nil
+}
+
+// follow is the part of all ranks but 0: they do as they are told.
+func (g *group) follow(ctx context.Context) error {
+	for {
+		var n int64
+		if err := g.order(ctx, &n); err != nil || n == 0 {
+			return err
+		}
+		r, err := g.timed(ctx, int(n))
+		if err != nil {
+			return err
+		}
+		if _, err := collectives.Gather(ctx, g.world, 0, nil, []report{r}); err != nil {
+			return err
+		}
+	}
+}
+
+// order tells all ranks what rank 0 has in n: the number of calls to do, or 0 if
+// there are no more.
+func (g *group) order(ctx context.Context, n *int64) error {
+	b := []int64{*n}
+	err := collectives.Bcast(ctx, g.world, 0, b)
+	*n = b[0]
+	return err
+}
+
+// timed does n calls, and outside the time checks the data and makes those of the
+// next run. A rooted collective has each rank in turn as its root, beginning with
+// the last.
+func (g *group) timed(ctx context.Context, n int) (r report, err error) {
+	// The first barrier waits for those that are behind; after the second all are
+	// awake.
+	for range 2 {
+		if err := collectives.Barrier(ctx, g.world); err != nil {
+			return r, err
+		}
+	}
+	root := g.size - 1
+	start := time.Now()
+	for range n {
+		if err := g.call(ctx, g, root); err != nil {
+			return r, err
+		}
+		if root++; root == g.size {
+			root = 0
+		}
+	}
+	end := time.Now()
+	r = report{end.Sub(start).Nanoseconds(), start.UnixNano(), end.UnixNano(), g.allocations()}
+	if g.runs == 0 || g.validate {
+		if err := g.check(g, g.size-1, (g.size+n-2)%g.size); err != nil {
+			return r, err
+		}
+		g.runs++
+		if g.validate {
+			g.prepare()
+		}
+		g.allocations()
+	}
+	return r, nil
+}
+
+// allocations returns how many there were since it was called last. It stops the
+// process for a moment, and so never stands between a barrier and the loop.
+// Goroutine ranks have their allocations in common and none of its own.
+func (g *group) allocations() int64 {
+	if g.local > 0 {
+		return 0
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	n := m.Mallocs - g.mallocs
+	g.mallocs = m.Mallocs
+	return int64(n)
+}

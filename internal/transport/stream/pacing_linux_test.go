@@ -1,0 +1,51 @@
+package stream
+
+import (
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/muster-mpi/muster/internal/socketpair"
+)
+
+// TestConnectionsWithinAHostAreNotPaced asks the kernel.
+func TestConnectionsWithinAHostAreNotPaced(t *testing.T) {
+	p, _ := polledPair(t, socketpair.TCP, time.Millisecond)
+	raw, err := p.Conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
+		got, err := unix.GetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION)
+		if err != nil || got != "reno" {
+			t.Errorf("congestion control of a connection over loopback: %q, %v, want reno", got, err)
+		}
+	})
+}
+
+func TestAHostIsKnownByItsAddresses(t *testing.T) {
+	for _, c := range []struct {
+		local, remote string
+		want          bool
+	}{
+		{"127.0.0.1", "127.0.0.1", true},
+		{"127.0.0.1", "127.0.0.2", true},
+		{"::1", "::1", true},
+		{"10.1.2.3", "10.1.2.3", true},
+		{"::ffff:10.1.2.3", "10.1.2.3", true},
+		{"10.1.2.3", "10.1.2.4", false},
+		{"fe80::1", "fe80::2", false},
+	} {
+		local, remote := &net.TCPAddr{IP: net.ParseIP(c.local), Port: 1}, &net.TCPAddr{IP: net.ParseIP(c.remote), Port: 2}
+		if got := sameHost(local, remote); got != c.want {
+			t.Errorf("%s and %s on one host: %t, want %t", local, remote, got, c.want)
+		}
+	}
+	unnamed := &net.UnixAddr{Net: "unix"}
+	if sameHost(unnamed, unnamed) || sameHost(nil, nil) {
+		t.Error("ends without an IP address are said to be on one host")
+	}
+}

@@ -1,0 +1,10 @@
+//go:build !linux
+
+package stream
+
+import (
+	"net"
+	"syscall"
+)
+
+func unpaced(*net.TCPConn, syscall.RawConn) {}
