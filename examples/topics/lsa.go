@@ -25,15 +25,16 @@ const (
 	// oversampling is how many columns a block of the iteration has beyond those
 	// that are looked for, so that values near the last one are told apart.
 	oversampling = 8
-	// enough is the residual to stop at. It is estimated from coefficients and so
-	// may fall below the rounding of the vectors themselves; only the next step
-	// would tell the difference between ranks apart, and it is of that order.
+	// enough is the residual to stop at. It is known from coefficients, and so may
+	// fall below the rounding of the vectors themselves. By then one step more would
+	// change them by no more than rounding, so it does not matter if ranks of another
+	// number make it.
 	enough = 1e-15
 	// maxSteps bounds memory and time where values lie so close that the iteration
 	// is slow; the residual then says how far it came.
 	maxSteps = 60
 	// negligible is the σ, in units of the largest, below which the square of σ
-	// drowns in the rounding of the largest square: the matrix has no such rank.
+	// drowns in the rounding of the largest square; it is taken as zero.
 	negligible = 1e-6
 )
 
