@@ -128,6 +128,9 @@ func (s *state) close() {
 	}
 	s.giveUp(fmt.Errorf("%w", rank.ErrFreed))
 	s.mute()
+	if s.busy.Load() == 0 {
+		s.main.patience.unfollow()
+	}
 	s.memory.release()
 }
 
