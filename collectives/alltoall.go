@@ -146,8 +146,10 @@ func AllToAllWInit[T any](c *rank.Comm, dst, src []datatype.View[T], opts ...Opt
 
 // allToAllW is the plan of an exchange of the parts copied together.
 func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (p plan[T]) {
+	if crosses(c) {
+		return allToAllWAcross(c, dst, src, opts)
+	}
 	p.begin(c, "AllToAllW", schedule.AllToAll, opts)
-	p.refuseAcross()
 	if p.err != nil {
 		return p
 	}

@@ -246,6 +246,10 @@
 //	MPI_Neighbor_alltoallw               NeighborAllToAllW
 //	MPI_Ineighbor_alltoallw              INeighborAllToAllW
 //	MPI_Neighbor_alltoallw_init          NeighborAllToAllWInit
+//	—                                    BcastView, ReduceView, AllReduceView     of strided elements
+//	—                                    IBcastView, IReduceView, IAllReduceView
+//	—                                    BcastViewInit, ReduceViewInit, AllReduceViewInit
+//	—                                    GatherView, ScatterView  with a view for each rank
 //	MPI_Reduce_init                      ReduceInit, ReduceToInit
 //	MPI_Allreduce_init                   AllReduceInit, AllReduceToInit
 //	MPI_Reduce_scatter_init              ReduceScatterInit

@@ -2,6 +2,7 @@ package collectives
 
 import (
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -19,7 +20,7 @@ func (p *plan[T]) start() rank.Request {
 	if err != nil {
 		return rank.Failed(p.fail(nonblocking, err))
 	}
-	if err := s.spoiled(); err != nil {
+	if err := s.refused(); err != nil {
 		return rank.Failed(p.fail(nonblocking, err))
 	}
 	c, err := p.compile(s)
@@ -85,7 +86,7 @@ func (p *plan[T]) persist() *rank.Persistent {
 	r.call = own.describe(r, persistent, c.algorithm)
 	r.number = s.numberInit()
 	return rank.NewPersistent(func() rank.Request {
-		if err := s.spoiled(); err != nil {
+		if err := s.refused(); err != nil {
 			return rank.Failed(own.fail(persistent, err))
 		}
 		// Rounds of one operation come one after the other on every rank, and links keep
@@ -94,6 +95,10 @@ func (p *plan[T]) persist() *rank.Persistent {
 	}, nil)
 }
 
+// library matches the names of the functions that a program calls, and of what they
+// stand on.
+var library = regexp.MustCompile(`^github\.com/muster-mpi/muster/(collectives\.|topology\.|rank\.|internal/)`)
+
 // callSite returns file:line of the program's call into Muster; "" on a goroutine
 // of ours.
 func callSite() string {
@@ -101,8 +106,7 @@ func callSite() string {
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
 	for {
 		f, more := frames.Next()
-		name, ours := strings.CutPrefix(f.Function, "github.com/muster-mpi/muster/")
-		if !ours || !strings.HasPrefix(name, "collectives.") && !strings.HasPrefix(name, "topology.") {
+		if !library.MatchString(f.Function) {
 			if f.File == "" || strings.HasPrefix(f.Function, "runtime.") {
 				return ""
 			}

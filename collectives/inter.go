@@ -5,6 +5,7 @@ import (
 
 	"github.com/muster-mpi/muster/collectives/algo"
 	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/datatype"
 	"github.com/muster-mpi/muster/rank"
 )
 
@@ -227,18 +228,36 @@ func allToAllAcross[T any](c *rank.Comm, name string, dst, src []T, to, from Blo
 	from, src = p.remoteBlocks(src, from, false)
 	p.mem[schedule.In], p.mem[schedule.Out] = src, dst
 	p.call.Count = -1
-	p.across(func(x *inter) {
-		comes, goes := spans(schedule.Out, to), spans(schedule.In, from)
-		for k := range x.remote {
-			r := (x.me + k) % x.remote
-			x.Recv(x.other(r), comes(r))
-		}
-		for k := range x.remote {
-			r := (x.me + k) % x.remote
-			x.Send(x.other(r), goes(r))
-		}
-	})
+	p.across(func(x *inter) { x.exchange(to, from) })
 	return p
+}
+
+// allToAllWAcross is allToAllAcross of the elements of views, of as many as the other
+// group has ranks.
+func allToAllWAcross[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (p plan[T]) {
+	p.cross(c, "AllToAllW", schedule.AllToAll, opts)
+	if p.err != nil {
+		return p
+	}
+	n := c.RemoteSize()
+	from, to := p.packed(dst, src, n, n)
+	p.call.Count = -1
+	p.across(func(x *inter) { x.exchange(Blocks{Counts: to}, Blocks{Counts: from}) })
+	return p
+}
+
+// exchange sends the blocks of In to the ranks of the other group, and receives theirs
+// into Out.
+func (x *inter) exchange(to, from Blocks) {
+	comes, goes := spans(schedule.Out, to), spans(schedule.In, from)
+	for k := range x.remote {
+		r := (x.me + k) % x.remote
+		x.Recv(x.other(r), comes(r))
+	}
+	for k := range x.remote {
+		r := (x.me + k) % x.remote
+		x.Send(x.other(r), goes(r))
+	}
 }
 
 // remoteBlocks returns b, or equal blocks for the ranks of the other group, and the

@@ -88,31 +88,6 @@ func moveObjects(t *testing.T, c *rank.Comm, n int) {
 // bracketed writes down how values are merged.
 func bracketed(a, b string) string { return "(" + a + b + ")" }
 
-// canonical is the dumb twin of the order of a reduction: of p values the surplus over
-// a power of two fold into their neighbours, and halves are merged with halves.
-func canonical(values []string) string {
-	places := 1
-	for places*2 <= len(values) {
-		places *= 2
-	}
-	var left []string
-	for i := 0; i < len(values); i++ {
-		if surplus := len(values) - places; i < 2*surplus {
-			left = append(left, bracketed(values[i], values[i+1]))
-			i++
-		} else {
-			left = append(left, values[i])
-		}
-	}
-	for len(left) > 1 {
-		for i := range len(left) / 2 {
-			left[i] = bracketed(left[2*i], left[2*i+1])
-		}
-		left = left[:len(left)/2]
-	}
-	return left[0]
-}
-
 func TestObjectsAreMergedInTheCanonicalBrackets(t *testing.T) {
 	for p := 1; p <= 9; p++ {
 		for _, n := range []int{1, 500, 3000} {
@@ -120,7 +95,7 @@ func TestObjectsAreMergedInTheCanonicalBrackets(t *testing.T) {
 			for r := range p {
 				values = append(values, strings.Repeat(string(rune('a'+r)), n))
 			}
-			want := canonical(values)
+			want := canonical(values, bracketed)
 			ranktest.Run(t, p, func(t *testing.T, c *rank.Comm) {
 				v := values[c.Rank()]
 				for root := range p {

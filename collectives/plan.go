@@ -184,9 +184,13 @@ func (p *plan[T]) compile(s *state) (*compiled, error) {
 		return p.ready, nil
 	}
 	var zero T
+	using := p.set.using
+	if using == sharedName && p.call.Size == 1 {
+		using = "" // alone a rank has nobody to share with, and nothing to do
+	}
 	k := key{
 		op: p.call.Op, root: p.call.Root, count: p.call.Count, inPlace: p.call.InPlace, class: p.class(),
-		using: p.set.using, segment: p.call.Segment, elem: int(unsafe.Sizeof(zero)),
+		using: using, segment: p.call.Segment, elem: int(unsafe.Sizeof(zero)),
 	}
 	of, from, to := &p.call.Of, &p.call.From, &p.call.To
 	keep := of.Counts == nil && of.Displs == nil && from.Counts == nil && from.Displs == nil && to.Counts == nil && to.Displs == nil
@@ -199,7 +203,7 @@ func (p *plan[T]) compile(s *state) (*compiled, error) {
 	if p.call.Segment == 0 {
 		p.call.Segment = max(1, segmentBytes/max(1, k.elem))
 	}
-	a, err := s.choose(tune.Query{Call: &p.call, Width: k.elem, Order: k.class.order(), Using: p.set.using})
+	a, err := s.choose(tune.Query{Call: &p.call, Width: k.elem, Order: k.class.order(), Using: using})
 	if err != nil {
 		return nil, err
 	}
@@ -275,7 +279,7 @@ func boxOf[T any](r *run) *box[T] {
 
 // carryOut is do on r.
 func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error {
-	if err := s.spoiled(); err != nil {
+	if err := s.refused(); err != nil {
 		return err
 	}
 	if err := context.Cause(ctx); err != nil {
@@ -284,6 +288,7 @@ func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error 
 	if m == blocking && p.byHand == nil && p.call.Size > 1 {
 		if done, err := p.share(ctx, s, r); done {
 			if err != nil {
+				err = cancelled(ctx, err)
 				s.giveUpAll(err)
 			}
 			return err
@@ -323,10 +328,16 @@ func (p *plan[T]) finish(ctx context.Context, s *state, r *run, c *compiled) err
 	}
 	r.patience.finish()
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = fmt.Errorf("%w: %w", rank.ErrCancelled, cause)
-		}
+		err = cancelled(ctx, err)
 		s.giveUpAll(err)
+	}
+	return err
+}
+
+// cancelled is err, or that ctx has ended the call.
+func cancelled(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return fmt.Errorf("%w: %w", rank.ErrCancelled, cause)
 	}
 	return err
 }

@@ -144,7 +144,12 @@ func (x *sharing[T]) part(r, off, n int) []T {
 }
 
 // at returns the memory of a span.
-func (x *sharing[T]) at(s schedule.Span) []T { return x.mem[s.Buf][s.Off : s.Off+s.Len] }
+func (x *sharing[T]) at(s schedule.Span) []T {
+	if s.Len == 0 {
+		return nil // wherever a block of no elements says that it is
+	}
+	return x.mem[s.Buf][s.Off : s.Off+s.Len]
+}
 
 func (x *sharing[T]) bcast() error {
 	buf := x.at(x.call.Output())

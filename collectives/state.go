@@ -129,6 +129,9 @@ func (s *state) close() {
 	}
 	s.giveUp(fmt.Errorf("%w", rank.ErrFreed))
 	s.mute()
+	if s.busy.Load() == 0 {
+		s.main.patience.unfollow()
+	}
 	s.memory.release()
 }
 
@@ -158,6 +161,15 @@ func (s *state) spoiled() error {
 		return *p
 	}
 	return nil
+}
+
+// refused is spoiled for a call that is about to begin.
+func (s *state) refused() error {
+	err := s.spoiled()
+	if err == nil || errors.Is(err, ErrGivenUp) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrGivenUp, err)
 }
 
 // key tells schedules apart.

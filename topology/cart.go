@@ -37,8 +37,8 @@ func NewCart(ctx context.Context, c *rank.Comm, dims []int, periods []bool, opts
 
 // newCart is NewCart with the hosts that hosts says.
 func newCart(ctx context.Context, c *rank.Comm, dims []int, periods []bool, reorder bool, hosts func(*rank.Comm) []int) (*Cart, error) {
-	if c == nil {
-		return nil, rank.ErrComm
+	if err := usable(c); err != nil {
+		return nil, err
 	}
 	if err := alike(ctx, c, dims, bits(periods), bits([]bool{reorder})); err != nil {
 		return nil, err
@@ -188,8 +188,8 @@ func (t *Cart) sub(ctx context.Context, keep []bool) (*Cart, error) {
 // rank.Undefined if it would be left out. It does not communicate. Errors: as NewCart,
 // of the arguments.
 func CartMap(c *rank.Comm, dims []int, periods []bool, opts ...Option) (int, error) {
-	if c == nil {
-		return rank.Undefined, fail("CartMap", c, rank.ErrComm)
+	if err := usable(c); err != nil {
+		return rank.Undefined, fail("CartMap", c, err)
 	}
 	g, err := newGrid(dims, periods, c.Size())
 	if err != nil {

@@ -54,8 +54,8 @@ func NewDistGraphAdjacent(ctx context.Context, c *rank.Comm, sources, destinatio
 }
 
 func newDistGraphAdjacent(ctx context.Context, c *rank.Comm, sources, destinations Neighbors, reorder bool, hosts func(*rank.Comm) []int) (*DistGraph, error) {
-	if c == nil {
-		return nil, rank.ErrComm
+	if err := usable(c); err != nil {
+		return nil, err
 	}
 	err := checkNeighbors("sources", sources, c.Size())
 	if err == nil {
@@ -166,8 +166,8 @@ func NewDistGraph(ctx context.Context, c *rank.Comm, edges Edges, opts ...Option
 }
 
 func newDistGraph(ctx context.Context, c *rank.Comm, edges Edges, reorder bool, hosts func(*rank.Comm) []int) (*DistGraph, error) {
-	if c == nil {
-		return nil, rank.ErrComm
+	if err := usable(c); err != nil {
+		return nil, err
 	}
 	if err := sound(ctx, c, checkEdges(edges, c.Size())); err != nil {
 		return nil, err

@@ -35,8 +35,8 @@ func NewGraph(ctx context.Context, c *rank.Comm, neighbors [][]int, opts ...Opti
 }
 
 func newGraph(ctx context.Context, c *rank.Comm, neighbors [][]int, reorder bool, hosts func(*rank.Comm) []int) (*Graph, error) {
-	if c == nil {
-		return nil, rank.ErrComm
+	if err := usable(c); err != nil {
+		return nil, err
 	}
 	if err := alike(ctx, c, append(slices.Clone(neighbors), bits([]bool{reorder}))...); err != nil {
 		return nil, err
@@ -169,8 +169,8 @@ func (t *Graph) HostEdges() (given, placed int) { return t.given, t.placed }
 // rank.Undefined if it would be left out. It does not communicate. Errors: as NewGraph,
 // of the arguments.
 func GraphMap(c *rank.Comm, neighbors [][]int, opts ...Option) (int, error) {
-	if c == nil {
-		return rank.Undefined, fail("GraphMap", c, rank.ErrComm)
+	if err := usable(c); err != nil {
+		return rank.Undefined, fail("GraphMap", c, err)
 	}
 	if err := checkGraph(neighbors, c.Size()); err != nil {
 		return rank.Undefined, fail("GraphMap", c, err)

@@ -247,6 +247,28 @@ func TestGraphsRefuseWhatIsWrong(t *testing.T) {
 	})
 }
 
+// A rank that is left out has nil, which calls refuse; an intercommunicator has no places.
+func TestNilAndIntercommunicatorsAreRefused(t *testing.T) {
+	ranktest.Run(t, 2, func(t *testing.T, c *rank.Comm) {
+		for _, n := range []collectives.Neighborhood{(*topology.Cart)(nil), (*topology.Graph)(nil), (*topology.DistGraph)(nil)} {
+			_, err := collectives.NeighborAllGather(bg, n, nil, []int{1})
+			is(t, err, rank.ErrComm, "")
+		}
+		one, err := c.Split(bg, c.Rank(), 0)
+		ok(t, err)
+		inter, err := rank.CreateInter(bg, one, 0, c, 1-c.Rank(), 0)
+		ok(t, err)
+		_, err = topology.NewCart(bg, inter, nil, nil)
+		is(t, err, rank.ErrComm, "intercommunicator")
+		_, err = topology.GraphMap(inter, nil)
+		is(t, err, rank.ErrComm, "intercommunicator")
+		g, err := topology.NewGraph(bg, c, [][]int{{1}, {}})
+		ok(t, err)
+		_, err = g.Neighbors(2)
+		is(t, err, rank.ErrRank, "2, legal are 0 to 1")
+	})
+}
+
 // Rule 27 for graphs: the duplicate has them.
 func TestRule27DupCopiesGraphs(t *testing.T) {
 	ranktest.Run(t, 2, func(t *testing.T, c *rank.Comm) {

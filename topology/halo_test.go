@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -126,11 +128,32 @@ var ghosted = []field{
 	{},
 }
 
+// randomField is a field of one to three dimensions and at most 12 places.
+func randomField(rng *rand.Rand) (f field) {
+	places := 1
+	for range 1 + rng.IntN(3) {
+		k := 1 + rng.IntN(min(4, 12/places))
+		places *= k
+		sizes := make([]int, k)
+		for i := range sizes {
+			sizes[i] = 2 + rng.IntN(3)
+		}
+		f.sizes, f.periods = append(f.sizes, sizes), append(f.periods, rng.IntN(2) == 0)
+	}
+	return f
+}
+
 // Ghosts are what the whole array has there, those off an edge are not touched, and
 // nothing else changes.
 func TestHaloFillsGhostsFromTheWholeArray(t *testing.T) {
+	s := seed(t)
+	rng := rand.New(rand.NewPCG(s, 0))
+	fields := slices.Clone(ghosted)
+	for range 6 {
+		fields = append(fields, randomField(rng))
+	}
 	for _, over := range []string{"", "unix"} {
-		for _, f := range ghosted {
+		for _, f := range fields {
 			var dims []int
 			size := 1
 			for _, s := range f.sizes {
@@ -144,6 +167,7 @@ func TestHaloFillsGhostsFromTheWholeArray(t *testing.T) {
 				ranktest.Run(t, size, func(t *testing.T, c *rank.Comm) {
 					g, err := topology.NewCart(bg, c, dims, f.periods)
 					ok(t, err)
+					f := f // each rank its own
 					for _, f.width = range []int{1, 2} {
 						for _, f.corners = range []bool{false, true} {
 							exchangeTwice(t, f, g)
@@ -198,7 +222,7 @@ func TestHaloRefusesWhatIsWrong(t *testing.T) {
 			{topology.Layers{Inner: []int{3}}, 3, "Width is 0"},
 			{topology.Layers{Inner: []int{3}, Width: 4}, 11, "Inner[0] is 3, want Width = 4 or more"},
 			{topology.Layers{Inner: []int{3}, Width: 1}, 4, "array 0 has 4 elements, want 5"},
-			{topology.Layers{Inner: []int{1 << 62}, Width: 1}, 4, "more elements than an int counts"},
+			{topology.Layers{Inner: []int{math.MaxInt / 2}, Width: 1}, 4, "more elements than an int counts"},
 		} {
 			if c.Rank() == 1 { // whose call is right
 				w.l, w.n, w.want = topology.Layers{Inner: []int{3}, Width: 1}, 5, "rank 0 was given what is wrong"

@@ -221,6 +221,15 @@ func TestReorderMovesPlacesWithTheirEdges(t *testing.T) {
 			if given != 10 || placed != 2 {
 				t.Errorf("%s: %d edges between hosts became %d, want 10 and 2", kind, given, placed)
 			}
+			if kind == "DistGraphAdjacent" {
+				h, err := newDistGraphAdjacent(ctx, c, own, own, false, hosts)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if given, placed := h.HostEdges(); given != 10 || placed != 10 || h.Comm().Rank() != c.Rank() {
+					t.Errorf("%s without Reorder: %d edges between hosts became %d, want 10, and rank %d became %d", kind, given, placed, c.Rank(), h.Comm().Rank())
+				}
+			}
 			place := g.Comm().Rank()
 			for i, e := range g.EdgesOut() {
 				if want := neighbors[place][i]; e.Rank != want {

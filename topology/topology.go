@@ -51,6 +51,17 @@ func fail(op string, c *rank.Comm, err error) error {
 	return e
 }
 
+// usable returns an error unless c can get a topology.
+func usable(c *rank.Comm) error {
+	switch {
+	case c == nil:
+		return fmt.Errorf("%w: it is nil", rank.ErrComm)
+	case c.IsInter():
+		return fmt.Errorf("%w: it is an intercommunicator, and places are given to the ranks of one group", rank.ErrComm)
+	}
+	return nil
+}
+
 func wrong(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{rank.ErrArgument}, args...)...)
 }

@@ -21,36 +21,21 @@ func (e *foreignError) Error() string { return fmt.Sprintf("rank %d: %s", e.rank
 // rank that has an error returns it, and every other a *foreignError with its
 // text: nobody goes on while another has given up. Every rank calls it.
 func agree(ctx context.Context, c *rank.Comm, err error) error {
-	text := []byte{}
+	text := ""
 	if err != nil {
-		text = []byte(err.Error())
+		text = err.Error()
 	}
-	all, blocks, lost := collectives.AllGatherV(ctx, c, nil, text, collectives.Blocks{})
+	all, lost := collectives.AllGatherObject(ctx, c, text)
 	if lost != nil {
 		return errors.Join(err, lost)
 	}
-	at := 0
-	for r, n := range blocks.Counts {
+	for r, text := range all {
 		switch {
-		case n > 0 && r == c.Rank():
+		case text != "" && r == c.Rank():
 			return err
-		case n > 0:
-			return &foreignError{r, string(all[at : at+n])}
+		case text != "":
+			return &foreignError{r, text}
 		}
-		at += n
 	}
 	return nil
-}
-
-// share returns rank 0's data on every rank; that of the others is ignored. Every
-// rank calls it.
-func share(ctx context.Context, c *rank.Comm, data []byte) ([]byte, error) {
-	n := []int64{int64(len(data))}
-	if err := collectives.Bcast(ctx, c, 0, n); err != nil {
-		return nil, err
-	}
-	if c.Rank() != 0 {
-		data = make([]byte, n[0])
-	}
-	return data, collectives.Bcast(ctx, c, 0, data)
 }

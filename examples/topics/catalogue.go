@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/muster-mpi/muster/collectives"
 	"github.com/muster-mpi/muster/rank"
 )
 
@@ -29,33 +29,28 @@ type catalogue struct {
 // openCatalogue has rank 0 list the documents that o asks for, and gives the list
 // to every rank. Every rank calls it; an error is everybody's.
 func openCatalogue(ctx context.Context, c *rank.Comm, o *options) (*catalogue, error) {
-	var encoded []byte
+	var k catalogue
 	var err error
 	if c.Rank() == 0 {
-		encoded, err = o.list()
+		k, err = o.list()
 	}
 	if err := agree(ctx, c, err); err != nil {
 		return nil, err
 	}
-	if encoded, err = share(ctx, c, encoded); err != nil {
-		return nil, err
-	}
-	k := new(catalogue)
-	return k, json.Unmarshal(encoded, k)
+	k, err = collectives.BcastObject(ctx, c, 0, k)
+	return &k, err
 }
 
-// list returns the encoded catalogue of the documents that o asks for, after
-// everything is checked that can be checked by their number and names.
-func (o *options) list() ([]byte, error) {
-	var k *catalogue
-	var err error
+// list returns the catalogue of the documents that o asks for, after everything is
+// checked that can be checked by their number and names.
+func (o *options) list() (k catalogue, err error) {
 	if o.dir == "" {
 		k, err = listPackages()
 	} else {
 		k, err = listFolder(o.dir, o.extensions)
 	}
 	if err != nil {
-		return nil, err
+		return k, err
 	}
 	n := len(k.Documents)
 	for _, bounded := range []struct {
@@ -63,13 +58,11 @@ func (o *options) list() ([]byte, error) {
 		value int
 	}{{"dimensions", o.dimensions}, {"min-docs", o.minDocs}} {
 		if bounded.value > n {
-			return nil, fmt.Errorf("-%s %d: %s has %s, expected 1 to %d", bounded.name, bounded.value, k.Root, count(n, "document"), n)
+			return k, fmt.Errorf("-%s %d: %s has %s, expected 1 to %d", bounded.name, bounded.value, k.Root, count(n, "document"), n)
 		}
 	}
-	if _, err := k.find(o.like); err != nil {
-		return nil, err
-	}
-	return json.Marshal(k)
+	_, err = k.find(o.like)
+	return k, err
 }
 
 // costs returns what it costs to read each document, in bytes: opening a file is

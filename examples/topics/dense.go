@@ -72,9 +72,8 @@ func eigen(m blas64.General) ([]float64, blas64.General) {
 
 // orthonormal returns an orthonormal basis q of the span of the tall matrix x, in
 // the complement of the tall matrices basis, and r with x = q·r within rounding of
-// the largest. x is already orthogonal to basis; it is overwritten. Of the columns
-// of q, the longest directions first, there are no more than most. Every rank calls
-// it.
+// the largest. x is orthogonal to basis but for rounding, which may be much in its
+// shortest directions. Every rank calls it.
 //
 // It is SVQB (Stathopoulos and Wu, A block orthogonalization procedure with
 // constant synchronization requirements, 2002): x·E·Λ^−½ of the eigenvalues of
@@ -83,8 +82,9 @@ func eigen(m blas64.General) ([]float64, blas64.General) {
 // again in the second is below ε and dropped. A third pass makes good what
 // rounding has done to those just above. By then the shortest are lengthened so
 // much that what rounding had left in them of the old basis counts: the last pass
-// begins by taking that away, and drops what was little else.
-func orthonormal(ctx context.Context, c *rank.Comm, x blas64.General, basis []blas64.General, most int) (q, r blas64.General, err error) {
+// begins by taking that away, and drops what was little else. So q has no more
+// columns than the complement has dimensions.
+func orthonormal(ctx context.Context, c *rank.Comm, x blas64.General, basis []blas64.General) (q, r blas64.General, err error) {
 	r = identity(x.Cols)
 	for pass := range 4 {
 		if pass == 3 {
@@ -100,7 +100,7 @@ func orthonormal(ctx context.Context, c *rank.Comm, x blas64.General, basis []bl
 		floor := values[0] * roundoff * float64(x.Cols)
 		least := [...]float64{math.Inf(-1), floor, math.Inf(-1), 0.25}[pass]
 		keep := 0
-		for keep < min(len(values), most) && values[0] > 0 && values[keep] > least {
+		for keep < len(values) && values[0] > 0 && values[keep] > least {
 			keep++
 		}
 		if keep == 0 {

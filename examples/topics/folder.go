@@ -13,17 +13,17 @@ import (
 // listFolder lists the regular files in and below dir, but for hidden ones and
 // those with another extension than the given, if any is given. Their names are
 // slash-separated paths from dir.
-func listFolder(dir string, extensions []string) (*catalogue, error) {
+func listFolder(dir string, extensions []string) (catalogue, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, err
+		return catalogue{}, err
 	}
 	if info, err := os.Stat(dir); err != nil {
-		return nil, fmt.Errorf("-dir: %w", err)
+		return catalogue{}, fmt.Errorf("-dir: %w", err)
 	} else if !info.IsDir() {
-		return nil, fmt.Errorf("-dir %s: expected a directory", dir)
+		return catalogue{}, fmt.Errorf("-dir %s: expected a directory", dir)
 	}
-	k := &catalogue{Library: "text files in " + dir, Root: dir}
+	k := catalogue{Library: "text files in " + dir, Root: dir}
 	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -50,14 +50,14 @@ func listFolder(dir string, extensions []string) (*catalogue, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("-dir: %w", err)
+		return catalogue{}, fmt.Errorf("-dir: %w", err)
 	}
 	if len(k.Documents) == 0 {
 		of := "no files"
 		if len(extensions) > 0 {
 			of = "no files that end in " + strings.Join(extensions, " or ")
 		}
-		return nil, fmt.Errorf("-dir %s: there are %s in or below it, expected one for each document", dir, of)
+		return catalogue{}, fmt.Errorf("-dir %s: there are %s in or below it, expected one for each document", dir, of)
 	}
 	k.sort()
 	return k, nil

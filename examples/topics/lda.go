@@ -20,9 +20,9 @@ type prior struct {
 	alpha, eta float64
 }
 
-// A topicModel is the variational posterior of latent Dirichlet allocation. With
-// lambda and gamma the parameters of the Dirichlet distributions of topics and of
-// documents' mixtures, every rank has
+// A topicModel is a rank's share of the variational posterior of latent Dirichlet
+// allocation: Dirichlet distributions of topics, with parameters lambda, and of
+// documents' mixtures, with parameters gamma.
 type topicModel struct {
 	prior
 	words  int

@@ -25,15 +25,16 @@ const (
 	// oversampling is how many columns a block of the iteration has beyond those
 	// that are looked for, so that values near the last one are told apart.
 	oversampling = 8
-	// enough is the residual to stop at. It is estimated from coefficients and so
-	// may fall below the rounding of the vectors themselves; only the next step
-	// would tell the difference between ranks apart, and it is of that order.
+	// enough is the residual to stop at. It is known from coefficients, and so may
+	// fall below the rounding of the vectors themselves. By then one step more would
+	// change them by no more than rounding, so it does not matter if ranks of another
+	// number make it.
 	enough = 1e-15
 	// maxSteps bounds memory and time where values lie so close that the iteration
 	// is slow; the residual then says how far it came.
 	maxSteps = 60
 	// negligible is the σ, in units of the largest, below which the square of σ
-	// drowns in the rounding of the largest square: the matrix has no such rank.
+	// drowns in the rounding of the largest square; it is taken as zero.
 	negligible = 1e-6
 )
 
@@ -53,7 +54,7 @@ const (
 func decompose(ctx context.Context, c *rank.Comm, a *sparse, words, first, documents, k int, seed uint64) (*decomposition, error) {
 	k = min(k, words, documents)
 	x := randomRows(a.rows(), min(k+oversampling, documents), first, seed)
-	x, _, err := orthonormal(ctx, c, x, nil, documents)
+	x, _, err := orthonormal(ctx, c, x, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -73,15 +74,9 @@ func decompose(ctx context.Context, c *rank.Comm, a *sparse, words, first, docum
 		if err != nil {
 			return nil, err
 		}
-		// Once more: what rounding has left of the parts that were taken away.
-		again, err := project(ctx, c, next, basis)
-		if err != nil {
-			return nil, err
-		}
-		floats.Add(h.Data, again.Data)
 		t = border(t, h)
 		var r blas64.General
-		if x, r, err = orthonormal(ctx, c, next, basis, documents-t.Rows); err != nil {
+		if x, r, err = orthonormal(ctx, c, next, basis); err != nil {
 			return nil, err
 		}
 		values, vectors := eigen(t)

@@ -134,16 +134,17 @@ func TestIterationStopsBeforeItHasAllDocuments(t *testing.T) {
 	})
 }
 
-// TestBasisIsOrthonormalWhateverTheColumns gives orthonormal columns of lengths
-// from 1 to 1e-12, equal ones and one of zeros.
+// TestBasisIsOrthonormalWhateverTheColumns gives orthonormal columns that differ
+// from the first by lengths down to 1e-10, equal ones, one of zeros, and one that
+// differs from the others by what is in the old basis.
 func TestBasisIsOrthonormalWhateverTheColumns(t *testing.T) {
 	const n, cols = 40, 6
-	for _, kind := range []string{"graded", "equal", "zero"} {
+	for _, kind := range []string{"graded", "equal", "zero", "old"} {
 		t.Run(kind, func(t *testing.T) {
 			onRanks(t, func(t *testing.T, c *rank.Comm) {
 				cuts := randomCuts(n, c.Size(), 3)
 				first, end := cuts[c.Rank()], cuts[c.Rank()+1]
-				basis, _, err := orthonormal(t.Context(), c, randomRows(end-first, 5, first, 1), nil, n)
+				basis, _, err := orthonormal(t.Context(), c, randomRows(end-first, 5, first, 1), nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -152,11 +153,11 @@ func TestBasisIsOrthonormalWhateverTheColumns(t *testing.T) {
 					row := rowOf(x, i)
 					for j := range row {
 						switch {
-						case kind == "graded":
-							row[j] *= math.Pow(1e-2, float64(j)) + 1e-3*row[0]
-						case kind == "equal":
+						case kind == "graded" && j > 0:
+							row[j] = row[0] + math.Pow(1e-2, float64(j))*row[j]
+						case kind == "equal" || kind == "old":
 							row[j] = row[0]
-						case j == 0:
+						case kind == "zero" && j == 0:
 							row[j] = 0
 						}
 					}
@@ -169,7 +170,14 @@ func TestBasisIsOrthonormalWhateverTheColumns(t *testing.T) {
 				}
 				before := newMatrix(x.Rows, cols)
 				copy(before.Data, x.Data)
-				q, r, err := orthonormal(t.Context(), c, x, both, n-5)
+				allowed := 1e-13
+				if kind == "old" { // what tells a column from the others is of the basis
+					allowed = 1e-8
+					for i := range x.Rows {
+						rowOf(x, i)[1] += 1e-9 * rowOf(basis, i)[0]
+					}
+				}
+				q, r, err := orthonormal(t.Context(), c, x, both)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -187,7 +195,7 @@ func TestBasisIsOrthonormalWhateverTheColumns(t *testing.T) {
 				if e := furthest(t, outside, newMatrix(5, q.Cols)); e > 1e-13 {
 					t.Errorf("rank %d: the basis has %g in common with the old", c.Rank(), e)
 				}
-				if e := furthest(t, times(q, r), before); e > 1e-13 {
+				if e := furthest(t, times(q, r), before); e > allowed {
 					t.Errorf("rank %d: q·r is off by %g", c.Rank(), e)
 				}
 			})
@@ -209,5 +217,14 @@ func TestAnglesAreExactHoweverSmall(t *testing.T) {
 				t.Errorf("got %g, want %g", got, s)
 			}
 		})
+	}
+}
+
+func TestRandomRowsAreThoseOfTheDocumentsWhoeverHasThem(t *testing.T) {
+	all := randomRows(9, 4, 0, 3)
+	for first := range 9 {
+		if d := furthest(t, randomRows(9-first, 4, first, 3), rowsOf(all, first, 9)); d != 0 {
+			t.Errorf("rows from %d on differ by %v from those of the whole", first, d)
+		}
 	}
 }

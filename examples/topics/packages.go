@@ -27,16 +27,16 @@ var platform = func() build.Context {
 
 // listPackages lists the packages of the Go standard library that programs can
 // import.
-func listPackages() (*catalogue, error) {
+func listPackages() (catalogue, error) {
 	out, err := exec.Command("go", "env", "GOROOT").Output()
 	root := strings.TrimSpace(string(out))
 	if err == nil && root == "" {
 		err = errors.New("it is empty")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("go env GOROOT, to find the standard library: %w (-dir takes other documents)", err)
+		return catalogue{}, fmt.Errorf("go env GOROOT, to find the standard library: %w (-dir takes other documents)", err)
 	}
-	k := &catalogue{Library: "packages of the Go standard library in " + root, Root: filepath.Join(root, "src"), Packages: true}
+	k := catalogue{Library: "packages of the Go standard library in " + root, Root: filepath.Join(root, "src"), Packages: true}
 	err = filepath.WalkDir(k.Root, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || !e.IsDir() {
 			return err
@@ -62,7 +62,7 @@ func listPackages() (*catalogue, error) {
 		err = errors.New("it has no packages")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the standard library's source in %s: %w (-dir takes other documents)", k.Root, err)
+		return catalogue{}, fmt.Errorf("the standard library's source in %s: %w (-dir takes other documents)", k.Root, err)
 	}
 	k.sort()
 	return k, nil
