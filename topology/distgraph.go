@@ -14,7 +14,7 @@ type DistGraph struct {
 	comm                         *rank.Comm
 	in, out                      []collectives.Edge
 	sourceWeights, targetWeights []int
-	given, placed                int
+	given, placed                int // weight of the edges between hosts
 }
 
 // Neighbors are the ranks at the other ends of edges, and what each edge weighs: how
@@ -53,6 +53,7 @@ func NewDistGraphAdjacent(ctx context.Context, c *rank.Comm, sources, destinatio
 	return t, nil
 }
 
+// newDistGraphAdjacent is NewDistGraphAdjacent with the hosts that hosts says.
 func newDistGraphAdjacent(ctx context.Context, c *rank.Comm, sources, destinations Neighbors, reorder bool, hosts func(*rank.Comm) []int) (*DistGraph, error) {
 	if err := usable(c); err != nil {
 		return nil, err
@@ -165,6 +166,7 @@ func NewDistGraph(ctx context.Context, c *rank.Comm, edges Edges, opts ...Option
 	return t, nil
 }
 
+// newDistGraph is NewDistGraph with the hosts that hosts says.
 func newDistGraph(ctx context.Context, c *rank.Comm, edges Edges, reorder bool, hosts func(*rank.Comm) []int) (*DistGraph, error) {
 	if err := usable(c); err != nil {
 		return nil, err
@@ -226,7 +228,8 @@ func deliver(ctx context.Context, c *rank.Comm, at, others, weights []int) (Neig
 	return n, err
 }
 
-// finishDistGraph makes the graph of which this rank's place has these edges.
+// finishDistGraph makes the graph of which this rank's place has these edges. With
+// reorder every rank learns of all edges, and finds the same places.
 func finishDistGraph(ctx context.Context, c *rank.Comm, sources, destinations Neighbors, reorder bool, hosts func(*rank.Comm) []int) (*DistGraph, error) {
 	t := new(DistGraph)
 	h := hosts(c)

@@ -15,7 +15,7 @@ type Graph struct {
 	comm          *rank.Comm
 	neighbors     [][]int
 	in, out       []collectives.Edge
-	given, placed int
+	given, placed int // edges between hosts
 }
 
 // NewGraph returns the graph in which an edge leads from place i to each of
@@ -34,6 +34,7 @@ func NewGraph(ctx context.Context, c *rank.Comm, neighbors [][]int, opts ...Opti
 	return t, nil
 }
 
+// newGraph is NewGraph with the hosts that hosts says.
 func newGraph(ctx context.Context, c *rank.Comm, neighbors [][]int, reorder bool, hosts func(*rank.Comm) []int) (*Graph, error) {
 	if err := usable(c); err != nil {
 		return nil, err

@@ -86,8 +86,8 @@ type transfer[T any] struct {
 // arrays gives both.
 //
 // All ranks of cart.Comm() must call it, as a creation call on that: the Halo's messages
-// have a communicator of their own, which Free frees. Errors: ErrArgument for layers that do not
-// fit cart or an array; datatype.ErrType; those of Dup.
+// have a communicator of their own, which Free frees. Errors: ErrArgument for layers that
+// do not fit cart or an array; datatype.ErrType; those of Dup.
 func NewHalo[T any](ctx context.Context, cart *Cart, layers Layers, arrays ...[]T) (*Halo[T], error) {
 	c := cart.Comm()
 	if c == nil {
@@ -264,6 +264,7 @@ func (h *Halo[T]) judge(i int, s rank.Status, err error) error {
 	return nil
 }
 
+// unequal is the error of a message of n elements, or of more than n, where t has others.
 func (h *Halo[T]) unequal(t *transfer[T], more string, n int) error {
 	if more != "" {
 		more += " "
@@ -272,6 +273,7 @@ func (h *Halo[T]) unequal(t *transfer[T], more string, n int) error {
 	return fail("Exchange", h.comm, err)
 }
 
+// over is a context that has ended: Conclude with it takes back what can be.
 var over = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -39,7 +39,7 @@ func Of(c *rank.Comm) Topology {
 	return t
 }
 
-// fail makes the error of the call op on c, and does what c's policy says.
+// fail makes the error of the call op on c, an *rank.Error, and does what c's policy says.
 func fail(op string, c *rank.Comm, err error) error {
 	e := &rank.Error{Op: op, Comm: "nil", Rank: rank.Undefined, Peer: rank.Null, Tag: rank.AnyTag, Err: err}
 	if c != nil {
