@@ -1,48 +1,45 @@
+//go:build !race
+
 package collectives_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/muster-mpi/muster/collectives"
+	"github.com/muster-mpi/muster/collectives/schedule"
 	"github.com/muster-mpi/muster/rank"
 	"github.com/muster-mpi/muster/rank/ranktest"
 )
 
-// A call that was made before, with other data, costs no allocation on any rank, in
-// shared memory or by messages: over shared memory, where ranks drive the links
-// themselves.
-func TestARepeatedAllReduceAllocatesNothing(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector allocates")
-	}
-	for _, algorithm := range []string{"", "recursive-doubling"} {
+// TestAShortAllReduceAllocatesNothing counts what both ranks allocate for calls after the
+// first on a communicator, under a context that does not end and one that may.
+func TestAShortAllReduceAllocatesNothing(t *testing.T) {
+	const runs = 200
+	for i, w := range append(bothWays(schedule.AllReduce), bothWays(schedule.AllReduce)...) {
+		ctx := context.Background()
+		if i >= 2 {
+			ctx = t.Context()
+		}
 		ranktest.Run(t, 2, func(t *testing.T, c *rank.Comm) {
-			var opts []collectives.Option
-			if algorithm != "" {
-				opts = []collectives.Option{collectives.Using(algorithm)}
-			}
-			x := []float64{1}
-			var failed error
+			v := []float64{1}
 			call := func() {
-				if err := collectives.AllReduce(t.Context(), c, x, collectives.Max, opts...); err != nil {
-					failed = err
+				if err := collectives.AllReduce(ctx, c, v, collectives.Sum, w.opts...); err != nil {
+					t.Fatal(err)
 				}
 			}
-			const calls = 200
-			if c.Rank() != 0 {
-				for range calls + 2 { // AllocsPerRun makes one more, and we one before
+			for range 20 {
+				call()
+			}
+			if c.Rank() == 1 {
+				for range runs + 1 { // AllocsPerRun makes one more
 					call()
 				}
-			} else {
-				call()
-				// Of both ranks: they are one process.
-				if n := testing.AllocsPerRun(calls, call); n >= 1 {
-					t.Errorf("%q: %v allocations per call", algorithm, n)
-				}
+				return
 			}
-			if failed != nil {
-				t.Error(failed)
+			if got := testing.AllocsPerRun(runs, call); got != 0 {
+				t.Errorf("%s: %v allocations for a call of two ranks, want 0", w.how, got)
 			}
-		}, rank.Over("shm"))
+		})
 	}
 }

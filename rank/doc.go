@@ -401,7 +401,7 @@
 //	comm.Create(group)                   Comm.Create
 //	MPI.Wtime()                          Comm.Clock
 //	comm.Abort(1)                        Comm.Abort
-//	comm.bcast, comm.allreduce, …        —                        not yet
+//	comm.bcast, comm.allreduce, …        —                        package collectives
 //	MPIPoolExecutor, MPI.Win, MPI.File   —                        not yet
 //
 // Package multiprocessing starts functions, Muster whole programs. What it has for

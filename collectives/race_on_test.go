@@ -1,5 +1,0 @@
-//go:build race
-
-package collectives_test
-
-const raceEnabled = true
