@@ -13,34 +13,52 @@ import (
 // to send from.
 func (p *plan[T]) packed(dst, src []datatype.View[T], ndst, nsrc int) (from, to []int) {
 	dst, src = slices.Clone(dst), slices.Clone(src)
-	in, from := p.roomFor(src, nsrc, "src", false)
-	out, to := p.roomFor(dst, ndst, "dst", true)
+	from, nin := p.lengths(src, nsrc, "src", false)
+	to, nout := p.lengths(dst, ndst, "dst", true)
+	in, out := make([]T, nin), make([]T, nout)
 	p.mem[schedule.In], p.mem[schedule.Out] = in, out
 	p.pack = func() { putTogether(in, src) }
 	p.unpack = func() { takeApart(dst, out) }
 	return from, to
 }
 
-// roomFor returns room for the elements of n views one after the other, and how many
-// each has. Those that are written must not name an element twice.
-func (p *plan[T]) roomFor(views []datatype.View[T], n int, what string, written bool) ([]T, []int) {
+// standFor has room stand for the elements of v, also for the result if written.
+func (p *plan[T]) standFor(v datatype.View[T], room []T, written bool) {
+	if p.err == nil {
+		p.err = viewError(v, written)
+	}
+	p.pack = func() { v.CopyTo(room) }
+	if written {
+		p.unpack = func() { v.CopyFrom(room) }
+	}
+}
+
+// viewError returns what is wrong with v: one that is written must not name an element
+// twice.
+func viewError[T any](v datatype.View[T], written bool) error {
+	err := v.Err()
+	if err == nil && written && v.Overlaps() {
+		err = datatype.ErrOverlap
+	}
+	return err
+}
+
+// lengths returns how many elements each of n views has, and all together. It refuses
+// views of which something is wrong.
+func (p *plan[T]) lengths(views []datatype.View[T], n int, what string, written bool) (counts []int, total int) {
 	if len(views) != n {
 		p.refuse("%s has %d views, want %d", what, len(views), n)
-		return nil, nil
+		return nil, 0
 	}
-	counts, total := make([]int, len(views)), 0
+	counts = make([]int, len(views))
 	for r, v := range views {
-		err := v.Err()
-		if err == nil && written && v.Overlaps() {
-			err = datatype.ErrOverlap
-		}
-		if err != nil && p.err == nil {
+		if err := viewError(v, written); err != nil && p.err == nil {
 			p.err = fmt.Errorf("%s[%d]: %w", what, r, err)
 		}
 		counts[r] = v.Len()
 		total += v.Len()
 	}
-	return make([]T, total), counts
+	return counts, total
 }
 
 // putTogether copies the elements of views to b. Views without errors, of these lengths

@@ -90,21 +90,6 @@ func allReduceView[T any](c *rank.Comm, v datatype.View[T], op Operation[T], opt
 	return p
 }
 
-// standFor has room stand for the elements of v, also for the result if written.
-func (p *plan[T]) standFor(v datatype.View[T], room []T, written bool) {
-	err := v.Err()
-	if err == nil && written && v.Overlaps() {
-		err = datatype.ErrOverlap
-	}
-	if p.err == nil {
-		p.err = err
-	}
-	p.pack = func() { v.CopyTo(room) }
-	if written {
-		p.unpack = func() { v.CopyFrom(room) }
-	}
-}
-
 // GatherView is GatherV of the elements of src, of any number on each rank, to where
 // the root's views say: what rank r gives goes to dst[r], which has as many elements.
 // Other ranks may give any dst. It costs a call more, to tell the lengths. No element of
@@ -184,7 +169,7 @@ func scatterView[T any](ctx context.Context, c *rank.Comm, root int, dst datatyp
 
 // matches refuses views that are not as long as the ranks' counts.
 func (p *plan[T]) matches(views []datatype.View[T], counts []int, what string) {
-	_, lengths := p.roomFor(views, p.call.Size, what, what == "dst")
+	lengths, _ := p.lengths(views, p.call.Size, what, what == "dst")
 	for r, n := range lengths {
 		if n != counts[r] {
 			p.refuse("%s[%d] has %d elements, and rank %d's has %d", what, r, n, r, counts[r])
