@@ -123,8 +123,9 @@ func (w *waiting) Sleep(d time.Duration) {
 	w.m.sleep(word, w.ready, d)
 }
 
-// sleep returns once awake is true, or after d, or for no reason; word is what a
-// FutexWake that makes it true is on.
+// sleep returns once awake is true, or after d, or for no reason. word is what awake
+// looks at. No wake is lost: who writes to word looks for sleepers after that, and a
+// sleeper counts itself in before it looks at word.
 func (m *memory) sleep(word *atomic.Uint32, awake func() bool, d time.Duration) {
 	if m.slot.Parking != nil {
 		m.slot.Parking.Sleep(&m.sleeper, awake, d)

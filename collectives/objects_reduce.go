@@ -67,6 +67,8 @@ type merging[T any] struct {
 	failure error // why there is no v
 }
 
+// newMerging begins a reduction. It has one algorithm, in which messages have lengths that
+// the receiver learns, so options that choose another are refused.
 func newMerging[T any](ctx context.Context, c *rank.Comm, name string, root int, v T, merge func(a, b T) T, opts []Option) (*objects[T], *merging[T], error) {
 	o, err := newObjects[T](ctx, c, name, root, opts)
 	if err != nil {

@@ -34,6 +34,7 @@ type run struct {
 	seen bool // at a look before
 }
 
+// newRun returns a run of calls on s, one after the other.
 func newRun(s *state) *run {
 	r := &run{state: s}
 	r.patience.init()
