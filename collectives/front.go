@@ -1,14 +1,6 @@
 package collectives
 
-import (
-	"path/filepath"
-	"regexp"
-	"runtime"
-	"strconv"
-	"strings"
-
-	"github.com/muster-mpi/muster/rank"
-)
+import "github.com/muster-mpi/muster/rank"
 
 // start carries the call out in the background and returns at once: the calls of a
 // communicator have the order in which they were started.
@@ -93,27 +85,4 @@ func (p *plan[T]) persist() *rank.Persistent {
 		// the order of messages of one tag.
 		return own.background(s, r, c, persistent)
 	}, nil)
-}
-
-// library matches the names of the functions that a program calls, and of what they
-// stand on.
-var library = regexp.MustCompile(`^github\.com/muster-mpi/muster/(collectives\.|topology\.|rank\.|internal/)`)
-
-// callSite returns file:line of the program's call into Muster; "" on a goroutine
-// of ours.
-func callSite() string {
-	var pcs [64]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
-	for {
-		f, more := frames.Next()
-		if !library.MatchString(f.Function) {
-			if f.File == "" || strings.HasPrefix(f.Function, "runtime.") {
-				return ""
-			}
-			return filepath.Base(f.File) + ":" + strconv.Itoa(f.Line)
-		}
-		if !more {
-			return ""
-		}
-	}
 }

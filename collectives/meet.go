@@ -144,7 +144,7 @@ func (r *run) idle() error {
 		return err
 	}
 	if r.naps++; r.naps == napsBeforeNote {
-		r.setSite(callSite())
+		r.setSite(engine.CallSite())
 	}
 	if r.naps%napsBetweenNotes == napsBeforeNote {
 		r.inquire(r.state.others()) // again, for who has not come to any call yet
@@ -160,7 +160,7 @@ const (
 
 // explain turns errUnequal into who calls what: everybody tells everybody.
 func (r *run) explain(ctx context.Context) error {
-	r.setSite(callSite())
+	r.setSite(engine.CallSite())
 	r.inquire(r.state.others())
 	timer := time.NewTimer(time.Second)
 	defer timer.Stop()

@@ -10,6 +10,7 @@ import (
 	"github.com/muster-mpi/muster/collectives/schedule"
 	"github.com/muster-mpi/muster/collectives/tune"
 	"github.com/muster-mpi/muster/datatype"
+	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/rank"
 )
 
@@ -155,7 +156,7 @@ func (p *plan[T]) fail(m mode, err error) error {
 		e.Err = at.err
 	}
 	if p.c != nil {
-		e.Comm, e.Rank, e.Site = p.c.Name(), p.c.Rank(), callSite()
+		e.Comm, e.Rank, e.Site = p.c.Name(), p.c.Rank(), engine.CallSite()
 		if p.c.ErrorPolicy() == rank.AbortOnError {
 			p.c.Abort(1, e.Error())
 		}

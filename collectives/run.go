@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/rank"
 )
@@ -250,7 +251,7 @@ func (r *run) nudged(c *compiled) error {
 		return err
 	}
 	if r.site == "" {
-		r.setSite(callSite())
+		r.setSite(engine.CallSite())
 	}
 	r.inquire(c.awaited(r))
 	return nil
@@ -275,7 +276,7 @@ func (r *run) await(q rank.Request, peer int) error {
 			return err
 		}
 		if r.site == "" {
-			r.setSite(callSite())
+			r.setSite(engine.CallSite())
 		}
 		r.inquire([]int{peer})
 	}
