@@ -250,6 +250,9 @@ func Bytes(c *schedule.Call, width int) int {
 			return unknownBytes
 		}
 	case schedule.Gather, schedule.Scatter, schedule.AllGather, schedule.ReduceScatter:
+		if c.Of.Counts == nil {
+			break
+		}
 		sum := 0
 		for r := range c.Size {
 			sum += c.BlockLen(r)
