@@ -18,7 +18,8 @@ const (
 	persistent
 )
 
-// described is what a call is, as far as all ranks must say the same.
+// described is what a call is, as far as all ranks must say the same. It is
+// immutable.
 type described struct {
 	mode      mode
 	name      string // of the function, without I or Init
@@ -29,7 +30,7 @@ type described struct {
 	element   reflect.Type
 	operation string // name of the Op
 	algorithm string
-	site      string // where the program made the call, once it is known
+	print     uint64 // fingerprint of all this
 }
 
 // fingerprint is a number that calls which differ mostly do not share.
@@ -56,12 +57,6 @@ func (d *described) fingerprint() uint64 {
 	text(d.operation)
 	text(d.algorithm)
 	return h ^ h>>32
-}
-
-// equal reports whether d and e are the same call, as far as it has a fingerprint.
-func (d *described) equal(e *described) bool {
-	return d.mode == e.mode && d.op == e.op && d.root == e.root && d.count == e.count && d.counts == nil && e.counts == nil &&
-		d.element == e.element && d.name == e.name && d.operation == e.operation && d.algorithm == e.algorithm
 }
 
 // String tells the call as the program would write it.
@@ -97,9 +92,6 @@ func (d *described) String() string {
 	}
 	if len(parts) > 0 {
 		b.WriteString("(" + strings.Join(parts, ", ") + ")")
-	}
-	if d.site != "" {
-		b.WriteString(" at " + d.site)
 	}
 	return b.String()
 }

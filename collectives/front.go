@@ -27,7 +27,7 @@ func (p *plan[T]) start() rank.Request {
 		return rank.Failed(p.fail(nonblocking, err))
 	}
 	r := s.take()
-	r.described = p.describe(nonblocking, c.algorithm)
+	r.call = p.describe(r, nonblocking, c.algorithm)
 	if err := s.number(r); err != nil {
 		s.done(r)
 		s.giveUpAll(err)
@@ -79,7 +79,7 @@ func (p *plan[T]) persist() *rank.Persistent {
 	}
 	own := *p
 	r := newRun(s)
-	r.described = own.describe(persistent, c.algorithm)
+	r.call = own.describe(r, persistent, c.algorithm)
 	r.number = s.numberInit()
 	return rank.NewPersistent(func() rank.Request {
 		if err := s.spoiled(); err != nil {

@@ -370,7 +370,7 @@ func (r *run) explain(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-timer.C:
-			return fmt.Errorf("%w: this rank calls %v", rank.ErrMismatch, &r.described)
+			return fmt.Errorf("%w: this rank calls %v", rank.ErrMismatch, r.call)
 		}
 	}
 }

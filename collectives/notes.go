@@ -39,8 +39,8 @@ func (r *run) inquire(peers []int) { r.state.writeAll(peers, r.note()) }
 // note returns what there is to write of r. Who calls it owns r, or holds state.mu.
 func (r *run) note() note {
 	return note{
-		From: r.state.whoami(), World: r.state.below.Engine.Self(), Number: r.number, Persistent: r.mode == persistent,
-		Print: r.fingerprint(), Text: r.String(),
+		From: r.state.whoami(), World: r.state.below.Engine.Self(), Number: r.number, Persistent: r.call.mode == persistent,
+		Print: r.call.print, Text: at(r.call, r.site),
 	}
 }
 
@@ -80,11 +80,19 @@ func (s *state) giveUpAll(err error) {
 
 // differs returns the error of making the call mine where n is another's, if it
 // is one.
-func (n *note) differs(mine *described, me string) error {
-	if n.Print == mine.fingerprint() {
+func (n *note) differs(mine *described, site, me string) error {
+	if n.Print == mine.print {
 		return nil
 	}
-	return fmt.Errorf("%w: %s calls %s, %s calls %s", rank.ErrMismatch, me, mine, n.From, n.Text)
+	return fmt.Errorf("%w: %s calls %s, %s calls %s", rank.ErrMismatch, me, at(mine, site), n.From, n.Text)
+}
+
+// at tells a call with where it was made, if that is known.
+func at(d *described, site string) string {
+	if site == "" {
+		return d.String()
+	}
+	return d.String() + " at " + site
 }
 
 // read takes a note from another rank.
@@ -94,13 +102,13 @@ func (s *state) read(n *note) {
 		return
 	}
 	s.mu.Lock()
-	var mine described
+	var mine past
 	switch {
 	case n.Persistent:
 		found := false
 		for r := range s.running {
-			if r.mode == persistent && r.number == n.Number {
-				mine, found = r.described, true
+			if r.call.mode == persistent && r.number == n.Number {
+				mine, found = past{r.call, r.site}, true
 			}
 		}
 		if !found {
@@ -123,8 +131,8 @@ func (s *state) read(n *note) {
 		mine = s.history[n.Number%historyLen]
 	}
 	s.mu.Unlock()
-	if err := n.differs(&mine, s.whoami()); err != nil {
-		s.write(n.World, note{From: s.whoami(), World: s.below.Engine.Self(), Number: n.Number, Persistent: n.Persistent, Print: mine.fingerprint(), Text: mine.String()})
+	if err := n.differs(mine.call, mine.site, s.whoami()); err != nil {
+		s.write(n.World, note{From: s.whoami(), World: s.below.Engine.Self(), Number: n.Number, Persistent: n.Persistent, Print: mine.call.print, Text: at(mine.call, mine.site)})
 		s.giveUp(err)
 	}
 }
@@ -132,14 +140,14 @@ func (s *state) read(n *note) {
 // setSite notes where the program made the call, and that it waits.
 func (r *run) setSite(site string) {
 	s := r.state
-	if r.mode == blocking {
+	if r.call.mode == blocking {
 		e := s.below.Engine
 		r.record.Block(e.Records(), e.Clock().Now().UnixNano(), site)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r.site = site
-	if r.mode != persistent {
+	if r.call.mode != persistent {
 		s.history[r.number%historyLen].site = site
 	}
 }

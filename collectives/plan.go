@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"unsafe"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
@@ -103,18 +104,30 @@ func (p *plan[T]) sameOrApart(dst, src []T) (same bool) {
 	return false
 }
 
-// describe tells what r carries out.
-func (p *plan[T]) describe(m mode, algorithm string) described {
-	d := described{
-		mode: m, name: p.name, op: p.call.Op, root: -1, count: p.call.Count, counts: p.call.Of.Counts,
-		element: reflect.TypeFor[T](), operation: p.op.Name, algorithm: algorithm,
-	}
+// describe returns what r carries out. Programs make the same call again and again,
+// so r keeps the last ones.
+func (p *plan[T]) describe(r *run, m mode, algorithm string) *described {
+	root, count := -1, p.call.Count
 	if p.call.Op.Rooted() && p.call.Root >= 0 {
-		d.root = p.call.Root
+		root = p.call.Root
 	}
 	if p.call.From.Counts != nil {
-		d.count = -1 // each pair of ranks has its own
+		count = -1 // each pair of ranks has its own
 	}
+	element := reflect.TypeFor[T]()
+	for _, d := range r.recent {
+		if d != nil && d.op == p.call.Op && d.count == count && d.root == root && d.mode == m && d.element == element &&
+			d.name == p.name && d.operation == p.op.Name && d.algorithm == algorithm && d.counts == nil && p.call.Of.Counts == nil {
+			return d
+		}
+	}
+	d := &described{
+		mode: m, name: p.name, op: p.call.Op, root: root, count: count, counts: slices.Clone(p.call.Of.Counts),
+		element: element, operation: p.op.Name, algorithm: algorithm,
+	}
+	d.print = d.fingerprint()
+	r.recent[r.oldest] = d
+	r.oldest = (r.oldest + 1) % len(r.recent)
 	return d
 }
 
@@ -274,7 +287,7 @@ func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error 
 	if err != nil {
 		return err
 	}
-	r.described = p.describe(m, c.algorithm)
+	r.call = p.describe(r, m, c.algorithm)
 	if err := s.number(r); err != nil {
 		s.done(r)
 		s.giveUpAll(err)
@@ -289,7 +302,7 @@ func (p *plan[T]) finish(ctx context.Context, s *state, r *run, c *compiled) err
 	if p.call.Size == 1 && len(c.Steps) == 0 {
 		return nil
 	}
-	r.label(r.number, r.mode == persistent)
+	r.label(r.number, r.call.mode == persistent)
 	r.patience.begin(ctx)
 	err := execute(r, c, p.mem, p.op.Apply)
 	r.patience.finish()

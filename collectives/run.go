@@ -16,15 +16,16 @@ import (
 type run struct {
 	state    *state
 	patience patience
-	described
+	call     *described
+	site     string // where the program made the call, once it is known
 	number   uint64
 	tag      rank.Tag       // of the call's messages; the message's own number is added
 	requests []rank.Request // by step
 	scratch  []uint64
 	naps     int // in the barrier under way
 	box      any // *box[T] of the last blocking call
-	last     described
-	lastHash uint64 // fingerprint of last; 0: none
+	recent   [8]*described
+	oldest   int // of recent
 	record   record.Slot
 
 	// Of calls in the background; guarded by state.mu.
@@ -55,7 +56,7 @@ const (
 // label sets the tag of r's messages.
 func (r *run) label(number uint64, persistent bool) {
 	t := number & (1<<numberBits - 1) << (messageBits + fingerprintBits)
-	t |= r.print() & (1<<fingerprintBits - 1) << messageBits
+	t |= r.call.print & (1<<fingerprintBits - 1) << messageBits
 	if persistent {
 		t |= 1 << persistentBit
 	}
@@ -63,15 +64,6 @@ func (r *run) label(number uint64, persistent bool) {
 		t |= 1 << acrossBit
 	}
 	r.tag = rank.Tag(t)
-}
-
-// print returns the fingerprint of r's call. Programs make the same call again and
-// again, and comparing is quicker.
-func (r *run) print() uint64 {
-	if r.lastHash == 0 || !r.last.equal(&r.described) {
-		r.last, r.lastHash = r.described, r.fingerprint()
-	}
-	return r.lastHash
 }
 
 // compiled is a schedule as it is carried out.

@@ -36,7 +36,7 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 	if p.set.using == "" && !worthSharing(p.call.Op, p.call.Size, length*size) {
 		return false, nil
 	}
-	r.described = p.describe(blocking, sharedName)
+	r.call = p.describe(r, blocking, sharedName)
 	if err := s.number(r); err != nil {
 		s.done(r)
 		return true, err
@@ -66,7 +66,7 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 		}
 	}
 	x := &boxOf[T](r).sharing
-	*x = sharing[T]{plan: p, ctx: ctx, r: r, m: m, h: &m.small, print: r.print()}
+	*x = sharing[T]{plan: p, ctx: ctx, r: r, m: m, h: &m.small, print: r.call.print}
 	switch {
 	case m.stage == none:
 		return false, nil
@@ -104,7 +104,9 @@ func (p *plan[T]) roundLength() int {
 func (x *sharing[T]) carryOut() error {
 	switch x.call.Op {
 	case schedule.Barrier:
-		return x.m.barrier(x.ctx, x.r, x.print)
+		err := x.meet()
+		x.turn() // the next call may have another fingerprint
+		return err
 	case schedule.Bcast:
 		return x.bcast()
 	case schedule.Gather, schedule.AllGather:

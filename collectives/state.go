@@ -33,12 +33,18 @@ type state struct {
 	running   map[*run]bool // but for main
 	watched   bool          // calls in the background are looked at
 	idle      []*run        // pool, of nonblocking calls
-	history   [historyLen]described
+	history   [historyLen]past
 	early     map[uint64]*note // from ranks that are ahead, by number of the call
 	schedules map[key]*compiled
 
 	choosing sync.Mutex // guards chooser
 	chooser  *tune.Chooser
+}
+
+// past is a call that was begun.
+type past struct {
+	call *described
+	site string // where the program made it, once that is known
 }
 
 // historyLen is how many past calls a rank can still tell others about.
@@ -179,11 +185,13 @@ const maxSchedules = 256
 
 // number takes the number of a call that begins, and notes what it is.
 func (s *state) number(r *run) error {
+	r.site = ""
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	r.number = s.next
 	s.next++
-	return s.noteCall(r)
+	err := s.noteCall(r)
+	s.mu.Unlock()
+	return err
 }
 
 // numberInit is number for a persistent operation being made; its rounds have the
@@ -196,13 +204,13 @@ func (s *state) numberInit() uint64 {
 }
 
 func (s *state) noteCall(r *run) error {
-	s.history[r.number%historyLen] = r.described
+	s.history[r.number%historyLen] = past{call: r.call}
 	if r != s.main {
 		s.running[r] = true
 	}
 	if n := s.early[r.number]; n != nil {
 		delete(s.early, r.number)
-		return n.differs(&r.described, s.whoami())
+		return n.differs(r.call, "", s.whoami())
 	}
 	return nil
 }

@@ -234,13 +234,23 @@ func (c *Comm) Below() *below.Comm {
 		return nil
 	}
 	b := &below.Comm{Engine: c.job.engine, Context: c.ctx, Memory: c.job.memory, World: c.peers().World}
-	if len(c.job.hosts) > 1 {
-		b.Hosts = make([]int, c.peers().Size())
-		for r := range b.Hosts {
-			b.Hosts[r] = c.job.hostOf(c.peers().World(r)).number
-		}
-	}
+	b.Hosts = c.hostNumbers()
 	return b
+}
+
+// hostNumbers returns the number of the host of each rank that c addresses; nil if
+// all are on one.
+func (c *Comm) hostNumbers() []int {
+	hosts := make([]int, c.peers().Size())
+	several := false
+	for r := range hosts {
+		hosts[r] = c.job.hostOf(c.peers().World(r)).number
+		several = several || hosts[r] != hosts[0]
+	}
+	if !several {
+		return nil
+	}
+	return hosts
 }
 
 // isOpen reports whether calls can be made on c.

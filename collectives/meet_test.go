@@ -1,0 +1,33 @@
+package collectives_test
+
+import (
+	"testing"
+
+	"github.com/muster-mpi/muster/collectives"
+	"github.com/muster-mpi/muster/rank"
+	"github.com/muster-mpi/muster/rank/ranktest"
+)
+
+// A rank that hurries on to the next call, which is another one, is not taken to have
+// made that instead of this.
+func TestAHastyRankIsNotMisunderstood(t *testing.T) {
+	for _, p := range []int{2, 3} {
+		ranktest.Run(t, p, func(t *testing.T, c *rank.Comm) {
+			x := make([]int64, 3)
+			for i := range 3000 {
+				var err error
+				switch i % 3 {
+				case 0:
+					err = collectives.Barrier(t.Context(), c)
+				case 1:
+					err = collectives.AllReduce(t.Context(), c, x[:1+i%2], collectives.Sum)
+				case 2:
+					err = collectives.Bcast(t.Context(), c, i%p, x)
+				}
+				if err != nil {
+					t.Fatalf("rank %d of %d, call %d: %v", c.Rank(), p, i, err)
+				}
+			}
+		})
+	}
+}
