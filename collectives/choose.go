@@ -39,11 +39,11 @@ func (s *state) choose(q tune.Query) (algo.Algorithm, error) {
 
 // onOneHost are the choosers of communicators whose ranks are all on one host: they
 // may come and go, and what was predicted for one holds for all of its size.
-var onOneHost sync.Map // of size and link: oneHost to *tune.Chooser
+var onOneHost sync.Map // of size and costs: oneHost to *tune.Chooser
 
 type oneHost struct {
-	size int
-	link schedule.Link
+	size   int
+	params schedule.Params
 }
 
 // chooserOf returns the chooser for the communicator's calls.
@@ -57,16 +57,30 @@ func (s *state) chooserOf() (*tune.Chooser, error) {
 	if err != nil {
 		return nil, err
 	}
-	local := tune.InProcess
-	if s.below.Memory == nil || !s.below.Memory.OneProcess() {
-		local = tune.SharedMemory
-	}
-	s.chooser = tune.New(t, tune.Params(local, tune.TCP))
+	params := tune.OnHost(s.oneProcess())
+	s.chooser = tune.New(t, params)
 	if s.below.Hosts == nil {
-		ch, _ := onOneHost.LoadOrStore(oneHost{s.comm.Size(), local}, s.chooser)
+		ch, _ := onOneHost.LoadOrStore(oneHost{s.comm.Size(), params}, s.chooser)
 		s.chooser = ch.(*tune.Chooser)
 	}
 	return s.chooser, nil
+}
+
+// oneProcess reports whether the ranks of this host are goroutines.
+func (s *state) oneProcess() bool { return s.below.Memory != nil && s.below.Memory.OneProcess() }
+
+// sharingOf returns which blocking calls go through shared memory. What is wrong with
+// a table is said when an algorithm is chosen.
+func (s *state) sharingOf(op schedule.Operation, c class) tune.Sharing {
+	known := &s.sharings[op][c]
+	if *known == nil {
+		t, err := table()
+		if err != nil {
+			return tune.Sharing{{Below: 0, Shared: false}}
+		}
+		*known, _ = tune.Share(t, op, s.comm.Size(), c.order(), s.oneProcess())
+	}
+	return *known
 }
 
 // TableVariable is the environment variable that names a table made by `muster

@@ -231,7 +231,8 @@ func (r *run) idle() error {
 	if err := r.state.spoiled(); err != nil {
 		return err
 	}
-	if r.naps++; r.naps == napsBeforeNote {
+	if r.naps++; r.naps == r.noteAt {
+		r.noteAt *= 2 // it may have been too early for some
 		r.setSite(callSite())
 		r.inquire(r.state.others())
 	}

@@ -6,10 +6,11 @@ import (
 	"unsafe"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/collectives/tune"
 )
 
 // sharedName is what Using and explain call the forms in shared memory.
-const sharedName = "shared-memory"
+const sharedName = tune.SharedForm
 
 // sharing is a blocking call being carried out in the ranks' shared memory.
 type sharing[T any] struct {
@@ -33,7 +34,7 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 		return false, nil
 	}
 	length := p.roundLength()
-	if p.set.using == "" && !worthSharing(p.call.Op, p.call.Size, length*size) {
+	if p.set.using == "" && !s.sharingOf(p.call.Op, p.class()).At(tune.Bytes(&p.call, size)) {
 		return false, nil
 	}
 	r.call = p.describe(r, blocking, sharedName)
@@ -70,7 +71,7 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 	switch {
 	case m.stage == none:
 		return false, nil
-	case length*size <= m.inline.room:
+	case m.p == 2 && length*size <= m.inline.room:
 		x.h = &m.inline
 	case m.stage == whole && length*size > m.small.room:
 		x.h = &m.large
@@ -79,7 +80,7 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 	if x.room == 0 || p.call.Op == schedule.AllToAll && x.room < p.call.Size {
 		return false, nil
 	}
-	r.naps = 0
+	r.naps, r.noteAt = 0, napsBeforeNote
 	if err = x.carryOut(); err == errUnequal {
 		err = r.explain(ctx)
 	}
@@ -412,7 +413,3 @@ func (t *tree[T]) leaf(place int, dst []T) []T {
 	t.x.op.Apply(dst, t.x.part(2*place, t.off, t.n), t.x.part(2*place+1, t.off, t.n))
 	return dst
 }
-
-// worthSharing reports whether calls of op by p ranks of one host with so many bytes
-// of each are quicker in shared memory than by messages.
-func worthSharing(op schedule.Operation, p, bytes int) bool { return true }

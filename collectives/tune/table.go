@@ -39,7 +39,7 @@ type Case struct {
 
 // Use is the algorithm for calls of fewer than Below bytes, as Bytes counts them,
 // that are not below the bound before; Below 0: for all the rest. If Shared, it is for
-those among them that cannot go through shared memory, since they do not block.
+// those among them that cannot go through shared memory, since they do not block.
 type Use struct {
 	Below  int
 	Name   string
@@ -103,6 +103,8 @@ func (t *Table) Hash() [sha256.Size]byte {
 func (e *Entry) checkUse(u Use) string {
 	a, ok := algo.Find(e.Op, u.Name)
 	switch {
+	case u.Name == SharedForm:
+		return "wants what nonblocking calls use: " + SharedForm + " or NAME"
 	case u.Shared && e.Hosts:
 		return "ranks of several hosts share no memory"
 	case !ok:

@@ -15,3 +15,7 @@ type Comm struct {
 	Hosts   []int           // number of each rank's host, in the order of the communicator; nil if all are on one
 	World   func(rank int) int
 }
+
+// Begin is called with every engine before frames can come to it, so that what uses
+// kinds of frames of its own misses none. It is set by init functions alone.
+var Begin = func(*engine.Engine) {}
