@@ -39,11 +39,11 @@ func (s *state) choose(q tune.Query) (algo.Algorithm, error) {
 
 // onOneHost are the choosers of communicators whose ranks are all on one host: they
 // may come and go, and what was predicted for one holds for all of its size.
-var onOneHost sync.Map // of size and costs: oneHost to *tune.Chooser
+var onOneHost sync.Map // of size and link: oneHost to *tune.Chooser
 
 type oneHost struct {
-	size   int
-	params schedule.Params
+	size int
+	link schedule.Link
 }
 
 // chooserOf returns the chooser for the communicator's calls.
@@ -57,10 +57,16 @@ func (s *state) chooserOf() (*tune.Chooser, error) {
 	if err != nil {
 		return nil, err
 	}
-	params := tune.OnHost(s.oneProcess())
-	s.chooser = tune.New(t, params)
+	local := tune.TCP // sockets of a host take as long, nearly
+	switch {
+	case s.oneProcess():
+		local = tune.InProcess
+	case s.below.Memory != nil:
+		local = tune.SharedMemory
+	}
+	s.chooser = tune.New(t, tune.Params(local, tune.TCP))
 	if s.below.Hosts == nil {
-		ch, _ := onOneHost.LoadOrStore(oneHost{s.comm.Size(), params}, s.chooser)
+		ch, _ := onOneHost.LoadOrStore(oneHost{s.comm.Size(), local}, s.chooser)
 		s.chooser = ch.(*tune.Chooser)
 	}
 	return s.chooser, nil

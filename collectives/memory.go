@@ -8,6 +8,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/muster-mpi/muster/collectives/tune"
 	"github.com/muster-mpi/muster/internal/hostmem"
 	"github.com/muster-mpi/muster/rank"
 )
@@ -250,7 +251,7 @@ func (r *run) settleMemory(want stage) error {
 	if m.stage == none || m.stage >= want || m.full {
 		return nil
 	}
-	if s.below.Memory == nil || s.below.Hosts != nil || m.stage == unset && s.comm.Size() > maxSharers {
+	if s.below.Memory == nil || s.below.Hosts != nil || m.stage == unset && s.comm.Size() > tune.MaxSharers {
 		m.stage = none
 		return nil
 	}
@@ -282,10 +283,6 @@ func (r *run) settleMemory(want stage) error {
 	}
 	return nil
 }
-
-// maxSharers bounds the ranks of a communicator that share memory: beyond it regions
-// would be too small.
-const maxSharers = 256
 
 // provide is what rank 0 asks of the host: it returns the slot's number, or −1.
 func (s *state) provide(want stage) int64 {

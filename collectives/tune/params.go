@@ -16,15 +16,6 @@ var (
 	TCP          = schedule.Link{Latency: 4300 * time.Nanosecond, Overhead: 3 * time.Microsecond, Gap: 3 * time.Microsecond, PerByte: 0.4}
 )
 
-// OnHost returns what messages cost among the ranks of one host, of one process or of
-// several, and over TCP to others.
-func OnHost(oneProcess bool) schedule.Params {
-	if oneProcess {
-		return Params(InProcess, TCP)
-	}
-	return Params(SharedMemory, TCP)
-}
-
 // Params returns parameters for a communicator with these links on each host and
 // between hosts, and memory at the speed of that machine.
 func Params(local, remote schedule.Link) schedule.Params {

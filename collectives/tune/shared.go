@@ -12,6 +12,10 @@ import (
 // schedule, so none is in package algo.
 const SharedForm = "shared-memory"
 
+// MaxSharers bounds the ranks of a communicator that share memory: beyond it the
+// region of each would be too small.
+const MaxSharers = 256
+
 // Sharing says which blocking calls of an operation, among ranks of one host, go
 // through the memory that these share, and which by messages: the first stretch
 // whose bound is above the size of the call, as Bytes counts it, decides.
@@ -62,8 +66,12 @@ func (s Sharing) String() string {
 
 // Share returns which calls of op by so many ranks of one host go through shared
 // memory, and why: by the table, which may be nil, or by what is built in for ranks
-// of one process or of several. All ranks get the same.
+// of one process or of several. All ranks get the same. That a host has such memory is
+// for the caller to know.
 func Share(t *Table, op schedule.Operation, ranks int, order algo.Bracketing, oneProcess bool) (Sharing, string) {
+	if ranks > MaxSharers {
+		return Sharing{{}}, fmt.Sprintf("more than %d ranks", MaxSharers)
+	}
 	if t != nil {
 		want := Case{Op: op, Ranks: ranks}
 		if op.Reduces() {
