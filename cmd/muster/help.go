@@ -12,8 +12,11 @@ const overview = `Muster starts, watches and ends the ranks of parallel programs
 
   muster run [flags] TARGET [ARGS]   run a program on several ranks
   muster bench p2p|coll|startup      measure, also against other MPIs
+  muster explain OPERATION           which algorithm carries out a collective
+  muster tune [OPERATION ...]        measure which is the fastest here
   muster version                     print the version
-  muster help [TOPIC]                TOPIC: run, bench, exit-codes, env
+  muster help [TOPIC]                TOPIC: run, bench, explain, tune,
+                                     exit-codes, env
 
 Example: four ranks of a Go program, built on the way
 
@@ -123,12 +126,14 @@ func help(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, runHelp())
 	case "bench":
 		fmt.Fprint(stdout, benchHelp())
+	case "explain":
+		fmt.Fprint(stdout, explainHelp())
 	case "exit-codes":
 		fmt.Fprint(stdout, exitCodes)
 	case "env":
 		fmt.Fprint(stdout, environment)
 	default:
-		fmt.Fprintf(stderr, "muster: no help on %s: expected run, bench, exit-codes or env\n", quote(topic))
+		fmt.Fprintf(stderr, "muster: no help on %s: expected run, bench, explain, tune, exit-codes or env\n", quote(topic))
 		return launcher.ExitUsage
 	}
 	return 0

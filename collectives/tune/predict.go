@@ -61,19 +61,8 @@ func predict(a algo.Algorithm, c schedule.Call, width int, params schedule.Param
 		c.Rank = rank
 		return c
 	}
-	ranks := c.Size
-	if a.Turns {
-		ranks = 1
-	}
-	steps := 0
-	s := schedule.New(c)
-	for r := range ranks {
-		c := call(r)
-		s.Reset(c)
-		a.Build(s, &c)
-		if steps += len(s.Steps); steps > predictedSteps {
-			return e, true
-		}
+	if tooLong(a, c, c.Size, predictedSteps) {
+		return e, true
 	}
 	e, err := schedule.Cost(call, a.Build, a.Turns, &params, width)
 	if err != nil {

@@ -81,7 +81,7 @@ func Share(t *Table, op schedule.Operation, ranks int, order algo.Bracketing, on
 			return e.sharing(), fmt.Sprintf("table: %v", e.Case)
 		}
 	}
-	return built(op, ranks, oneProcess), "built in"
+	return built(op, ranks, order, oneProcess), "built in"
 }
 
 // sharing returns what an entry says about shared memory, neighbours that say the
