@@ -207,7 +207,7 @@ const Unknown time.Duration = math.MaxInt64
 const (
 	walkedBytes = 4 << 30
 	walkedSteps = 4 << 20
-	turnedSteps = 6 << 16 // of the one rank, where that stands for all
+	turnedSteps = 2 << 16 // of the one rank, where that stands for all
 	placedRanks = 8 << 10 // where each rank looks at the host of every other
 )
 

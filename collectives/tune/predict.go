@@ -55,7 +55,7 @@ func (p *Prediction) class() int {
 // predictedSteps bounds the steps of all ranks that Predict walks through.
 const predictedSteps = 8 << 20
 
-func predict(a algo.Algorithm, c schedule.Call, width int, params schedule.Params) (e schedule.Estimate, tooLong bool) {
+func predict(a algo.Algorithm, c schedule.Call, width int, params schedule.Params) (e schedule.Estimate, beyond bool) {
 	call := func(rank int) schedule.Call {
 		c := c
 		c.Rank = rank
