@@ -92,7 +92,7 @@ func (s *state) sharingOf(op schedule.Operation, c class) tune.Sharing {
 // TableVariable is the environment variable that names a table made by `muster
 // tune`. All ranks must have the same one; that a call's algorithm is the same is
 // checked with the call.
-const TableVariable = "MUSTER_TUNE"
+const TableVariable = tune.Variable
 
 // table returns the table that the environment names; nil if it names none.
 var table = sync.OnceValues(func() (*tune.Table, error) {

@@ -111,6 +111,8 @@ The ranks get the whole environment of muster run, with what -x sets, and
                       agent. It is no secret, and nothing secret is in the
                       environment
 
+  MUSTER_TUNE         the table of --tune, or as it is set for muster run
+
 Names that begin with MUSTER_ are the launcher's; -x does not take them.
 `
 
@@ -128,6 +130,8 @@ func help(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, benchHelp())
 	case "explain":
 		fmt.Fprint(stdout, explainHelp())
+	case "tune":
+		fmt.Fprint(stdout, tuneHelp())
 	case "exit-codes":
 		fmt.Fprint(stdout, exitCodes)
 	case "env":

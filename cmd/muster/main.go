@@ -34,6 +34,8 @@ func command(args []string, stdout, stderr io.Writer) int {
 		return bench(args, stdout, stderr)
 	case "explain":
 		return explain(args, stdout, stderr)
+	case "tune":
+		return tuneCommand(args, stdout, stderr)
 	case "agent":
 		return launcher.AgentMain()
 	case "version", "-version", "--version", "-V":

@@ -23,6 +23,9 @@ type Table struct {
 	Entries []Entry // no two of the same Case
 }
 
+// Variable is the environment variable that names the file of a table.
+const Variable = "MUSTER_TUNE"
+
 // Entry is what was found for one case.
 type Entry struct {
 	Case
