@@ -14,7 +14,7 @@ type sizes struct{ from, below int }
 var allSizes = sizes{0, math.MaxInt}
 
 // What is built in, where no table says anything, was measured with `muster tune` on
-// 2 to 33 goroutine ranks and 2 to 16 processes over 2 cores of a Xeon at 2.7 GHz.
+// 2 to 33 goroutine ranks and 2 to 16 processes over 2 cores of an AMD EPYC.
 //
 // Between processes shared memory is the quicker way but for prefixes of short
 // vectors, whose messages run along a chain while nobody waits for the next call. It
