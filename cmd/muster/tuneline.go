@@ -77,13 +77,14 @@ var tuneFlags = []flagOf[tuneLine]{
 
 const tuneSynopsis = `muster tune [OPERATION ...] [flags]
 
-Measures every algorithm of the operations (default: all), and the form in shared
-memory, and writes a table of the fastest. muster run --tune FILE has a job use
-it. muster explain --table FILE shows what that comes to.
+Measures every algorithm of the operations (default: all), and the form in
+shared memory, and writes a table of the fastest. muster run --tune FILE has a
+job use it. muster explain --table FILE shows what that comes to.
 
 Algorithms take turns, so what else the machine does holds up all of them. An
-entry is for one operation, number of ranks and order of combination; a call takes
-that of the nearest number of ranks.
+entry is for one operation, number of ranks and order of combination; a call
+takes that of the nearest number of ranks. Then it says how far what is chosen
+without a table is from the best.
 `
 
 const tuneExamples = `
