@@ -57,8 +57,11 @@ func (s *state) chooserOf() (*tune.Chooser, error) {
 	if err != nil {
 		return nil, err
 	}
-	local := tune.InProcess
-	if s.below.Memory == nil || !s.below.Memory.OneProcess() {
+	local := tune.TCP // sockets of a host take as long, nearly
+	switch {
+	case s.oneProcess():
+		local = tune.InProcess
+	case s.below.Memory != nil:
 		local = tune.SharedMemory
 	}
 	s.chooser = tune.New(t, tune.Params(local, tune.TCP))
@@ -69,10 +72,27 @@ func (s *state) chooserOf() (*tune.Chooser, error) {
 	return s.chooser, nil
 }
 
+// oneProcess reports whether the ranks of this host are goroutines.
+func (s *state) oneProcess() bool { return s.below.Memory != nil && s.below.Memory.OneProcess() }
+
+// sharingOf returns which blocking calls go through shared memory. What is wrong with
+// a table is said when an algorithm is chosen.
+func (s *state) sharingOf(op schedule.Operation, c class) tune.Sharing {
+	known := &s.sharings[op][c]
+	if *known == nil {
+		t, err := table()
+		if err != nil {
+			return tune.Sharing{{Below: 0, Shared: false}}
+		}
+		*known, _ = tune.Share(t, op, s.comm.Size(), c.order(), s.oneProcess())
+	}
+	return *known
+}
+
 // TableVariable is the environment variable that names a table made by `muster
 // tune`. All ranks must have the same one; that a call's algorithm is the same is
 // checked with the call.
-const TableVariable = "MUSTER_TUNE"
+const TableVariable = tune.Variable
 
 // table returns the table that the environment names; nil if it names none.
 var table = sync.OnceValues(func() (*tune.Table, error) {

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"github.com/muster-mpi/muster/collectives/tune"
 	"github.com/muster-mpi/muster/internal/hostmem"
 	"github.com/muster-mpi/muster/rank"
 )
@@ -136,7 +137,7 @@ func (r *run) settleMemory(ctx context.Context, bytes int) error {
 func (r *run) nextStage() error {
 	s := r.state
 	m := &s.memory
-	if m.stage == unset && s.comm.Size() > maxSharers {
+	if m.stage == unset && s.comm.Size() > tune.MaxSharers {
 		m.stage = none
 		return nil
 	}
@@ -166,10 +167,6 @@ func (r *run) nextStage() error {
 	}
 	return nil
 }
-
-// maxSharers bounds the ranks of a communicator that share memory: beyond it regions
-// would be too small.
-const maxSharers = 256
 
 // provide is what rank 0 asks of the host: a slot, or all of the one there is. It
 // returns the slot's number, −1 if there is no more memory.

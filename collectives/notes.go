@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/muster-mpi/muster/internal/below"
 	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/internal/layout"
 	"github.com/muster-mpi/muster/internal/wire"
@@ -176,6 +177,12 @@ var (
 	readersMu sync.Mutex // guards what follows; taken before a readers.mu
 	readersOf = make(map[*engine.Engine]*readers)
 )
+
+// A rank may be written to before its first collective. Until then notes are dropped;
+// who waits for it writes again.
+func init() {
+	below.Begin = func(e *engine.Engine) { e.Handle(noteKind, func(int, *wire.Header, layout.Buffer) {}) }
+}
 
 // listen has s read the notes for its communicator.
 func (s *state) listen() {

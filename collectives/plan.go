@@ -200,7 +200,7 @@ func (p *plan[T]) compile(s *state) (*compiled, error) {
 	}
 	p.call.Hosts = s.below.Hosts
 	if p.call.Segment == 0 {
-		p.call.Segment = max(1, segmentBytes/max(1, k.elem))
+		p.call.Segment = tune.Segment(k.elem)
 	}
 	a, err := s.choose(tune.Query{Call: &p.call, Width: k.elem, Order: k.class.order(), Using: using})
 	if err != nil {
@@ -214,7 +214,3 @@ func (p *plan[T]) compile(s *state) (*compiled, error) {
 	}
 	return c, nil
 }
-
-// segmentBytes is how large the pieces of pipelined algorithms are: they fit a
-// second-level cache, and are worth a message each.
-const segmentBytes = 64 << 10

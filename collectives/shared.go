@@ -5,10 +5,11 @@ import (
 	"unsafe"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/collectives/tune"
 )
 
 // sharedName is what Using and explain call the forms in shared memory.
-const sharedName = "shared-memory"
+const sharedName = tune.SharedForm
 
 // sharing is a blocking call being carried out in the ranks' shared memory.
 type sharing[T any] struct {
@@ -36,7 +37,7 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 		return false, nil
 	}
 	length := p.roundLength()
-	if p.set.using == "" && !worthSharing(p.call.Op, p.call.Size, length*size) {
+	if p.set.using == "" && !s.sharingOf(p.call.Op, p.class()).At(tune.Bytes(&p.call, size)) {
 		return false, nil
 	}
 	r.call = p.describe(r, blocking, sharedName)
@@ -243,7 +244,3 @@ func (x *sharing[T]) allToAll() error {
 	}
 	return nil
 }
-
-// worthSharing reports whether calls of op by p ranks of one host with so many bytes
-// of each are quicker in shared memory than by messages.
-func worthSharing(op schedule.Operation, p, bytes int) bool { return true }

@@ -37,6 +37,8 @@ type state struct {
 	early     map[uint64]*note // from ranks that are ahead, by number of the call
 	schedules map[key]*compiled
 
+	sharings [schedule.Operations][classes]tune.Sharing // of whom busy lets; nil: not looked up yet
+
 	choosing sync.Mutex // guards chooser
 	chooser  *tune.Chooser
 }
@@ -191,6 +193,7 @@ const (
 	canonicalOnly class = iota // inexact elements: the same bits always
 	orderedOnly                // the operation does not commute
 	anyBrackets
+	classes
 )
 
 // maxSchedules bounds how many schedules a communicator keeps; a program that

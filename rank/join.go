@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/muster-mpi/muster/internal/below"
 	"github.com/muster-mpi/muster/internal/boot"
 	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/internal/hostmem"
@@ -133,6 +134,7 @@ func newJob(conn *boot.Conn, w *pb.Welcome, files []*os.File) (*job, error) {
 		Crowded:         crowded(w),
 		Lost:            ctl.lost,
 	})
+	below.Begin(j.engine)
 	ctl.engine = j.engine
 	if err := ctl.open(w, bell); err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/muster-mpi/muster/internal/below"
 	"github.com/muster-mpi/muster/internal/boot"
 	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/internal/hostmem"
@@ -115,6 +116,7 @@ func (l *local) build(n int) error {
 			Self: r, Size: n, EagerBytes: l.eager, UnexpectedBytes: l.unexpected,
 			Crowded: n > runtime.GOMAXPROCS(0),
 		})
+		below.Begin(j.engine)
 		conns, route := links(r, j.engine)
 		j.conns = conns
 		j.engine.Start(route, conns...)

@@ -20,7 +20,8 @@ type group struct {
 	collective
 	world      *rank.Comm
 	rank, size int
-	with       []collectives.Option
+	ways       [][]collectives.Option
+	with       []collectives.Option // of the way that is being measured
 
 	out, in []byte // the whole buffers
 
@@ -30,11 +31,12 @@ type group struct {
 	terms, result []float64
 	counts        []int  // of reducescatter: elements for each rank
 	runs          int    // that were checked, on which the content depends
+	checked       []bool // ways of which a run was
 	mallocs       uint64 // allocations so far, taken between runs
 }
 
 func newGroup(world *rank.Comm, c collective, o options) *group {
-	g := &group{options: o, collective: c, world: world, rank: world.Rank(), size: world.Size(), with: o.with()}
+	g := &group{options: o, collective: c, world: world, rank: world.Rank(), size: world.Size(), ways: o.ways()}
 	most := 0
 	for _, n := range o.sizes {
 		most = max(most, n)
@@ -70,7 +72,7 @@ func floats(b []byte) []float64 {
 
 // measure takes all repetitions of a size. Every rank calls it.
 func (g *group) measure(ctx context.Context, size int) error {
-	g.bytes, g.runs = size, 0
+	g.bytes, g.runs, g.checked = size, 0, make([]bool, len(g.ways))
 	g.src, g.dst = g.out[:g.blocks(g.outAll)*size], g.in[:g.blocks(g.inAll)*size]
 	g.terms, g.result = floats(g.src), floats(g.dst)
 	g.counts = make([]int, g.size)
@@ -88,51 +90,69 @@ func (g *group) measure(ctx context.Context, size int) error {
 	if err := g.lead(ctx); err != nil {
 		return err
 	}
-	return g.order(ctx, new(int64))
+	return g.order(ctx, new(order))
 }
 
 // lead is rank 0's part: it has the others do as many calls as it does, prints
-// each repetition, and ends when all are made or the time is up.
+// each repetition, and ends when all are made or the time is up. The ways take
+// turns, so what holds the machine up for a while holds up all of them.
 func (g *group) lead(ctx context.Context) error {
 	began := time.Now()
-	first, err := g.run(ctx, 1) // is checked
-	if err != nil {
-		return err
-	}
-	if g.budget > 0 && first.slowest > g.budget {
-		g.print(0, first)
-		return nil
-	}
-	n, err := g.Iterations(func(n int) (time.Duration, error) {
-		s, err := g.run(ctx, n)
-		return s.slowest, err
-	})
-	if err != nil {
-		return err
-	}
-	if g.Warmup > 0 {
-		if _, err := g.run(ctx, g.Warmup); err != nil {
+	calls := make([]int, len(g.ways))
+	for way := range g.ways {
+		var err error
+		if calls[way], err = g.begin(ctx, way); err != nil {
 			return err
 		}
 	}
 	for rep := range g.Repeat {
-		if rep > 0 && g.budget > 0 && time.Since(began) > g.budget {
+		if rep > 0 && g.budget > 0 && time.Since(began) > g.budget*time.Duration(len(g.ways)) {
 			return nil
 		}
-		s, err := g.run(ctx, n)
-		if err != nil {
-			return err
+		for way, n := range calls {
+			if n == 0 {
+				continue
+			}
+			s, err := g.run(ctx, order{n, way})
+			if err != nil {
+				return err
+			}
+			g.print(way, rep, s)
 		}
-		g.print(rep, s)
 	}
 	return nil
 }
 
+// begin has a way checked and warmed up, and returns how many calls a repetition
+// has. If one takes as long as the budget, it is all that is measured, and the
+// number is 0.
+func (g *group) begin(ctx context.Context, way int) (calls int, err error) {
+	first, err := g.run(ctx, order{1, way}) // is checked
+	if err != nil {
+		return 0, err
+	}
+	if g.budget > 0 && first.slowest > g.budget {
+		g.print(way, 0, first)
+		return 0, nil
+	}
+	calls, err = g.Iterations(func(n int) (time.Duration, error) {
+		s, err := g.run(ctx, order{n, way})
+		return s.slowest, err
+	})
+	if err == nil && g.Warmup > 0 {
+		_, err = g.run(ctx, order{g.Warmup, way})
+	}
+	return calls, err
+}
+
 // print prints a repetition: how many calls, and the time all of them took the
 // slowest rank, the fastest, and the ranks on average.
-func (g *group) print(rep int, s spread) {
+func (g *group) print(way, rep int, s spread) {
 	line := fmt.Sprintf("sample test=%s size=%d rep=%d calls=%d ns=%d min=%d avg=%d",
 		g.test, g.bytes, rep, s.calls, s.slowest.Nanoseconds(), s.fastest.Nanoseconds(), s.sum.Nanoseconds()/int64(g.size))
+	if len(g.using) > 0 {
+		line += " using=" + g.using[way]
+	}
 	if g.local == 0 {
 		line += fmt.Sprintf(" allocs=%d", s.allocs)
 	}
@@ -175,13 +195,16 @@ func (s *spread) meets() error {
 	return nil
 }
 
-// run has all ranks do n calls and returns when all have.
-func (g *group) run(ctx context.Context, n int) (s spread, err error) {
-	what := int64(n)
-	if err := g.order(ctx, &what); err != nil {
+// An order is what all ranks do next: so many calls in one of the ways. None: the
+// size is done.
+type order struct{ calls, way int }
+
+// run has all ranks do what o says and returns when all have.
+func (g *group) run(ctx context.Context, o order) (s spread, err error) {
+	if err := g.order(ctx, &o); err != nil {
 		return s, err
 	}
-	r, err := g.timed(ctx, n)
+	r, err := g.timed(ctx, o)
 	if err != nil {
 		return s, err
 	}
@@ -189,7 +212,7 @@ func (g *group) run(ctx context.Context, n int) (s spread, err error) {
 	if err != nil {
 		return s, err
 	}
-	s.calls = n
+	s.calls = o.calls
 	for _, r := range reports {
 		s.add(r)
 	}
@@ -202,11 +225,11 @@ func (g *group) run(ctx context.Context, n int) (s spread, err error) {
 // follow is the part of all ranks but 0: they do as they are told.
 func (g *group) follow(ctx context.Context) error {
 	for {
-		var n int64
-		if err := g.order(ctx, &n); err != nil || n == 0 {
+		var o order
+		if err := g.order(ctx, &o); err != nil || o.calls == 0 {
 			return err
 		}
-		r, err := g.timed(ctx, int(n))
+		r, err := g.timed(ctx, o)
 		if err != nil {
 			return err
 		}
@@ -216,19 +239,19 @@ func (g *group) follow(ctx context.Context) error {
 	}
 }
 
-// order tells all ranks what rank 0 has in n: the number of calls to do, or 0 if
-// there are no more.
-func (g *group) order(ctx context.Context, n *int64) error {
-	b := []int64{*n}
+// order tells all ranks what rank 0 has in o.
+func (g *group) order(ctx context.Context, o *order) error {
+	b := []order{*o}
 	err := collectives.Bcast(ctx, g.world, 0, b)
-	*n = b[0]
+	*o = b[0]
 	return err
 }
 
-// timed does n calls, and outside the time checks the data and makes those of the
-// next run. A rooted collective has each rank in turn as its root, beginning with
-// the last.
-func (g *group) timed(ctx context.Context, n int) (r report, err error) {
+// timed does what o says, and outside the time checks the data and makes those of
+// the next run. A rooted collective has each rank in turn as its root, beginning
+// with the last.
+func (g *group) timed(ctx context.Context, o order) (r report, err error) {
+	g.with = g.ways[o.way]
 	// The first barrier waits for those that are behind; after the second all are
 	// awake.
 	for range 2 {
@@ -238,7 +261,7 @@ func (g *group) timed(ctx context.Context, n int) (r report, err error) {
 	}
 	root := g.size - 1
 	start := time.Now()
-	for range n {
+	for range o.calls {
 		if err := g.call(ctx, g, root); err != nil {
 			return r, err
 		}
@@ -248,17 +271,26 @@ func (g *group) timed(ctx context.Context, n int) (r report, err error) {
 	}
 	end := time.Now()
 	r = report{end.Sub(start).Nanoseconds(), start.UnixNano(), end.UnixNano(), g.allocations()}
-	if g.runs == 0 || g.validate {
-		if err := g.check(g, g.size-1, (g.size+n-2)%g.size); err != nil {
-			return r, err
+	if !g.checked[o.way] || g.validate {
+		if err := g.check(g, g.size-1, (g.size+o.calls-2)%g.size); err != nil {
+			return r, fmt.Errorf("%s%w", g.name(o.way), err)
 		}
+		g.checked[o.way] = true
 		g.runs++
-		if g.validate {
+		if g.validate || len(g.ways) > 1 {
 			g.prepare()
 		}
 		g.allocations()
 	}
 	return r, nil
+}
+
+// name is what messages about a way begin with, where an algorithm was asked for.
+func (g *group) name(way int) string {
+	if len(g.using) == 0 {
+		return ""
+	}
+	return g.using[way] + ": "
 }
 
 // allocations returns how many there were since it was called last. It stops the

@@ -1,10 +1,11 @@
 // Coll is the rank program of `muster bench coll`: it measures one collective at
 // every size and prints a line for each repetition. bench/peer/c/coll.c is its
-// twin in C; the two have the same flags (but for -u and -local), loops, counts
+// twin in C; the two have the same flags (but for -u, -a and -local), loops, counts
 // and lines, and are changed together. bench/README.md says what is measured and
 // how.
 //
 //	muster run -n 8 ./bench/coll -t allreduce -s 8,4096
+//	muster run -n 8 ./bench/coll -t bcast -u binomial,chain
 //	go run ./bench/coll -local 8 -t barrier
 package main
 
@@ -32,7 +33,8 @@ type options struct {
 	sizes    []int
 	budget   time.Duration // that a size may take
 	validate bool          // check the data of every repetition, not of the first exchange only
-	using    string        // the algorithm; "": whichever is chosen
+	using    []string      // algorithms, in turn; none: whichever is chosen
+	anyOrder bool          // sums may be made in any order
 	local    int           // goroutine ranks of this process; 0: the job's
 }
 
@@ -46,7 +48,11 @@ func main() {
 	o.Effort.Flags(flag.CommandLine)
 	flag.DurationVar(&o.budget, "b", 2*time.Second, "`time` after which a size makes no further repetition")
 	flag.BoolVar(&o.validate, "c", false, "check the data of every repetition")
-	flag.StringVar(&o.using, "u", "", "`algorithm` that carries the collective out")
+	flag.Func("u", "`algorithms` that carry the collective out, in turn (default: the one that is chosen)", func(text string) error {
+		o.using = strings.Split(text, ",")
+		return nil
+	})
+	flag.BoolVar(&o.anyOrder, "a", false, "sums may be made in any order")
 	flag.IntVar(&o.local, "local", 0, "`ranks` as goroutines of this process")
 	flag.Parse()
 	body := func(ctx context.Context, world *rank.Comm) error { return measure(ctx, world, o) }
@@ -96,11 +102,17 @@ func measure(ctx context.Context, world *rank.Comm, o options) error {
 	return nil
 }
 
-// with are the options of every measured call. An algorithm by name may combine in
-// any order: otherwise a ring could not be measured.
-func (o *options) with() []collectives.Option {
-	if o.using == "" {
-		return nil
+// ways are the options of the measured calls, of one way after the other.
+func (o *options) ways() (list [][]collectives.Option) {
+	var always []collectives.Option
+	if o.anyOrder {
+		always = append(always, collectives.AnyOrder())
 	}
-	return []collectives.Option{collectives.Using(o.using), collectives.AnyOrder()}
+	if len(o.using) == 0 {
+		return append(list, always)
+	}
+	for _, name := range o.using {
+		list = append(list, append(slices.Clip(always), collectives.Using(name)))
+	}
+	return list
 }

@@ -135,8 +135,11 @@ func parseSample(line string) (p parsed, ok bool, err error) {
 	number := make(map[string]float64)
 	for _, f := range fields[1:] {
 		name, text, _ := strings.Cut(f, "=")
-		if name == "test" {
+		switch name {
+		case "test":
 			p.test = text
+			continue
+		case "using": // an algorithm, of whose calls alone these are
 			continue
 		}
 		if number[name], err = strconv.ParseFloat(text, 64); err != nil {

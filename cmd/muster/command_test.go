@@ -57,7 +57,7 @@ func TestCommandsAnswer(t *testing.T) {
 		{"run --help -n", 0, "muster run [flags] TARGET", ""},
 		{"help exit-codes", 0, "Exit codes of muster run", ""},
 		{"help env", 0, "Environment", ""},
-		{"help me", 64, "", `muster: no help on "me": expected run, bench, exit-codes or env`},
+		{"help me", 64, "", `muster: no help on "me": expected run, bench, explain, tune, exit-codes or env`},
 		{"version", 0, "muster ", ""},
 		{"rum ./a", 64, "", `muster: "rum" is no command; did you mean muster run?`},
 		{"./a", 64, "", `muster: "./a" is no command; to run a program, say muster run -n N "./a"`},

@@ -14,8 +14,11 @@ const overview = `Muster starts, watches and ends the ranks of parallel programs
   muster bench p2p|coll|startup      measure, also against other MPIs
   muster bench scaling TARGET [ARGS] how a program's time depends on its ranks
   muster bench compare OLD NEW       is one file of results slower than another?
+  muster explain OPERATION           which algorithm carries out a collective
+  muster tune [OPERATION ...]        measure which is the fastest here
   muster version                     print the version
-  muster help [TOPIC]                TOPIC: run, bench, exit-codes, env
+  muster help [TOPIC]                TOPIC: run, bench, explain, tune,
+                                     exit-codes, env
 
 Example: four ranks of a Go program, built on the way
 
@@ -110,6 +113,8 @@ The ranks get the whole environment of muster run, with what -x sets, and
                       agent. It is no secret, and nothing secret is in the
                       environment
 
+  MUSTER_TUNE         the table of --tune, or as it is set for muster run
+
 Names that begin with MUSTER_ are the launcher's; -x does not take them.
 `
 
@@ -125,12 +130,16 @@ func help(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, runHelp())
 	case "bench":
 		fmt.Fprint(stdout, benchHelp())
+	case "explain":
+		fmt.Fprint(stdout, explainHelp())
+	case "tune":
+		fmt.Fprint(stdout, tuneHelp())
 	case "exit-codes":
 		fmt.Fprint(stdout, exitCodes)
 	case "env":
 		fmt.Fprint(stdout, environment)
 	default:
-		fmt.Fprintf(stderr, "muster: no help on %s: expected run, bench, exit-codes or env\n", quote(topic))
+		fmt.Fprintf(stderr, "muster: no help on %s: expected run, bench, explain, tune, exit-codes or env\n", quote(topic))
 		return launcher.ExitUsage
 	}
 	return 0

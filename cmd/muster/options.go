@@ -174,6 +174,13 @@ var options = append([]option{
 		help: "memory of a rank for messages it has not asked for yet (default 64MiB)",
 		set:  size(func(c *commandLine) *int64 { return &c.job.UnexpectedBytes })},
 
+	{names: []string{"tune"}, value: "FILE", group: groupPlace,
+		help: "a table that muster tune has written, by which algorithms of collectives are chosen",
+		set: func(c *commandLine, _ *program, v string) error {
+			c.tune = v
+			return notEmpty(v, "a file")
+		}},
+
 	{names: []string{"dry-run"}, group: groupInstead,
 		help: "print what would run",
 		set:  toggle(func(c *commandLine) *bool { return &c.dryRun })},

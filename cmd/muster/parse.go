@@ -13,6 +13,7 @@ type commandLine struct {
 	job      launcher.Job // Apps, Stdin, Stdout and Stderr are not set yet
 	programs []program
 
+	tune          string // a table; "": none
 	color         string // "auto", "always" or "never"
 	oversubscribe bool
 	dryRun        bool

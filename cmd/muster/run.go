@@ -7,11 +7,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 
+	"github.com/muster-mpi/muster/collectives/tune"
 	"github.com/muster-mpi/muster/internal/gobuild"
 	"github.com/muster-mpi/muster/internal/output"
 	"github.com/muster-mpi/muster/launcher"
@@ -31,6 +33,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if c.help {
 		fmt.Fprint(stdout, runHelp())
 		return 0
+	}
+	if err := c.readTune(); err != nil {
+		return complain(launcher.ExitSpawn, fmt.Errorf("--tune: %w", err))
 	}
 	targets, err := c.resolve()
 	var usage usageError
@@ -77,6 +82,25 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return complain(code, err)
 	}
 	return code
+}
+
+// readTune checks the table of --tune and has every rank read it, by a path that
+// holds in whatever directory a rank starts.
+func (c *commandLine) readTune() error {
+	if c.tune == "" {
+		return nil
+	}
+	if _, err := readTable(c.tune); err != nil {
+		return err
+	}
+	path, err := filepath.Abs(c.tune)
+	if err != nil {
+		return err
+	}
+	for i := range c.programs {
+		c.programs[i].env = append(c.programs[i].env, tune.Variable+"="+path)
+	}
+	return nil
 }
 
 // A usageError is one in the command line that shows only with the file system.

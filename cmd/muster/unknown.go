@@ -24,7 +24,7 @@ var elsewhere = []struct{ names, hint string }{
 	{"map-by rank-by bycore bynode byslot cpu-set cpu-list cpu-bind mem-bind distribution", placement},
 	{"bind-to-core bycpu binding", "say --bind-to core"},
 	{"bind-to-none", "say --bind-to none"},
-	{"mca gmca prtemca pmixmca omca tune am gpmixmca",
+	{"mca gmca prtemca pmixmca omca am gpmixmca",
 		"there are no MCA parameters; --transport, --eager and --unexpected set what matters here"},
 	{"env genv", "say -x NAME=VALUE"},
 	{"envlist genvlist export envall genvall envnone genvnone", "the ranks have the launcher's environment; -x NAME=VALUE adds to it"},

@@ -80,6 +80,8 @@ type Schedule struct {
 	taken   map[int]int // messages from each peer so far
 	touched touched     // who wrote and read what
 	after   []int       // where the Afters of Steps lie
+	asked   int         // see Asked
+	most    int         // see Bound; 0: none
 }
 
 // New returns an empty schedule for c.
@@ -89,11 +91,19 @@ func New(c Call) *Schedule {
 
 // Reset makes s an empty schedule for c that uses s's memory.
 func (s *Schedule) Reset(c Call) {
-	s.Call, s.Temp, s.Steps, s.peers, s.after = c, 0, s.Steps[:0], nil, s.after[:0]
+	s.Call, s.Temp, s.Steps, s.peers, s.after, s.asked = c, 0, s.Steps[:0], nil, s.after[:0], 0
 	clear(s.sent)
 	clear(s.taken)
 	s.touched.reset()
 }
+
+// Asked returns how many steps the builder asked for, with those of no elements: what
+// building takes grows with it.
+func (s *Schedule) Asked() int { return s.asked }
+
+// Bound has s leave out the steps after the first most that are asked for, in this
+// schedule and after Reset: to find out cheaply whether there are more.
+func (s *Schedule) Bound(most int) { s.most = most }
 
 // Scratch returns n elements of scratch memory that no other call has returned.
 func (s *Schedule) Scratch(n int) Span {
@@ -125,6 +135,7 @@ func (s *Schedule) name(r int) int {
 
 // Send sends a to peer.
 func (s *Schedule) Send(peer int, a Span) {
+	s.asked++
 	if a.Len == 0 {
 		return
 	}
@@ -135,6 +146,7 @@ func (s *Schedule) Send(peer int, a Span) {
 
 // Recv receives dst from peer.
 func (s *Schedule) Recv(peer int, dst Span) {
+	s.asked++
 	if dst.Len == 0 {
 		return
 	}
@@ -146,6 +158,7 @@ func (s *Schedule) Recv(peer int, dst Span) {
 // Reduce combines a, which comes from lower ranks, and b into dst, which may be
 // either of them but overlap them in no other way.
 func (s *Schedule) Reduce(dst, a, b Span) {
+	s.asked++
 	if dst.Len != a.Len || dst.Len != b.Len {
 		panic("schedule: a reduction of spans of different lengths")
 	}
@@ -159,6 +172,7 @@ func (s *Schedule) Reduce(dst, a, b Span) {
 
 // Copy copies a to dst; nothing is done if they are the same.
 func (s *Schedule) Copy(dst, a Span) {
+	s.asked++
 	switch {
 	case dst.Len != a.Len:
 		panic("schedule: a copy between spans of different lengths")
@@ -176,6 +190,9 @@ func (s *Schedule) Token() Span { return s.Scratch(1) }
 
 // add appends a step and finds what it waits for.
 func (s *Schedule) add(t Step) {
+	if s.most > 0 && s.asked > s.most {
+		return
+	}
 	i := len(s.Steps)
 	switch t.Kind {
 	case SendTo, Move:

@@ -80,6 +80,10 @@ func (ch *Chooser) Choose(q Query) (Choice, error) {
 	switch {
 	case next.Name == "":
 		why = "nothing else can carry out the call"
+	case best.Time == Unknown:
+		why = "the first, as all have too many steps to be walked through"
+	case next.Time == Unknown:
+		why += ", and the others have too many steps to be walked through"
 	case next.Time > best.Time:
 		why += fmt.Sprintf(", then %s with %v", next.Name, next.Time)
 	}
@@ -202,17 +206,15 @@ const Unknown time.Duration = math.MaxInt64
 // the bytes of vectors of all ranks, and the steps of all ranks.
 const (
 	walkedBytes = 4 << 30
-	walkedSteps = 2 << 20
+	walkedSteps = 4 << 20
+	turnedSteps = 2 << 16 // of the one rank, where that stands for all
+	placedRanks = 8 << 10 // where each rank looks at the host of every other
 )
 
 // walk is the cost of a for c.
 func (ch *Chooser) walk(a algo.Algorithm, c schedule.Call, width int) time.Duration {
-	if !a.Turns {
-		s := schedule.New(c)
-		a.Build(s, &c)
-		if len(s.Steps) > walkedSteps/c.Size {
-			return Unknown
-		}
+	if tooLong(a, c, 1, walkedSteps/c.Size) {
+		return Unknown
 	}
 	call := func(rank int) schedule.Call {
 		c := c
@@ -224,6 +226,33 @@ func (ch *Chooser) walk(a algo.Algorithm, c schedule.Call, width int) time.Durat
 		panic("tune: " + a.Name + ": " + err.Error()) // the algorithm is wrong whoever calls it
 	}
 	return e.Time
+}
+
+// tooLong reports whether a has too many steps for c to be walked through: the first
+// ranks more than most, or the one that stands for all more than turnedSteps.
+func tooLong(a algo.Algorithm, c schedule.Call, ranks, most int) bool {
+	if c.Hosts != nil && c.Size > placedRanks {
+		c := c
+		c.Hosts = nil
+		if a.Refuses != nil && a.Refuses(&c) != "" {
+			return true
+		}
+	}
+	if a.Turns {
+		ranks, most = 1, turnedSteps
+	}
+	steps := 0
+	s := schedule.New(c)
+	s.Bound(1) // to count alone is quick
+	for r := range ranks {
+		c.Rank = r
+		s.Reset(c)
+		a.Build(s, &c)
+		if steps += s.Asked(); steps > most {
+			return true
+		}
+	}
+	return false
 }
 
 // bucket returns the largest power of two that is not above n, at least 1.
@@ -250,6 +279,9 @@ func Bytes(c *schedule.Call, width int) int {
 			return unknownBytes
 		}
 	case schedule.Gather, schedule.Scatter, schedule.AllGather, schedule.ReduceScatter:
+		if c.Of.Counts == nil {
+			break
+		}
 		sum := 0
 		for r := range c.Size {
 			sum += c.BlockLen(r)

@@ -23,6 +23,9 @@ type Table struct {
 	Entries []Entry // no two of the same Case
 }
 
+// Variable is the environment variable that names the file of a table.
+const Variable = "MUSTER_TUNE"
+
 // Entry is what was found for one case.
 type Entry struct {
 	Case
@@ -38,10 +41,12 @@ type Case struct {
 }
 
 // Use is the algorithm for calls of fewer than Below bytes, as Bytes counts them,
-// that are not below the bound before; Below 0: for all the rest.
+// that are not below the bound before; Below 0: for all the rest. If Shared, it is for
+// those among them that cannot go through shared memory, since they do not block.
 type Use struct {
-	Below int
-	Name  string
+	Below  int
+	Name   string
+	Shared bool
 }
 
 // use returns what is for a call of so many bytes.
@@ -101,6 +106,10 @@ func (t *Table) Hash() [sha256.Size]byte {
 func (e *Entry) checkUse(u Use) string {
 	a, ok := algo.Find(e.Op, u.Name)
 	switch {
+	case u.Name == SharedForm:
+		return "wants what nonblocking calls use: " + SharedForm + " or NAME"
+	case u.Shared && e.Hosts:
+		return "ranks of several hosts share no memory"
 	case !ok:
 		return unknown(e.Op, u.Name)
 	case e.Op.Reduces() && a.Bracketing < e.Order:

@@ -20,8 +20,11 @@ import (
 //
 //	# Small vectors are a matter of steps, long ones of bytes.
 //	allreduce ranks=8 hosts=one order=canonical
-//	    below 8KiB  recursive-doubling
+//	    below 8KiB  shared-memory or recursive-doubling
 //	    else        rabenseifner
+//
+// Blocking calls of fewer than 8 KiB go through shared memory there, all others by
+// messages.
 //
 // Lines of space, or that begin with #, say nothing. Operations that do not reduce
 // have no order. Bounds are bytes, or KiB, MiB or GiB.
@@ -78,8 +81,16 @@ func (t *Table) head() []headLine {
 func (e *Entry) format(b *strings.Builder) {
 	fmt.Fprintf(b, "%v\n", e.Case)
 	for _, u := range e.Uses {
-		fmt.Fprintf(b, "    %-13s %s\n", u.bound(), u.Name)
+		fmt.Fprintf(b, "    %-13s %s\n", u.bound(), u.name())
 	}
+}
+
+// name returns the text of what carries calls out.
+func (u Use) name() string {
+	if u.Shared {
+		return SharedForm + " or " + u.Name
+	}
+	return u.Name
 }
 
 // bound returns the text of a bound.
@@ -283,6 +294,10 @@ func (p *parser) parseUse() error {
 			return p.wrong(1, "%q is no bound: wants a positive number of bytes, KiB, MiB or GiB", p.words[1].text)
 		}
 		u.Below = n
+	}
+	if len(p.words) > name+1 && p.words[name].text == SharedForm && p.words[name+1].text == "or" {
+		u.Shared = true
+		name += 2
 	}
 	uses := p.entry.Uses
 	switch {

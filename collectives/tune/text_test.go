@@ -19,7 +19,7 @@ command  muster tune --ranks 2,8
 const example = head + `
 allgather ranks=8 hosts=one
     below 1025    bruck
-    below 64KiB   recursive-doubling
+    below 64KiB   shared-memory or recursive-doubling
     else          ring
 
 allreduce ranks=8 hosts=many order=canonical
@@ -40,8 +40,8 @@ func TestParseReadsATable(t *testing.T) {
 	want := &Table{
 		Machine: "2 cores of a Xeon, Linux 6.1", Date: "2026-11-26", Commit: "9f46639", Command: "muster tune --ranks 2,8",
 		Entries: []Entry{
-			{Case{schedule.AllGather, 8, false, algo.Unordered}, []Use{{1025, "bruck"}, {64 << 10, "recursive-doubling"}, {0, "ring"}}},
-			{Case{schedule.AllReduce, 8, true, algo.Canonical}, []Use{{0, "recursive-doubling"}}},
+			{Case{schedule.AllGather, 8, false, algo.Unordered}, []Use{{Below: 1025, Name: "bruck"}, {64 << 10, "recursive-doubling", true}, {Name: "ring"}}},
+			{Case{schedule.AllReduce, 8, true, algo.Canonical}, []Use{{Name: "recursive-doubling"}}},
 		},
 	}
 	got := parse(t, example)
@@ -89,6 +89,9 @@ func TestErrorsOfATableSayWhere(t *testing.T) {
 		{"allgather ranks=4 hosts=one\n else ring bruck\n", 2, 12, `"bruck" is too much`},
 		{"allgather ranks=4 hosts=one\n below 4 ring\n below 4 ring\n", 3, 8, `"4" is not above the bound before`},
 		{"allgather ranks=4 hosts=one\n else ring\n else ring\n", 3, 2, "a bound after else"},
+		{"allgather ranks=4 hosts=one\n else shared-memory or\n", 2, 23, "wants the name of an algorithm"},
+		{"allgather ranks=4 hosts=one\n else shared-memory\n", 2, 7, "wants what nonblocking calls use: shared-memory or NAME"},
+		{"allgather ranks=4 hosts=many\n else shared-memory or ring\n", 2, 24, "ranks of several hosts share no memory"},
 		{"gather ranks=4 hosts=one\n else ring\n", 2, 7, `no algorithm of gather is called "ring"; there are ` + names(schedule.Gather)},
 	} {
 		_, err := Parse(test.text)

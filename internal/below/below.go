@@ -14,3 +14,7 @@ type Comm struct {
 	Memory  *hostmem.Memory // shared by the ranks of this host; nil if there is none
 	Hosts   []int           // of each rank that calls name, its host's number; nil if all are on one
 }
+
+// Begin is called with every engine before frames can come to it, so that what uses
+// kinds of frames of its own misses none. It is set by init functions alone.
+var Begin = func(*engine.Engine) {}
