@@ -209,7 +209,7 @@ func TestMistakesAreExplained(t *testing.T) {
 		{few("broadcast", 8), `collective "broadcast": expected one of allgather, allreduce, alltoall, barrier,`},
 		{few("scan", 8, 12), "scan of [8 12] bytes: expected multiples of 8, since float64 are summed"},
 		{few("scan"), "no sizes"},
-		{options{test: "bcast", using: "teleport", sizes: []int{8}}, `teleport`},
+		{options{test: "bcast", using: []string{"teleport"}, sizes: []int{8}}, `teleport`},
 	} {
 		err := rank.Local(2, func(ctx context.Context, w *rank.Comm) error { return measure(ctx, w, test.o) })
 		if err == nil || !strings.Contains(err.Error(), test.want) {

@@ -100,7 +100,7 @@ func TestExplainErrorsSayWhatWasExpected(t *testing.T) {
 		{"bcast --table none", 66, "--table: open none: "},
 		{"bcast --table t", 66, `--table: t:10:10: no algorithm of gather is called "ring"`},
 		{"bcast --siez 8", 64, `no flag "--siez"; did you mean --size?`},
-		{"bcast --speed 8", 64, `no flag "--speed"; muster help explain lists them`},
+		{"bcast --speed 8", 64, `no flag "--speed"; muster explain -h lists them`},
 		{"bcast --size", 64, "--size: expected --size SIZE"},
 	} {
 		stdout, stderr, code := explained(t, test.line)
