@@ -63,11 +63,11 @@ func AllGatherVInit[T any](c *rank.Comm, dst, src []T, blocks Blocks, opts ...Op
 	return p.persist()
 }
 
-func allGather[T any](c *rank.Comm, name string, dst, src []T, opts []Option) plan[T] {
+func allGather[T any](c *rank.Comm, name string, dst, src []T, opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return allGatherAcross(c, name, dst, src, Blocks{}, opts)
 	}
-	p := newPlan[T](c, name, schedule.AllGather, opts)
+	p.begin(c, name, schedule.AllGather, opts)
 	if p.err != nil {
 		return p
 	}
@@ -82,16 +82,17 @@ func allGather[T any](c *rank.Comm, name string, dst, src []T, opts []Option) pl
 	return p
 }
 
-func allGatherV[T any](c *rank.Comm, dst, src []T, blocks Blocks, opts []Option) plan[T] {
+func allGatherV[T any](c *rank.Comm, dst, src []T, blocks Blocks, opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return allGatherAcross(c, "AllGatherV", dst, src, blocks, opts)
 	}
-	p := newPlan[T](c, "AllGatherV", schedule.AllGather, opts)
+	p.begin(c, "AllGatherV", schedule.AllGather, opts)
 	n := p.divided(blocks, true)
 	p.allGathered(dst, src, n, true)
 	return p
 }
 
+// allGathered gives the plan its buffers; dst has n elements, or with more perhaps more.
 func (p *plan[T]) allGathered(dst, src []T, n int, more bool) {
 	if dst = p.fit(dst, n, "dst", more); p.err != nil {
 		return

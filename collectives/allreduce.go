@@ -48,20 +48,20 @@ func AllReduceToInit[T any](c *rank.Comm, dst, src []T, op Operation[T], opts ..
 }
 
 // allReduce is in place if src is nil.
-func allReduce[T any](c *rank.Comm, dst, src []T, op Operation[T], opts []Option) plan[T] {
+func allReduce[T any](c *rank.Comm, dst, src []T, op Operation[T], opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return allReduceAcross(c, dst, src, op, opts)
 	}
-	p := newPlan[T](c, "AllReduce", schedule.AllReduce, opts)
+	p.begin(c, "AllReduce", schedule.AllReduce, opts)
 	p.vector(dst, src, op)
 	return p
 }
 
-func allReduceTo[T any](c *rank.Comm, dst, src []T, op Operation[T], opts []Option) plan[T] {
+func allReduceTo[T any](c *rank.Comm, dst, src []T, op Operation[T], opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return allReduceAcross(c, dst, src, op, opts)
 	}
-	p := newPlan[T](c, "AllReduce", schedule.AllReduce, opts)
+	p.begin(c, "AllReduce", schedule.AllReduce, opts)
 	p.vectorTo(dst, src, op)
 	return p
 }

@@ -66,11 +66,11 @@ func AllToAllVInit[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts ...O
 	return p.persist()
 }
 
-func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) plan[T] {
+func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return allToAllAcross(c, "AllToAll", dst, src, Blocks{}, Blocks{}, opts)
 	}
-	p := newPlan[T](c, "AllToAll", schedule.AllToAll, opts)
+	p.begin(c, "AllToAll", schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
 	}
@@ -85,11 +85,11 @@ func allToAll[T any](c *rank.Comm, dst, src []T, opts []Option) plan[T] {
 	return p
 }
 
-func allToAllV[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts []Option) plan[T] {
+func allToAllV[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return allToAllAcross(c, "AllToAllV", dst, src, to, from, opts)
 	}
-	p := newPlan[T](c, "AllToAllV", schedule.AllToAll, opts)
+	p.begin(c, "AllToAllV", schedule.AllToAll, opts)
 	if p.err != nil {
 		return p
 	}
@@ -114,6 +114,7 @@ func allToAllV[T any](c *rank.Comm, dst, src []T, to, from Blocks, opts []Option
 	return p
 }
 
+// exchanged gives the plan its buffers, which are one if src is nil or dst.
 func (p *plan[T]) exchanged(dst, src []T) {
 	p.call.InPlace = src == nil || p.sameOrApart(dst, src)
 	p.mem[schedule.In], p.mem[schedule.Out] = src, dst
@@ -124,67 +125,32 @@ func (p *plan[T]) exchanged(dst, src []T) {
 // elements as rank i sends. The parts are copied together on the way. Views to
 // receive into must not name an element twice.
 func AllToAllW[T any](ctx context.Context, c *rank.Comm, dst, src []datatype.View[T], opts ...Option) error {
-	p, unpack := allToAllW(c, dst, src, opts)
-	if err := p.do(ctx); err != nil {
-		return err
-	}
-	return p.fail(blocking, unpack())
+	p := allToAllW(c, dst, src, opts)
+	return p.do(ctx)
 }
 
-// allToAllW returns the plan of the packed exchange, and what takes its result apart.
-func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (plan[T], func() error) {
-	p := newPlan[T](c, "AllToAllW", schedule.AllToAll, opts)
-	p.refuseAcross()
-	if p.err != nil {
-		return p, nil
-	}
-	out, from := pack(&p, src, "src", true)
-	in, to := pack(&p, dst, "dst", false)
-	if p.err != nil {
-		return p, nil
-	}
-	p.call.From, p.call.To = Blocks{Counts: from}, Blocks{Counts: to}
-	p.mem[schedule.In], p.mem[schedule.Out] = out, in
-	return p, func() error {
-		off := 0
-		for _, v := range dst {
-			if _, err := v.CopyFrom(in[off : off+v.Len()]); err != nil {
-				return err
-			}
-			off += v.Len()
-		}
-		return nil
-	}
+// IAllToAllW starts an AllToAllW (MPI_Ialltoallw).
+func IAllToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts ...Option) rank.Request {
+	p := allToAllW(c, dst, src, opts)
+	return p.start()
 }
 
-// pack returns room for the elements of views one after the other, with them in it
-// if filled, and how many each has.
-func pack[T any](p *plan[T], views []datatype.View[T], what string, filled bool) ([]T, []int) {
-	if len(views) != p.call.Size {
-		p.refuse("%s has %d views for %d ranks", what, len(views), p.call.Size)
-		return nil, nil
+// AllToAllWInit makes a persistent AllToAllW (MPI_Alltoallw_init). What is in src is
+// read at each start.
+func AllToAllWInit[T any](c *rank.Comm, dst, src []datatype.View[T], opts ...Option) *rank.Persistent {
+	p := allToAllW(c, dst, src, opts)
+	return p.persist()
+}
+
+// allToAllW is the plan of an exchange of the parts copied together.
+func allToAllW[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (p plan[T]) {
+	if crosses(c) {
+		return allToAllWAcross(c, dst, src, opts)
 	}
-	counts, n := make([]int, len(views)), 0
-	for r, v := range views {
-		if err := v.Err(); err != nil && p.err == nil {
-			p.err = err
-		}
-		if !filled && v.Overlaps() && p.err == nil {
-			p.err = datatype.ErrOverlap
-		}
-		counts[r] = v.Len()
-		n += v.Len()
-	}
+	p.begin(c, "AllToAllW", schedule.AllToAll, opts)
 	if p.err != nil {
-		return nil, nil
+		return p
 	}
-	b := make([]T, n)
-	if filled {
-		off := 0
-		for _, v := range views {
-			v.CopyTo(b[off : off+v.Len()])
-			off += v.Len()
-		}
-	}
-	return b, counts
+	p.call.From.Counts, p.call.To.Counts = p.packed(dst, src, p.call.Size, p.call.Size)
+	return p
 }

@@ -1,10 +1,8 @@
 package collectives
 
 import (
-	"fmt"
 	"sync"
 	"time"
-	"unsafe"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
 	"github.com/muster-mpi/muster/rank"
@@ -94,6 +92,7 @@ func (b *background[T]) loop() {
 	}
 }
 
+// handle acts on e.
 func (b *background[T]) handle(e event) {
 	switch {
 	case e.step < 0:
@@ -109,10 +108,8 @@ func (b *background[T]) handle(e event) {
 		b.fail(&peerError{b.c.Steps[e.step].Peer, reason(e.err)})
 		return
 	}
-	t := &b.c.Steps[e.step]
-	var zero T
-	if want := t.Dst.Len * int(unsafe.Sizeof(zero)); t.Kind == schedule.RecvFrom && e.status.Bytes != want {
-		b.fail(&peerError{t.Peer, fmt.Errorf("%w: %d bytes came, want %d", rank.ErrMismatch, e.status.Bytes, want)})
+	if err := lengthError[T](&b.c.Steps[e.step], e.status.Bytes); err != nil {
+		b.fail(err)
 		return
 	}
 	b.take(b.complete(e.step, nil))

@@ -27,9 +27,10 @@ func BarrierInit(c *rank.Comm, opts ...Option) *rank.Persistent {
 	return p.persist()
 }
 
-func barrier(c *rank.Comm, opts []Option) plan[byte] {
+func barrier(c *rank.Comm, opts []Option) (p plan[byte]) {
 	if crosses(c) {
 		return barrierAcross(c, opts)
 	}
-	return newPlan[byte](c, "Barrier", schedule.Barrier, opts)
+	p.begin(c, "Barrier", schedule.Barrier, opts)
+	return p
 }

@@ -26,11 +26,11 @@ func BcastInit[T any](c *rank.Comm, root int, buf []T, opts ...Option) *rank.Per
 	return p.persist()
 }
 
-func bcast[T any](c *rank.Comm, root int, buf []T, opts []Option) plan[T] {
+func bcast[T any](c *rank.Comm, root int, buf []T, opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return bcastAcross(c, root, buf, opts)
 	}
-	p := newPlan[T](c, "Bcast", schedule.Bcast, opts)
+	p.begin(c, "Bcast", schedule.Bcast, opts)
 	p.rooted(root)
 	p.call.Count = len(buf)
 	p.mem[schedule.Out] = buf

@@ -15,16 +15,16 @@ import (
 // which are not touched, and need not ascend.
 type Blocks = schedule.Blocks
 
-// extent returns how long a buffer divided by b is at least, or what is wrong with
-// b. With written no element may be in two blocks.
+// extent returns how long a buffer divided by b into p blocks is at least, or what is
+// wrong with b. With written no element may be in two blocks.
 func extent(b Blocks, p int, written bool) (int, error) {
 	switch {
 	case b.Counts == nil:
 		return 0, fmt.Errorf("%w: the blocks have no Counts", rank.ErrArgument)
 	case len(b.Counts) != p:
-		return 0, fmt.Errorf("%w: Counts has %d entries for %d ranks", rank.ErrArgument, len(b.Counts), p)
+		return 0, fmt.Errorf("%w: Counts has %d entries, want %d", rank.ErrArgument, len(b.Counts), p)
 	case b.Displs != nil && len(b.Displs) != p:
-		return 0, fmt.Errorf("%w: Displs has %d entries for %d ranks", rank.ErrArgument, len(b.Displs), p)
+		return 0, fmt.Errorf("%w: Displs has %d entries, want %d", rank.ErrArgument, len(b.Displs), p)
 	}
 	end := 0
 	for r, n := range b.Counts {
@@ -57,10 +57,27 @@ func apart(b Blocks) error {
 	for k := 1; k < len(order); k++ {
 		i, j := order[k-1], order[k]
 		if b.Displs[i]+b.Counts[i] > b.Displs[j] {
-			return fmt.Errorf("%w: the blocks of ranks %d and %d share elements", rank.ErrArgument, i, j)
+			return fmt.Errorf("%w: blocks %d and %d share elements", rank.ErrArgument, i, j)
 		}
 	}
 	return nil
+}
+
+// spans returns where the blocks of b lie in buf.
+func spans(buf schedule.Buffer, b Blocks) func(i int) schedule.Span {
+	displs := b.Displs
+	if displs == nil {
+		displs = make([]int, len(b.Counts))
+		for i := 1; i < len(displs); i++ {
+			displs[i] = displs[i-1] + b.Counts[i-1]
+		}
+	}
+	return func(i int) schedule.Span {
+		if b.Counts[i] == 0 {
+			return schedule.Span{Buf: buf} // of which the place does not count
+		}
+		return schedule.Span{Buf: buf, Off: displs[i], Len: b.Counts[i]}
+	}
 }
 
 // fit returns buf if it has n elements, a new slice of n if it is nil, and refuses

@@ -1,13 +1,6 @@
 package collectives
 
-import (
-	"path/filepath"
-	"runtime"
-	"strconv"
-	"strings"
-
-	"github.com/muster-mpi/muster/rank"
-)
+import "github.com/muster-mpi/muster/rank"
 
 // start carries the call out in the background and returns at once: the calls of a
 // communicator have the order in which they were started.
@@ -19,7 +12,7 @@ func (p *plan[T]) start() rank.Request {
 	if err != nil {
 		return rank.Failed(p.fail(nonblocking, err))
 	}
-	if err := s.spoiled(); err != nil {
+	if err := s.refused(); err != nil {
 		return rank.Failed(p.fail(nonblocking, err))
 	}
 	c, err := p.compile(s)
@@ -39,19 +32,22 @@ func (p *plan[T]) start() rank.Request {
 // background carries out a call that has its number, with nobody waiting for it.
 func (p *plan[T]) background(s *state, r *run, c *compiled, m mode) rank.Request {
 	own := *p // the caller's is on its stack
+	if own.pack != nil {
+		own.pack()
+	}
 	q, done := rank.NewRequest(p.c)
 	r.label(r.number, m == persistent)
 	b := &background[T]{r: r, c: c, mem: own.mem, op: own.op.Apply}
 	b.finish = func(err error) {
+		if err == nil && own.unpack != nil {
+			own.unpack()
+		}
 		s.done(r)
 		if err != nil {
 			s.giveUpAll(err)
 		}
 		if m == nonblocking {
 			s.give(r)
-		}
-		if err == nil && own.unpack != nil {
-			own.unpack()
 		}
 		done(rank.Status{Source: rank.AnySource, Tag: rank.AnyTag}, own.fail(m, err))
 	}
@@ -82,31 +78,11 @@ func (p *plan[T]) persist() *rank.Persistent {
 	r.call = own.describe(r, persistent, c.algorithm)
 	r.number = s.numberInit()
 	return rank.NewPersistent(func() rank.Request {
-		if err := s.spoiled(); err != nil {
+		if err := s.refused(); err != nil {
 			return rank.Failed(own.fail(persistent, err))
 		}
 		// Rounds of one operation come one after the other on every rank, and links keep
 		// the order of messages of one tag.
 		return own.background(s, r, c, persistent)
 	}, nil)
-}
-
-// callSite returns file:line of the program's call into Muster; "" on a goroutine
-// of ours.
-func callSite() string {
-	var pcs [16]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
-	for {
-		f, more := frames.Next()
-		name, ours := strings.CutPrefix(f.Function, "github.com/muster-mpi/muster/")
-		if !ours || !strings.HasPrefix(name, "collectives.") && !strings.HasPrefix(name, "topology.") {
-			if f.File == "" || strings.HasPrefix(f.Function, "runtime.") {
-				return ""
-			}
-			return filepath.Base(f.File) + ":" + strconv.Itoa(f.Line)
-		}
-		if !more {
-			return ""
-		}
-	}
 }

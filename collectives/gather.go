@@ -63,11 +63,11 @@ func GatherVInit[T any](c *rank.Comm, root int, dst, src []T, blocks Blocks, opt
 	return p.persist()
 }
 
-func gather[T any](c *rank.Comm, root int, dst, src []T, opts []Option) plan[T] {
+func gather[T any](c *rank.Comm, root int, dst, src []T, opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return gatherAcross(c, "Gather", root, dst, src, Blocks{}, opts)
 	}
-	p := newPlan[T](c, "Gather", schedule.Gather, opts)
+	p.begin(c, "Gather", schedule.Gather, opts)
 	p.rooted(root)
 	if p.err != nil {
 		return p
@@ -83,11 +83,11 @@ func gather[T any](c *rank.Comm, root int, dst, src []T, opts []Option) plan[T] 
 	return p
 }
 
-func gatherV[T any](c *rank.Comm, root int, dst, src []T, blocks Blocks, opts []Option) plan[T] {
+func gatherV[T any](c *rank.Comm, root int, dst, src []T, blocks Blocks, opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return gatherAcross(c, "GatherV", root, dst, src, blocks, opts)
 	}
-	p := newPlan[T](c, "GatherV", schedule.Gather, opts)
+	p.begin(c, "GatherV", schedule.Gather, opts)
 	p.rooted(root)
 	if !p.isRoot() {
 		blocks.Displs = nil
@@ -97,7 +97,8 @@ func gatherV[T any](c *rank.Comm, root int, dst, src []T, blocks Blocks, opts []
 	return p
 }
 
-// gathered gives the plan its buffers; the root's has n elements.
+// gathered gives the plan its buffers; the root's has n elements, or with more perhaps
+// more.
 func (p *plan[T]) gathered(dst, src []T, n int, more bool) {
 	if p.err != nil {
 		return
@@ -133,7 +134,7 @@ func (p *plan[T]) ownBlock(src []T) {
 // large returns the buffer that the call has made, or dst where it has made none.
 func (p *plan[T]) large(dst []T) []T {
 	switch {
-	case p.unpack != nil:
+	case p.result != nil:
 		return p.result
 	case dst == nil:
 		return p.mem[schedule.Out]

@@ -5,6 +5,7 @@ import (
 
 	"github.com/muster-mpi/muster/collectives/algo"
 	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/datatype"
 	"github.com/muster-mpi/muster/rank"
 )
 
@@ -34,14 +35,13 @@ func (p *plan[T]) across(build func(x *inter)) {
 	p.ready = compile(x.Schedule, "")
 }
 
-// crossing begins the plan of a call on an intercommunicator.
-func crossing[T any](c *rank.Comm, name string, op schedule.Operation, opts []Option) plan[T] {
-	p := newPlan[T](c, name, op, opts)
+// cross begins the plan of a call on an intercommunicator.
+func (p *plan[T]) cross(c *rank.Comm, name string, op schedule.Operation, opts []Option) {
+	p.begin(c, name, op, opts)
 	p.call.Root = -1
 	if p.set.using != "" {
 		p.refuse("no algorithm can be chosen on an intercommunicator, and %q is", p.set.using)
 	}
-	return p
 }
 
 // crosses reports whether c is an intercommunicator.
@@ -54,6 +54,14 @@ func (p *plan[T]) refuseAcross() {
 	}
 }
 
+// refuseInPlace refuses a call without a source: on an intercommunicator what a rank
+// gives and what it gets are different things (SEMANTICS 37).
+func (p *plan[T]) refuseInPlace(dst, src []T) {
+	if src == nil && len(dst) > 0 || p.sameOrApart(dst, src) {
+		p.refuse("no call is in place on an intercommunicator")
+	}
+}
+
 // other is what the schedule calls rank r of the other group.
 func (x *inter) other(r int) int { return x.local + r }
 
@@ -62,14 +70,6 @@ func (x *inter) within(op schedule.Operation, count int) {
 	c := schedule.Call{Op: op, Rank: x.me, Size: x.local, Count: count}
 	a, _ := algo.Find(op, "binomial")
 	a.Build(x.Schedule, &c)
-}
-
-// swap has the leaders of the groups exchange a for b.
-func (x *inter) swap(a, b schedule.Span) {
-	if x.me == 0 {
-		x.Send(x.other(0), a)
-		x.Recv(x.other(0), b)
-	}
 }
 
 // part is what a rank has in a rooted call on an intercommunicator.
@@ -94,12 +94,13 @@ func (p *plan[T]) crossRoot(root int) part {
 	return onOther
 }
 
-func barrierAcross(c *rank.Comm, opts []Option) plan[byte] {
-	p := crossing[byte](c, "Barrier", schedule.Barrier, opts)
+// barrierAcross is one message between the groups each way: more would say no more.
+func barrierAcross(c *rank.Comm, opts []Option) (p plan[byte]) {
+	p.cross(c, "Barrier", schedule.Barrier, opts)
 	p.across(func(x *inter) {
 		tokens := x.Scratch(x.local + 1)
 		mine := tokens.Part(x.me, 1)
-		// All tell the leader; the leaders tell each other; each tells its own.
+		// All tell the leader, the leaders tell each other, and each its own.
 		if x.me != 0 {
 			x.Send(0, mine)
 			x.Recv(0, mine)
@@ -118,8 +119,9 @@ func barrierAcross(c *rank.Comm, opts []Option) plan[byte] {
 	return p
 }
 
-func bcastAcross[T any](c *rank.Comm, root int, buf []T, opts []Option) plan[T] {
-	p := crossing[T](c, "Bcast", schedule.Bcast, opts)
+// bcastAcross sends the vector from the root to the other group's leader, and there on.
+func bcastAcross[T any](c *rank.Comm, root int, buf []T, opts []Option) (p plan[T]) {
+	p.cross(c, "Bcast", schedule.Bcast, opts)
 	part := p.crossRoot(root)
 	p.call.Count = len(buf)
 	p.mem[schedule.Out] = buf
@@ -138,112 +140,10 @@ func bcastAcross[T any](c *rank.Comm, root int, buf []T, opts []Option) plan[T] 
 	return p
 }
 
-func reduceAcross[T any](c *rank.Comm, root int, dst, src []T, op Operation[T], opts []Option) plan[T] {
-	p := crossing[T](c, "Reduce", schedule.Reduce, opts)
-	part := p.crossRoot(root)
-	p.reducing(op)
-	n := len(src)
-	switch part {
-	case asRoot:
-		n = len(dst)
-	case onOther:
-		if dst = nil; p.call.Rank == 0 {
-			dst = make([]T, n) // of the group's own sum, on its way to the root
-		}
-	}
-	p.call.Count = n
-	p.mem[schedule.In], p.mem[schedule.Out] = src, dst
-	p.across(func(x *inter) {
-		all := schedule.Span{Buf: schedule.Out, Len: n}
-		switch part {
-		case asRoot:
-			x.Recv(x.other(0), all)
-		case onOther:
-			x.within(schedule.Reduce, n)
-			if x.me == 0 {
-				x.Send(x.other(root), all)
-			}
-		}
-	})
-	return p
-}
-
-func allReduceAcross[T any](c *rank.Comm, dst, src []T, op Operation[T], opts []Option) plan[T] {
-	p := crossing[T](c, "AllReduce", schedule.AllReduce, opts)
-	p.reducing(op)
-	if len(dst) != len(src) {
-		p.refuse("%d elements to and %d from, want as many", len(dst), len(src))
-	}
-	p.refuseInPlace(dst, src)
-	n := len(src)
-	p.call.Count = n
-	p.mem[schedule.In], p.mem[schedule.Out] = src, dst
-	p.across(func(x *inter) {
-		all := schedule.Span{Buf: schedule.Out, Len: n}
-		theirs := x.Scratch(n)
-		x.within(schedule.Reduce, n)
-		x.swap(all, theirs)
-		if x.me == 0 {
-			x.Copy(all, theirs)
-		}
-		x.within(schedule.Bcast, n)
-	})
-	return p
-}
-
-// refuseInPlace refuses a call without a source: on an intercommunicator what a rank
-// gives and what it gets are different things (SEMANTICS 37).
-func (p *plan[T]) refuseInPlace(dst, src []T) {
-	if src == nil && len(dst) > 0 || p.sameOrApart(dst, src) {
-		p.refuse("no call is in place on an intercommunicator")
-	}
-}
-
-// reduceScatterAcross gives this group's ranks blocks of the other group's sum.
-func reduceScatterAcross[T any](c *rank.Comm, name string, dst, src []T, counts []int, op Operation[T], opts []Option) plan[T] {
-	p := crossing[T](c, name, schedule.ReduceScatter, opts)
-	p.reducing(op)
-	total := p.divided(Blocks{Counts: counts}, false)
-	if p.err != nil {
-		return p
-	}
-	if len(src) != total {
-		p.refuse("src has %d elements, want %d: as many on both sides", len(src), total)
-	}
-	own := counts[c.Rank()]
-	dst = p.fit(dst, own, "dst", false)
-	p.refuseInPlace(dst, src)
-	p.mem[schedule.In], p.mem[schedule.Out] = src, dst
-	if p.err == nil && c.Rank() == 0 {
-		// The leader's Out is the sum of all on the way; its own block comes out of it.
-		p.mem[schedule.Out] = make([]T, total)
-		p.result = dst
-		p.unpack = func() { copy(dst, p.mem[schedule.Out][:own]) }
-	}
-	p.call.Of, p.call.Count = Blocks{}, total
-	p.across(func(x *inter) {
-		theirs := x.Scratch(total)
-		x.within(schedule.Reduce, total)
-		x.swap(schedule.Span{Buf: schedule.Out, Len: total}, theirs)
-		if x.me != 0 {
-			x.Recv(0, schedule.Span{Buf: schedule.Out, Len: own})
-			return
-		}
-		off := 0
-		for r, n := range counts {
-			if r == 0 {
-				x.Copy(schedule.Span{Buf: schedule.Out, Len: n}, theirs.Part(0, n))
-			} else {
-				x.Send(r, theirs.Part(off, n))
-			}
-			off += n
-		}
-	})
-	return p
-}
-
-func gatherAcross[T any](c *rank.Comm, name string, root int, dst, src []T, blocks Blocks, opts []Option) plan[T] {
-	p := crossing[T](c, name, schedule.Gather, opts)
+// gatherAcross has every rank of the other group send to the root itself: a leader in
+// between would have to know how long their blocks are.
+func gatherAcross[T any](c *rank.Comm, name string, root int, dst, src []T, blocks Blocks, opts []Option) (p plan[T]) {
+	p.cross(c, name, schedule.Gather, opts)
 	part := p.crossRoot(root)
 	if part == asRoot {
 		blocks, dst = p.remoteBlocks(dst, blocks, true)
@@ -255,8 +155,9 @@ func gatherAcross[T any](c *rank.Comm, name string, root int, dst, src []T, bloc
 	p.across(func(x *inter) {
 		switch part {
 		case asRoot:
+			block := spans(schedule.Out, blocks)
 			for r := range x.remote {
-				x.Recv(x.other(r), blockOf(schedule.Out, blocks, r))
+				x.Recv(x.other(r), block(r))
 			}
 		case onOther:
 			x.Send(x.other(root), schedule.Span{Buf: schedule.In, Len: len(src)})
@@ -265,8 +166,9 @@ func gatherAcross[T any](c *rank.Comm, name string, root int, dst, src []T, bloc
 	return p
 }
 
-func scatterAcross[T any](c *rank.Comm, name string, root int, dst, src []T, blocks Blocks, opts []Option) plan[T] {
-	p := crossing[T](c, name, schedule.Scatter, opts)
+// scatterAcross is gatherAcross the other way.
+func scatterAcross[T any](c *rank.Comm, name string, root int, dst, src []T, blocks Blocks, opts []Option) (p plan[T]) {
+	p.cross(c, name, schedule.Scatter, opts)
 	part := p.crossRoot(root)
 	if part == asRoot {
 		blocks, src = p.remoteBlocks(src, blocks, false)
@@ -278,8 +180,9 @@ func scatterAcross[T any](c *rank.Comm, name string, root int, dst, src []T, blo
 	p.across(func(x *inter) {
 		switch part {
 		case asRoot:
+			block := spans(schedule.In, blocks)
 			for r := range x.remote {
-				x.Send(x.other(r), blockOf(schedule.In, blocks, r))
+				x.Send(x.other(r), block(r))
 			}
 		case onOther:
 			x.Recv(x.other(root), schedule.Span{Buf: schedule.Out, Len: len(dst)})
@@ -288,8 +191,10 @@ func scatterAcross[T any](c *rank.Comm, name string, root int, dst, src []T, blo
 	return p
 }
 
-func allGatherAcross[T any](c *rank.Comm, name string, dst, src []T, blocks Blocks, opts []Option) plan[T] {
-	p := crossing[T](c, name, schedule.AllGather, opts)
+// allGatherAcross has every rank send its block to all of the other group. Each begins
+// with another, so that no rank is everybody's first.
+func allGatherAcross[T any](c *rank.Comm, name string, dst, src []T, blocks Blocks, opts []Option) (p plan[T]) {
+	p.cross(c, name, schedule.AllGather, opts)
 	if p.err == nil && dst == nil && blocks.Counts == nil {
 		// The other group's blocks are as long as this one's unless dst says otherwise.
 		dst = make([]T, len(src)*c.RemoteSize())
@@ -299,9 +204,10 @@ func allGatherAcross[T any](c *rank.Comm, name string, dst, src []T, blocks Bloc
 	p.mem[schedule.In], p.mem[schedule.Out] = src, dst
 	p.call.Count = -1
 	p.across(func(x *inter) {
+		block := spans(schedule.Out, blocks)
 		for k := range x.remote {
 			r := (x.me + k) % x.remote
-			x.Recv(x.other(r), blockOf(schedule.Out, blocks, r))
+			x.Recv(x.other(r), block(r))
 		}
 		for k := range x.remote {
 			r := (x.me + k) % x.remote
@@ -311,8 +217,9 @@ func allGatherAcross[T any](c *rank.Comm, name string, dst, src []T, blocks Bloc
 	return p
 }
 
-func allToAllAcross[T any](c *rank.Comm, name string, dst, src []T, to, from Blocks, opts []Option) plan[T] {
-	p := crossing[T](c, name, schedule.AllToAll, opts)
+// allToAllAcross is allGatherAcross with another block for each.
+func allToAllAcross[T any](c *rank.Comm, name string, dst, src []T, to, from Blocks, opts []Option) (p plan[T]) {
+	p.cross(c, name, schedule.AllToAll, opts)
 	if p.err == nil && dst == nil && to.Counts == nil {
 		dst = make([]T, len(src))
 	}
@@ -321,17 +228,36 @@ func allToAllAcross[T any](c *rank.Comm, name string, dst, src []T, to, from Blo
 	from, src = p.remoteBlocks(src, from, false)
 	p.mem[schedule.In], p.mem[schedule.Out] = src, dst
 	p.call.Count = -1
-	p.across(func(x *inter) {
-		for k := range x.remote {
-			r := (x.me + k) % x.remote
-			x.Recv(x.other(r), blockOf(schedule.Out, to, r))
-		}
-		for k := range x.remote {
-			r := (x.me + k) % x.remote
-			x.Send(x.other(r), blockOf(schedule.In, from, r))
-		}
-	})
+	p.across(func(x *inter) { x.exchange(to, from) })
 	return p
+}
+
+// allToAllWAcross is allToAllAcross of the elements of views, of as many as the other
+// group has ranks.
+func allToAllWAcross[T any](c *rank.Comm, dst, src []datatype.View[T], opts []Option) (p plan[T]) {
+	p.cross(c, "AllToAllW", schedule.AllToAll, opts)
+	if p.err != nil {
+		return p
+	}
+	n := c.RemoteSize()
+	from, to := p.packed(dst, src, n, n)
+	p.call.Count = -1
+	p.across(func(x *inter) { x.exchange(Blocks{Counts: to}, Blocks{Counts: from}) })
+	return p
+}
+
+// exchange sends the blocks of In to the ranks of the other group, and receives theirs
+// into Out.
+func (x *inter) exchange(to, from Blocks) {
+	comes, goes := spans(schedule.Out, to), spans(schedule.In, from)
+	for k := range x.remote {
+		r := (x.me + k) % x.remote
+		x.Recv(x.other(r), comes(r))
+	}
+	for k := range x.remote {
+		r := (x.me + k) % x.remote
+		x.Send(x.other(r), goes(r))
+	}
 }
 
 // remoteBlocks returns b, or equal blocks for the ranks of the other group, and the
@@ -367,17 +293,4 @@ func (p *plan[T]) remoteBlocks(buf []T, b Blocks, written bool) (Blocks, []T) {
 		p.refuse("%d elements for blocks of %d", len(buf), need)
 	}
 	return b, buf
-}
-
-// blockOf returns rank r's block of a buffer divided by b.
-func blockOf(buf schedule.Buffer, b Blocks, r int) schedule.Span {
-	off := 0
-	if b.Displs != nil {
-		off = b.Displs[r]
-	} else {
-		for _, n := range b.Counts[:r] {
-			off += n
-		}
-	}
-	return schedule.Span{Buf: buf, Off: off, Len: b.Counts[r]}
 }

@@ -2,6 +2,7 @@ package collectives_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/muster-mpi/muster/collectives"
 	"github.com/muster-mpi/muster/rank"
@@ -27,6 +28,23 @@ func TestAHastyRankIsNotMisunderstood(t *testing.T) {
 				if err != nil {
 					t.Fatalf("rank %d of %d, call %d: %v", c.Rank(), p, i, err)
 				}
+			}
+		})
+	}
+}
+
+// A rank may come to its first collective long after the others, whose notes it finds.
+func TestALateRankIsWaitedFor(t *testing.T) {
+	for _, algorithm := range []string{"shared-memory", "dissemination"} {
+		ranktest.Run(t, 2, func(t *testing.T, c *rank.Comm) {
+			if c.Rank() == 0 {
+				// Until the other has written its note, and a while.
+				for range 3 {
+					<-time.After(100 * time.Millisecond)
+				}
+			}
+			if err := collectives.Barrier(t.Context(), c, collectives.Using(algorithm)); err != nil {
+				t.Error(err)
 			}
 		})
 	}

@@ -2,10 +2,7 @@ package collectives
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"github.com/muster-mpi/muster/collectives/tune"
@@ -16,28 +13,38 @@ import (
 // memory is what the ranks of a communicator share where all of them are on one
 // host: a slot of the host's memory, in which blocking collectives meet.
 //
-// The head of the slot has two words: arrivals, which counts who has come to the
-// barrier under way, and generation, which counts barriers that are over. Then
-// follow two halves, each with a region for every rank and one for results. A
+// The slot begins with a head, the words by which ranks meet. Then follow, in the part
+// that a slot has from the start, the regions of short rounds and the stream; and in
+// the part that it grows by, the regions of long rounds.
+//
+// Regions come in two halves, each with one for every rank and one for results. A
 // collective goes in rounds: each rank writes what others need of it to its region of
 // a half, all meet at a barrier, and each reads. The next round uses the other half.
 // So who is slow to read is not overtaken: to write to this half again a rank must
-// have passed the next barrier, to which the slow one comes after it has read.
+// have passed the next barrier, to which the slow one comes after it has read. The
+// barrier's atomic words make what was written before it visible after it.
 type memory struct {
-	stage    stage
-	full     bool // the host has no more for it
-	slot     *hostmem.Slot
-	p, me    int
-	arrivals *atomic.Uint64
-	over     *atomic.Uint32 // generation
-	sleepers *atomic.Uint32
-	passed   uint32 // barriers
-	half     int
-	inline   halves // of two ranks: beside their flags
-	small    halves
-	large    halves
-	flags    [2][2]*atomic.Uint64 // of two ranks, by rank and half
-	waiting  waiting
+	stage stage
+	full  bool // the host has no more for it
+	slot  *hostmem.Slot
+	p, me int
+
+	// In the head.
+	arrivals *atomic.Uint64       // who has come to the barrier under way
+	over     *atomic.Uint32       // barriers that are over: their generation
+	sleepers *atomic.Uint32       // ranks that wait in the kernel
+	flags    [2][2]*atomic.Uint64 // of two ranks, instead of arrivals and over: by rank and half
+
+	inline halves // of two ranks: beside their flags
+	small  halves
+	large  halves
+	stream stream
+
+	// This rank's own.
+	passed  uint32 // barriers
+	half    int    // of the round under way
+	waiting waiting
+	sleeper hostmem.Sleeper
 }
 
 // stage is how far the memory of a communicator is set up. All ranks are equally
@@ -46,8 +53,8 @@ type stage uint8
 
 const (
 	unset stage = iota
-	none        // by messages
-	first       // only small calls fit
+	none        // there is none: collectives go by messages
+	first       // of the part that a slot has from the start: short rounds
 	whole
 )
 
@@ -59,14 +66,15 @@ type halves struct {
 }
 
 const (
-	lineBytes  = 128     // what two cores do not fight over
-	headBytes  = 4 << 10 // arrivals, generation, flags
+	lineBytes  = 128     // two cache lines, which cores fetch together
+	headBytes  = 4 << 10 // a page
 	flagsAt    = 4 * lineBytes
-	inlineRoom = 56 // of a cache line, beside the flag
-	regionRoom = 128 << 10
+	streamAt   = hostmem.FirstBytes / 2
+	inlineRoom = 56        // of a cache line, beside the flag
+	regionRoom = 128 << 10 // at most: a round is to stay in a core's cache
 )
 
-// divide lays two halves of p+1 regions out in b.
+// divide lays two halves of p+1 regions out in b. It is the same on all ranks.
 func divide(b []byte, p int) (h halves) {
 	half := len(b) / 2
 	h.stride = half / (p + 1) &^ (lineBytes - 1)
@@ -95,11 +103,13 @@ func (m *memory) open(slot *hostmem.Slot, p, me int) {
 			}
 		}
 	}
-	m.small = divide(b[headBytes:hostmem.FirstBytes], p)
+	m.small = divide(b[headBytes:streamAt], p)
+	m.stream = layStream(b[streamAt:hostmem.FirstBytes], p, m)
 	m.large = divide(b[hostmem.FirstBytes:], p)
 	m.waiting.m, m.waiting.ready = m, m.waiting.Ready
 }
 
+// release gives this rank's hold on the slot back, if it has one.
 func (m *memory) release() {
 	if m.slot != nil {
 		m.slot.Release()
@@ -107,185 +117,60 @@ func (m *memory) release() {
 	}
 }
 
-// region returns n elements of region i of the half in use.
-func region[T any](m *memory, h *halves, i, n int) []T {
-	b := h.base[m.half][i*h.stride:]
-	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), n)
-}
-
-// The arrivals word has the number of ranks in its top bits, and below it the sum of
-// what they call: if all call the same it is that many times the fingerprint.
-const (
-	arrivalShift = 48
-	printMask    = 1<<32 - 1
-	unequal      = 1 << 31 // in generation: the ranks' calls differ
-)
-
-// errUnequal says that the ranks of a barrier have come to it by different calls.
-var errUnequal = errors.New("calls differ")
-
-// barrier returns once all ranks have called it. print is the call's fingerprint.
-func (m *memory) barrier(ctx context.Context, r *run, print uint64) error {
-	print &= printMask
-	next := (m.passed + 1) &^ unequal
-	if m.p == 2 {
-		return m.pass(ctx, r, print, next)
-	}
-	if n := m.arrivals.Add(1<<arrivalShift + print); int(n>>arrivalShift) == m.p {
-		word := next
-		if n&(1<<arrivalShift-1) != print*uint64(m.p) {
-			word |= unequal
-		}
-		m.arrivals.Store(0)
-		m.over.Store(word)
-		m.wake(m.over)
-	} else {
-		m.waiting.next = next
-		s := r.state
-		if !m.waiting.Ready() {
-			if err := s.below.Engine.Await(ctx, s.below.Context, &m.waiting, r.idle); err != nil {
-				return err
-			}
-		}
-	}
-	m.passed = next
-	if m.over.Load() == next|unequal {
-		return errUnequal
-	}
-	return nil
-}
-
-// pass is the barrier of two: each raises its flag and looks at the other's, so that
-// one line travels each way, at the same time. What is written beside a flag before it
-// is raised travels along.
-func (m *memory) pass(ctx context.Context, r *run, print uint64, next uint32) error {
-	own, other := m.flags[m.me][m.half], m.flags[1-m.me][m.half]
-	own.Store(uint64(next)<<32 | print)
-	m.wake(upper(own))
-	m.waiting.next, m.waiting.flag = next, other
-	if !m.waiting.Ready() {
-		s := r.state
-		if err := s.below.Engine.Await(ctx, s.below.Context, &m.waiting, r.idle); err != nil {
+// settleMemory has the ranks set up what a call needs that brings so many bytes of each
+// to a round, unless that is done or there is no memory for it.
+func (r *run) settleMemory(ctx context.Context, bytes int) error {
+	m := &r.state.memory
+	for !m.full && (m.stage == unset || m.stage == first && bytes > m.small.room) {
+		r.patience.begin(ctx)
+		err := r.nextStage()
+		r.patience.finish()
+		if err != nil {
 			return err
 		}
 	}
-	m.passed = next
-	if other.Load()&printMask != print {
-		return errUnequal
-	}
 	return nil
 }
 
-// upper is the half of a flag that has the number of the barrier, which is what a
-// sleeper sleeps on.
-func upper(flag *atomic.Uint64) *atomic.Uint32 {
-	const at = 4 // of a little-endian word, as all are that have this memory
-	return (*atomic.Uint32)(unsafe.Add(unsafe.Pointer(flag), at))
-}
-
-func (m *memory) wake(word *atomic.Uint32) {
-	if m.slot.Parking != nil {
-		m.slot.Parking.Wake()
-	} else if m.sleepers.Load() > 0 {
-		hostmem.FutexWake(word)
-	}
-}
-
-// waiting is the end of a barrier (engine.Awaited).
-type waiting struct {
-	m       *memory
-	next    uint32
-	flag    *atomic.Uint64 // of the other of two ranks; nil: generation
-	sleeper hostmem.Sleeper
-	ready   func() bool // kept, since a method value is made anew each time
-}
-
-// Ready reports whether the barrier is over. The one after it cannot be, since this
-// rank has not come to it.
-func (w *waiting) Ready() bool {
-	if w.flag != nil {
-		// The other may have gone on to the next barrier of this half already.
-		return int32(uint32(w.flag.Load()>>32)-w.next) >= 0
-	}
-	return w.m.over.Load()&^unequal == w.next
-}
-
-func (w *waiting) Sleep(d time.Duration) {
-	m := w.m
-	if m.slot.Parking != nil {
-		m.slot.Parking.Sleep(&w.sleeper, w.ready, d)
-		return
-	}
-	word := m.over
-	if w.flag != nil {
-		word = upper(w.flag)
-	}
-	m.sleepers.Add(1)
-	if now := word.Load(); !w.Ready() {
-		hostmem.FutexWait(word, now, d)
-	}
-	m.sleepers.Add(^uint32(0))
-}
-
-// idle is called now and then while a rank sleeps in a barrier.
-func (r *run) idle() error {
-	if err := r.state.spoiled(); err != nil {
-		return err
-	}
-	if r.naps++; r.naps == r.noteAt {
-		r.noteAt *= 2 // it may have been too early for some
-		r.setSite(callSite())
-		r.inquire(r.state.others())
-	}
-	return nil
-}
-
-// napsBeforeNote naps are about a tenth of a second.
-const napsBeforeNote = 5
-
-// settleMemory has the ranks agree whether they share memory, and how much of it
-// is ready: rank 0 asks the host and tells the others.
-func (r *run) settleMemory(want stage) error {
+// nextStage has the ranks agree on the next stage of their memory: rank 0 asks the host
+// and tells the others.
+func (r *run) nextStage() error {
 	s := r.state
 	m := &s.memory
-	if m.stage == none || m.stage >= want || m.full {
-		return nil
-	}
-	if s.below.Memory == nil || s.below.Hosts != nil || m.stage == unset && s.comm.Size() > tune.MaxSharers {
+	if m.stage == unset && s.comm.Size() > tune.MaxSharers {
 		m.stage = none
 		return nil
 	}
 	answer := []int64{-1}
-	grown := m.stage == first
 	if s.comm.Rank() == 0 {
-		answer[0] = s.provide(want)
+		answer[0] = s.provide()
 	}
 	if err := r.tellAll(answer); err != nil {
 		return err
 	}
 	switch {
-	case m.stage == unset && answer[0] >= 0 && s.comm.Rank() != 0:
-		slot, err := s.below.Memory.Open(int(answer[0]))
-		if err != nil {
-			return err
-		}
-		m.open(slot, s.comm.Size(), s.comm.Rank())
-		m.stage = first
 	case m.stage == unset && answer[0] < 0:
 		m.stage = none
-	case m.stage == first && answer[0] < 0:
+	case m.stage == unset:
+		if s.comm.Rank() != 0 {
+			slot, err := s.below.Memory.Open(int(answer[0]))
+			if err != nil {
+				return err
+			}
+			m.open(slot, s.comm.Size(), s.comm.Rank())
+		}
+		m.stage = first
+	case answer[0] < 0:
 		m.full = true
-	case m.stage == first && answer[0] >= 0 && want == whole && grown:
+	default:
 		m.stage = whole
-	}
-	if m.stage == first && want == whole {
-		return r.settleMemory(want)
 	}
 	return nil
 }
 
-// provide is what rank 0 asks of the host: it returns the slot's number, or −1.
-func (s *state) provide(want stage) int64 {
+// provide is what rank 0 asks of the host: a slot, or all of the one there is. It
+// returns the slot's number, −1 if there is no more memory.
+func (s *state) provide() int64 {
 	m := &s.memory
 	if m.stage == first {
 		if m.slot.Grow() != nil {
@@ -298,7 +183,6 @@ func (s *state) provide(want stage) int64 {
 		return -1
 	}
 	m.open(slot, s.comm.Size(), s.comm.Rank())
-	m.stage = first
 	return int64(slot.Number)
 }
 
@@ -313,7 +197,7 @@ func (r *run) tellAll(answer []int64) error {
 	mask := 1
 	for ; mask < p; mask <<= 1 {
 		if me&mask != 0 {
-			if err := r.await(rank.Irecv(s.twin, me-mask, settlingTag, answer)); err != nil {
+			if err := r.await(rank.Irecv(s.twin, me-mask, settlingTag, answer), 0); err != nil {
 				return err
 			}
 			break
@@ -327,48 +211,4 @@ func (r *run) tellAll(answer []int64) error {
 		}
 	}
 	return nil
-}
-
-// await waits for q with r's patience.
-func (r *run) await(q rank.Request) error {
-	for {
-		_, err := q.Wait(&r.patience)
-		switch {
-		case err == nil:
-			return nil
-		case !errors.Is(err, rank.ErrPending):
-			return reason(err)
-		}
-		err = r.state.spoiled()
-		if err == nil {
-			err = r.patience.over()
-		}
-		if err != nil {
-			q.Conclude(ended)
-			return err
-		}
-		r.inquire([]int{0})
-	}
-}
-
-// explain turns errUnequal into who calls what: everybody tells everybody.
-func (r *run) explain(ctx context.Context) error {
-	r.setSite(callSite())
-	r.inquire(r.state.others())
-	timer := time.NewTimer(time.Second)
-	defer timer.Stop()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for {
-		if err := r.state.spoiled(); err != nil {
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-timer.C:
-			return fmt.Errorf("%w: this rank calls %v", rank.ErrMismatch, r.call)
-		}
-	}
 }

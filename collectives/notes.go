@@ -45,6 +45,7 @@ func (r *run) note() note {
 	}
 }
 
+// writeAll is write to each of peers.
 func (s *state) writeAll(peers []int, n note) {
 	for _, peer := range peers {
 		s.write(s.world(peer), n)
@@ -59,8 +60,8 @@ func (s *state) whoami() string {
 	return fmt.Sprintf("rank %d", s.comm.Rank())
 }
 
-// write sends n to a rank of the world. That it cannot be sent says that the peer is gone, which
-// the wait will tell better.
+// write sends n to a rank of the world. That it cannot be sent says that the peer is
+// gone, which the wait will tell better.
 func (s *state) write(world int, n note) {
 	n.Context = s.below.Context.ID().Append(nil)
 	b, err := json.Marshal(n)
@@ -76,7 +77,17 @@ func (s *state) giveUpAll(err error) {
 		return
 	}
 	s.giveUp(err)
-	s.writeAll(s.others(), note{From: s.whoami(), GivenUp: err.Error()})
+	s.tellGivenUp(err, -1)
+}
+
+// tellGivenUp tells all others, but one who knows, that err ends the communicator's
+// collectives.
+func (s *state) tellGivenUp(err error, knows int) {
+	for _, peer := range s.others() {
+		if world := s.world(peer); world != knows {
+			s.write(world, note{From: s.whoami(), GivenUp: err.Error()})
+		}
+	}
 }
 
 // differs returns the error of making the call mine where n is another's, if it
@@ -96,7 +107,7 @@ func at(d *described, site string) string {
 	return d.String() + " at " + site
 }
 
-// read takes a note from another rank.
+// read takes a note from another rank. It is called on a goroutine of its own.
 func (s *state) read(n *note) {
 	if n.GivenUp != "" {
 		s.giveUp(fmt.Errorf("%w by %s: %s", ErrGivenUp, n.From, n.GivenUp))
@@ -140,7 +151,10 @@ func (s *state) read(n *note) {
 	s.mu.Unlock()
 	if err := n.differs(mine.call, mine.site, s.whoami()); err != nil {
 		s.write(n.World, note{From: s.whoami(), World: s.below.Engine.Self(), Number: n.Number, Persistent: n.Persistent, Print: mine.call.print, Text: at(mine.call, mine.site)})
-		s.giveUp(err)
+		if s.spoiled() == nil {
+			s.giveUp(err)
+			s.tellGivenUp(err, n.World)
+		}
 	}
 }
 
@@ -161,13 +175,13 @@ func (r *run) setSite(site string) {
 
 // readers are the states of an engine's communicators, by context.
 type readers struct {
-	mu     sync.Mutex
+	mu     sync.Mutex // guards what follows
 	states map[engine.ContextID]*state
 }
 
 var (
-	desksMu sync.Mutex
-	desks   = make(map[*engine.Engine]*readers)
+	readersMu sync.Mutex // guards what follows; taken before a readers.mu
+	readersOf = make(map[*engine.Engine]*readers)
 )
 
 // A rank may be written to before its first collective. Until then notes are dropped;
@@ -178,13 +192,13 @@ func init() {
 
 // listen has s read the notes for its communicator.
 func (s *state) listen() {
-	desksMu.Lock()
-	defer desksMu.Unlock()
+	readersMu.Lock()
+	defer readersMu.Unlock()
 	e := s.below.Engine
-	d := desks[e]
+	d := readersOf[e]
 	if d == nil {
 		d = &readers{states: make(map[engine.ContextID]*state)}
-		desks[e] = d
+		readersOf[e] = d
 		e.Handle(noteKind, d.deliver)
 	}
 	d.mu.Lock()
@@ -192,17 +206,18 @@ func (s *state) listen() {
 	d.mu.Unlock()
 }
 
-// mute ends listen.
+// mute ends listen. An engine without communicators is let go of; should one come again,
+// listen begins anew.
 func (s *state) mute() {
-	desksMu.Lock()
-	defer desksMu.Unlock()
-	d := desks[s.below.Engine]
+	readersMu.Lock()
+	defer readersMu.Unlock()
+	d := readersOf[s.below.Engine]
 	d.mu.Lock()
 	delete(d.states, s.below.Context.ID())
 	left := len(d.states)
 	d.mu.Unlock()
-	if left == 0 && s.comm.Below() == nil {
-		delete(desks, s.below.Engine)
+	if left == 0 {
+		delete(readersOf, s.below.Engine)
 	}
 }
 

@@ -189,10 +189,10 @@ func prior[T datatype.Real](a, b Located[T], wins bool) Located[T] {
 	return b
 }
 
-// exact reports whether reductions of T give the same whatever the brackets: those
+// isExact reports whether reductions of T give the same whatever the brackets: those
 // of integers and bools do, those of anything with rounding do not. What a
 // function of the program does on integers is its promise.
-func exact[T any]() bool {
+func isExact[T any]() bool {
 	switch reflect.TypeFor[T]().Kind() {
 	case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:

@@ -43,7 +43,9 @@ type settings struct {
 	codecs   []rank.Codec
 }
 
-func settle(opts []Option) (s settings) {
+// settle takes opts over; of several of a kind the last counts, but for codecs, of which
+// rank.CodecFor refuses a second.
+func (s *settings) settle(opts []Option) {
 	for i := range opts {
 		switch o := &opts[i]; o.kind {
 		case optionAnyOrder:
@@ -53,8 +55,7 @@ func settle(opts []Option) (s settings) {
 		case optionSegment:
 			s.segment = o.n
 		case optionCodec:
-			s.codecs = []rank.Codec{o.codec}
+			s.codecs = append(s.codecs, o.codec)
 		}
 	}
-	return s
 }

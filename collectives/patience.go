@@ -2,6 +2,7 @@ package collectives
 
 import (
 	"context"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,11 +17,13 @@ type patience struct {
 	caller context.Context
 	call   atomic.Uint64 // odd while one is under way
 	armed  atomic.Bool
-	stop   func() bool // of the caller's context
 
-	mu    sync.Mutex
+	followed context.Context // whose end ends the wait under way
+	stop     func() bool     // following it
+
+	mu    sync.Mutex // guards what follows, and what armed becomes
 	timer *time.Timer
-	saw   uint64
+	saw   uint64 // call at the last tick
 	done  chan struct{}
 	fired bool // done is closed
 }
@@ -34,7 +37,7 @@ func (p *patience) init() { p.done = make(chan struct{}) }
 func (p *patience) begin(ctx context.Context) {
 	p.caller = ctx
 	if ctx.Done() != nil {
-		p.stop = context.AfterFunc(ctx, p.end)
+		p.follow(ctx)
 	}
 	p.call.Add(1)
 	if !p.armed.Load() {
@@ -42,13 +45,26 @@ func (p *patience) begin(ctx context.Context) {
 	}
 }
 
+// follow has ctx's end end the wait under way. Programs make many calls under one
+// context, so it is followed until another comes.
+func (p *patience) follow(ctx context.Context) {
+	if p.stop != nil && reflect.TypeOf(ctx).Comparable() && p.followed == ctx {
+		return
+	}
+	p.unfollow()
+	p.followed, p.stop = ctx, context.AfterFunc(ctx, p.end)
+}
+
+func (p *patience) unfollow() {
+	if p.stop != nil {
+		p.stop()
+		p.stop, p.followed = nil, nil
+	}
+}
+
 // finish ends a call.
 func (p *patience) finish() {
 	p.call.Add(1)
-	if p.stop != nil {
-		p.stop()
-		p.stop = nil
-	}
 	p.caller = nil
 	if p.mu.Lock(); p.fired {
 		p.renew()
@@ -56,6 +72,7 @@ func (p *patience) finish() {
 	p.mu.Unlock()
 }
 
+// arm starts the timer, which stops by itself when a while has passed without a call.
 func (p *patience) arm() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

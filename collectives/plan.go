@@ -1,7 +1,6 @@
 package collectives
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -11,7 +10,7 @@ import (
 	"github.com/muster-mpi/muster/collectives/schedule"
 	"github.com/muster-mpi/muster/collectives/tune"
 	"github.com/muster-mpi/muster/datatype"
-	"github.com/muster-mpi/muster/internal/record"
+	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/rank"
 )
 
@@ -36,25 +35,34 @@ type plan[T any] struct {
 	set  settings
 	err  error
 
-	ready  *compiled // the schedule, where no algorithm is chosen
-	unpack func()    // puts what is in Out where it belongs, result; may be nil
+	ready *compiled // the schedule, where no algorithm is chosen
+
+	// Of calls whose buffers stand for others, nil else: what fills In when the call,
+	// or a round of it, begins, what empties Out, and where its result then is.
+	pack   func()
+	unpack func()
 	result []T
+
+	// byHand carries the call out where the lengths of its messages are not known
+	// before they come, so that there is no schedule. Nil for most.
+	byHand func(*run) error
 }
 
-// newPlan begins the plan of a call without a root.
-func newPlan[T any](c *rank.Comm, name string, op schedule.Operation, opts []Option) plan[T] {
-	p := plan[T]{c: c, name: name, set: settle(opts)}
+// begin begins the plan of a call. Plans are filled in where they lie, since they are
+// large.
+func (p *plan[T]) begin(c *rank.Comm, name string, op schedule.Operation, opts []Option) {
+	p.c, p.name = c, name
+	p.set.settle(opts)
 	p.call.Op = op
 	if c == nil {
 		p.err = rank.ErrComm
-		return p
+		return
 	}
 	p.call.Rank, p.call.Size, p.call.Segment = c.Rank(), c.Size(), p.set.segment
 	p.err = datatype.Check[T]()
 	if p.set.segment < 0 {
 		p.refuse("a segment of %d elements", p.set.segment)
 	}
-	return p
 }
 
 // refuse notes that an argument is wrong.
@@ -99,7 +107,8 @@ func (p *plan[T]) sameOrApart(dst, src []T) (same bool) {
 	d, s := uintptr(unsafe.Pointer(unsafe.SliceData(dst))), uintptr(unsafe.Pointer(unsafe.SliceData(src)))
 	size := unsafe.Sizeof(zero)
 	if d < s+size*uintptr(len(src)) && s < d+size*uintptr(len(dst)) && p.err == nil {
-		p.err = fmt.Errorf("%w: %w: %d elements to and %d from memory that is neither the same nor apart", rank.ErrArgument, ErrOverlap, len(dst), len(src))
+		p.err = fmt.Errorf("%w: %w: %d elements to and %d from memory that is neither the same nor apart",
+			rank.ErrArgument, ErrOverlap, len(dst), len(src))
 	}
 	return false
 }
@@ -111,7 +120,7 @@ func (p *plan[T]) describe(r *run, m mode, algorithm string) *described {
 	if p.call.Op.Rooted() && p.call.Root >= 0 {
 		root = p.call.Root
 	}
-	if p.call.From.Counts != nil {
+	if p.call.From.Counts != nil || p.ready != nil {
 		count = -1 // each pair of ranks has its own
 	}
 	element := reflect.TypeFor[T]()
@@ -131,7 +140,8 @@ func (p *plan[T]) describe(r *run, m mode, algorithm string) *described {
 	return d
 }
 
-// fail makes the error of the call, and does what the communicator's policy says.
+// fail makes the error of the call, an *rank.Error, and does what the communicator's
+// policy says. Nil stays nil.
 func (p *plan[T]) fail(m mode, err error) error {
 	if err == nil {
 		return nil
@@ -143,10 +153,10 @@ func (p *plan[T]) fail(m mode, err error) error {
 		e.Op += "Init"
 	}
 	if at := (*peerError)(nil); errors.As(err, &at) {
-		e.Peer, e.Err = at.peer, at.err
+		e.Err = at.err
 	}
 	if p.c != nil {
-		e.Comm, e.Rank, e.Site = p.c.Name(), p.c.Rank(), callSite()
+		e.Comm, e.Rank, e.Site = p.c.Name(), p.c.Rank(), engine.CallSite()
 		if p.c.ErrorPolicy() == rank.AbortOnError {
 			p.c.Abort(1, e.Error())
 		}
@@ -159,7 +169,7 @@ func (p *plan[T]) class() class {
 	switch {
 	case !p.call.Op.Reduces():
 		return anyBrackets
-	case !p.set.anyOrder && !exact[T]():
+	case !p.set.anyOrder && !isExact[T]():
 		return canonicalOnly
 	case !p.op.Commutes:
 		return orderedOnly
@@ -167,22 +177,24 @@ func (p *plan[T]) class() class {
 	return anyBrackets
 }
 
-// compile returns the schedule of the call.
+// compile returns the schedule of the call. Those without counts of their own are kept.
 func (p *plan[T]) compile(s *state) (*compiled, error) {
 	if p.ready != nil {
 		return p.ready, nil
 	}
 	var zero T
+	using := p.set.using
+	if using == sharedName && p.call.Size == 1 {
+		using = "" // alone a rank has nobody to share with, and nothing to do
+	}
 	k := key{
 		op: p.call.Op, root: p.call.Root, count: p.call.Count, inPlace: p.call.InPlace, class: p.class(),
-		using: p.set.using, segment: p.call.Segment, elem: int(unsafe.Sizeof(zero)),
+		using: using, segment: p.call.Segment, elem: int(unsafe.Sizeof(zero)),
 	}
-	keep := p.call.Of.Counts == nil && p.call.Of.Displs == nil && p.call.From.Counts == nil && p.call.To.Counts == nil && p.call.From.Displs == nil && p.call.To.Displs == nil
+	of, from, to := &p.call.Of, &p.call.From, &p.call.To
+	keep := of.Counts == nil && of.Displs == nil && from.Counts == nil && from.Displs == nil && to.Counts == nil && to.Displs == nil
 	if keep {
-		s.mu.Lock()
-		c := s.schedules[k]
-		s.mu.Unlock()
-		if c != nil {
+		if c := s.kept(k); c != nil {
 			return c, nil
 		}
 	}
@@ -190,7 +202,7 @@ func (p *plan[T]) compile(s *state) (*compiled, error) {
 	if p.call.Segment == 0 {
 		p.call.Segment = tune.Segment(k.elem)
 	}
-	a, err := s.choose(tune.Query{Call: &p.call, Width: k.elem, Order: k.class.order(), Using: p.set.using})
+	a, err := s.choose(tune.Query{Call: &p.call, Width: k.elem, Order: k.class.order(), Using: using})
 	if err != nil {
 		return nil, err
 	}
@@ -198,125 +210,7 @@ func (p *plan[T]) compile(s *state) (*compiled, error) {
 	a.Build(sched, &p.call)
 	c := compile(sched, a.Name)
 	if keep {
-		s.mu.Lock()
-		if len(s.schedules) >= maxSchedules {
-			clear(s.schedules)
-		}
-		s.schedules[k] = c
-		s.mu.Unlock()
+		s.keep(k, c)
 	}
 	return c, nil
-}
-
-// do carries the call out and returns when this rank's part is done.
-func (p *plan[T]) do(ctx context.Context) error {
-	if p.err != nil {
-		return p.fail(blocking, p.err)
-	}
-	s, err := stateOf(p.c)
-	if err != nil {
-		return p.fail(blocking, err)
-	}
-	if !s.busy.CompareAndSwap(0, uint32(p.call.Op)+1) {
-		other := schedule.Operation(s.busy.Load() - 1)
-		return p.fail(blocking, fmt.Errorf("%w: this rank is in a collective on it, %v%s; their order must be the same on all ranks", rank.ErrConcurrent, other, s.whereBusy()))
-	}
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	b := boxOf[T](s.main)
-	b.plan = *p
-	records := s.below.Engine.Records()
-	s.main.record = records.Begin(record.OpCollective+record.Op(p.call.Op), s.below.Context.Number(), record.NoPeer, record.NoTag, p.bytes())
-	if err = b.plan.carryOut(ctx, s, s.main, blocking); err == nil && p.unpack != nil {
-		p.unpack()
-	}
-	s.main.record.End(records)
-	b.plan = plan[T]{}
-	s.busy.Store(0)
-	return p.fail(blocking, err)
-}
-
-// bytes is the size of the call as a record has it: of its vector or block.
-func (p *plan[T]) bytes() int64 {
-	var zero T
-	if p.call.Op == schedule.Barrier {
-		return -1
-	}
-	return int64(p.call.Count) * int64(unsafe.Sizeof(zero))
-}
-
-// box is where a blocking call's plan lies while it is carried out: what is passed to
-// the program's functions would else be made anew each time.
-type box[T any] struct {
-	plan    plan[T]
-	sharing sharing[T]
-}
-
-// boxOf returns r's box for T; another than the last if T has changed.
-func boxOf[T any](r *run) *box[T] {
-	b, ok := r.box.(*box[T])
-	if !ok {
-		b = new(box[T])
-		r.box = b
-	}
-	return b
-}
-
-// carryOut is do on r.
-func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error {
-	if err := s.spoiled(); err != nil {
-		return err
-	}
-	if err := context.Cause(ctx); err != nil {
-		return fmt.Errorf("%w: %w", rank.ErrCancelled, err) // nothing was begun
-	}
-	if m == blocking {
-		if done, err := p.share(ctx, s, r); done {
-			if err != nil {
-				s.giveUpAll(err)
-			}
-			return err
-		}
-	}
-	c, err := p.compile(s)
-	if err != nil {
-		return err
-	}
-	r.call = p.describe(r, m, c.algorithm)
-	if err := s.number(r); err != nil {
-		s.done(r)
-		s.giveUpAll(err)
-		return err
-	}
-	return p.finish(ctx, s, r, c)
-}
-
-// finish carries out a call that has its number.
-func (p *plan[T]) finish(ctx context.Context, s *state, r *run, c *compiled) error {
-	defer s.done(r)
-	if p.call.Size == 1 && len(c.Steps) == 0 {
-		return nil
-	}
-	r.label(r.number, r.call.mode == persistent)
-	r.patience.begin(ctx)
-	err := execute(r, c, p.mem, p.op.Apply)
-	r.patience.finish()
-	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = fmt.Errorf("%w: %w", rank.ErrCancelled, cause)
-		}
-		s.giveUpAll(err)
-	}
-	return err
-}
-
-// whereBusy tells where the program made the call under way, if that is known.
-func (s *state) whereBusy() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.main.site != "" {
-		return " at " + s.main.site
-	}
-	return ""
 }

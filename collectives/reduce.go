@@ -48,21 +48,21 @@ func ReduceToInit[T any](c *rank.Comm, root int, dst, src []T, op Operation[T], 
 	return p.persist()
 }
 
-func reduce[T any](c *rank.Comm, root int, buf []T, op Operation[T], opts []Option) plan[T] {
+func reduce[T any](c *rank.Comm, root int, buf []T, op Operation[T], opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return reduceAcross(c, root, buf, buf, op, opts)
 	}
-	p := newPlan[T](c, "Reduce", schedule.Reduce, opts)
+	p.begin(c, "Reduce", schedule.Reduce, opts)
 	p.rooted(root)
 	p.reduction(buf, buf, op)
 	return p
 }
 
-func reduceTo[T any](c *rank.Comm, root int, dst, src []T, op Operation[T], opts []Option) plan[T] {
+func reduceTo[T any](c *rank.Comm, root int, dst, src []T, op Operation[T], opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return reduceAcross(c, root, dst, src, op, opts)
 	}
-	p := newPlan[T](c, "Reduce", schedule.Reduce, opts)
+	p.begin(c, "Reduce", schedule.Reduce, opts)
 	p.rooted(root)
 	if p.isRoot() {
 		if len(dst) != len(src) {

@@ -66,18 +66,18 @@ func ReduceScatterBlockInit[T any](c *rank.Comm, dst, src []T, op Operation[T], 
 	return p.persist()
 }
 
-func reduceScatter[T any](c *rank.Comm, dst, src []T, counts []int, op Operation[T], opts []Option) plan[T] {
+func reduceScatter[T any](c *rank.Comm, dst, src []T, counts []int, op Operation[T], opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return reduceScatterAcross(c, "ReduceScatter", dst, src, counts, op, opts)
 	}
-	p := newPlan[T](c, "ReduceScatter", schedule.ReduceScatter, opts)
+	p.begin(c, "ReduceScatter", schedule.ReduceScatter, opts)
 	p.reducing(op)
 	n := p.divided(Blocks{Counts: counts}, false)
 	p.reduceScattered(dst, src, n)
 	return p
 }
 
-func reduceScatterBlock[T any](c *rank.Comm, dst, src []T, op Operation[T], opts []Option) plan[T] {
+func reduceScatterBlock[T any](c *rank.Comm, dst, src []T, op Operation[T], opts []Option) (p plan[T]) {
 	if crosses(c) {
 		counts := make([]int, c.Size())
 		for r := range counts {
@@ -85,7 +85,7 @@ func reduceScatterBlock[T any](c *rank.Comm, dst, src []T, op Operation[T], opts
 		}
 		return reduceScatterAcross(c, "ReduceScatterBlock", dst, src, counts, op, opts)
 	}
-	p := newPlan[T](c, "ReduceScatterBlock", schedule.ReduceScatter, opts)
+	p.begin(c, "ReduceScatterBlock", schedule.ReduceScatter, opts)
 	p.reducing(op)
 	if p.err != nil {
 		return p
@@ -95,6 +95,8 @@ func reduceScatterBlock[T any](c *rank.Comm, dst, src []T, op Operation[T], opts
 	return p
 }
 
+// reduceScattered gives the plan its buffers; src has n elements. In place the result is
+// the head of the buffer that src is, wherever this rank's block of it lies.
 func (p *plan[T]) reduceScattered(dst, src []T, n int) {
 	if p.err != nil {
 		return

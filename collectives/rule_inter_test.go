@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/muster-mpi/muster/collectives"
+	"github.com/muster-mpi/muster/datatype"
 	"github.com/muster-mpi/muster/rank"
 	"github.com/muster-mpi/muster/rank/ranktest"
 )
@@ -126,6 +127,14 @@ func deliver(t *testing.T, c *rank.Comm, mine, theirs []int, n int) {
 	}
 	got, err = collectives.AllToAll(ctx, c, make([]int64, n*len(theirs)), out)
 	want(t, "AllToAll", c, got, blocks, err)
+
+	in, views := make([]int64, n*len(theirs)), [2][]datatype.View[int64]{}
+	for k := range theirs {
+		views[0] = append(views[0], datatype.Contiguous(in[k*n:][:n]))
+		views[1] = append(views[1], datatype.Contiguous(out[k*n:][:n]))
+	}
+	err = collectives.AllToAllW(ctx, c, views[0], views[1])
+	want(t, "AllToAllW", c, in, blocks, err)
 
 	// Blocks of as many elements as both groups divide.
 	total := n * len(mine) * len(theirs)

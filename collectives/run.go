@@ -8,16 +8,18 @@ import (
 	"unsafe"
 
 	"github.com/muster-mpi/muster/collectives/schedule"
+	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/rank"
 )
 
-// run is a call being carried out. It is reused.
+// run is a call being carried out. It is reused. It belongs to the thread that
+// carries the call out, but for what others ask under state.mu.
 type run struct {
 	state    *state
 	patience patience
 	call     *described
-	site     string // where the program made the call, once it is known
+	site     string // where the program made the call, once it is known; written under state.mu
 	number   uint64
 	tag      rank.Tag       // of the call's messages; the message's own number is added
 	requests []rank.Request // by step
@@ -34,6 +36,7 @@ type run struct {
 	seen bool // at a look before
 }
 
+// newRun returns a run of calls on s, one after the other.
 func newRun(s *state) *run {
 	r := &run{state: s}
 	r.patience.init()
@@ -177,13 +180,7 @@ func wait[T any](r *run, c *compiled, i int) error {
 		s, err := q.Wait(&r.patience)
 		if err == nil {
 			*q = rank.Request{}
-			if t := &c.Steps[i]; t.Kind == schedule.RecvFrom {
-				var zero T
-				if want := t.Dst.Len * int(unsafe.Sizeof(zero)); s.Bytes != want {
-					return &peerError{t.Peer, fmt.Errorf("%w: %d bytes came, want %d", rank.ErrMismatch, s.Bytes, want)}
-				}
-			}
-			return nil
+			return lengthError[T](&c.Steps[i], s.Bytes)
 		}
 		if !errors.Is(err, rank.ErrPending) {
 			*q = rank.Request{}
@@ -193,6 +190,15 @@ func wait[T any](r *run, c *compiled, i int) error {
 			return &peerError{c.Steps[i].Peer, err}
 		}
 	}
+}
+
+// lengthError returns the error of a step that has received other than it expects.
+func lengthError[T any](t *schedule.Step, bytes int) error {
+	var zero T
+	if want := t.Dst.Len * int(unsafe.Sizeof(zero)); t.Kind == schedule.RecvFrom && bytes != want {
+		return &peerError{t.Peer, fmt.Errorf("%w: %d bytes came, want %d", rank.ErrMismatch, bytes, want)}
+	}
+	return nil
 }
 
 // reason returns what an error of package rank says, without the message of ours
@@ -217,6 +223,7 @@ type peerError struct {
 func (e *peerError) Error() string { return e.err.Error() }
 func (e *peerError) Unwrap() error { return e.err }
 
+// ended is a context that has ended: Conclude with it takes back what can be.
 var ended = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -245,10 +252,35 @@ func (r *run) nudged(c *compiled) error {
 		return err
 	}
 	if r.site == "" {
-		r.setSite(callSite())
+		r.setSite(engine.CallSite())
 	}
 	r.inquire(c.awaited(r))
 	return nil
+}
+
+// await waits for q with r's patience, and asks peer what it is doing.
+func (r *run) await(q rank.Request, peer int) error {
+	for {
+		_, err := q.Wait(&r.patience)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, rank.ErrPending):
+			return reason(err)
+		}
+		err = r.state.spoiled()
+		if err == nil {
+			err = r.patience.over()
+		}
+		if err != nil {
+			q.Conclude(ended)
+			return err
+		}
+		if r.site == "" {
+			r.setSite(engine.CallSite())
+		}
+		r.inquire([]int{peer})
+	}
 }
 
 // awaited lists the peers whose messages have not come or not been taken.

@@ -38,6 +38,12 @@ func ScanInit[T any](c *rank.Comm, buf []T, op Operation[T], opts ...Option) *ra
 	return p.persist()
 }
 
+// ScanToInit makes a persistent ScanTo.
+func ScanToInit[T any](c *rank.Comm, dst, src []T, op Operation[T], opts ...Option) *rank.Persistent {
+	p := scanTo(c, schedule.Scan, "Scan", dst, src, op, opts)
+	return p.persist()
+}
+
 // ExScan gives rank r the combination of the vectors of ranks 0 to r−1, in buf.
 // That of rank 0 stays as it is: nothing comes before it. Rank 1 gets the vector of
 // rank 0 itself (MPI_Exscan in place, MPI 4.1 §6.11.2).
@@ -70,15 +76,21 @@ func ExScanInit[T any](c *rank.Comm, buf []T, op Operation[T], opts ...Option) *
 	return p.persist()
 }
 
-func scan[T any](c *rank.Comm, what schedule.Operation, name string, buf []T, op Operation[T], opts []Option) plan[T] {
-	p := newPlan[T](c, name, what, opts)
+// ExScanToInit makes a persistent ExScanTo.
+func ExScanToInit[T any](c *rank.Comm, dst, src []T, op Operation[T], opts ...Option) *rank.Persistent {
+	p := scanTo(c, schedule.ExScan, "ExScan", dst, src, op, opts)
+	return p.persist()
+}
+
+func scan[T any](c *rank.Comm, what schedule.Operation, name string, buf []T, op Operation[T], opts []Option) (p plan[T]) {
+	p.begin(c, name, what, opts)
 	p.refuseAcross()
 	p.vector(buf, nil, op)
 	return p
 }
 
-func scanTo[T any](c *rank.Comm, what schedule.Operation, name string, dst, src []T, op Operation[T], opts []Option) plan[T] {
-	p := newPlan[T](c, name, what, opts)
+func scanTo[T any](c *rank.Comm, what schedule.Operation, name string, dst, src []T, op Operation[T], opts []Option) (p plan[T]) {
+	p.begin(c, name, what, opts)
 	p.refuseAcross()
 	p.vectorTo(dst, src, op)
 	return p

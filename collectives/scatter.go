@@ -60,11 +60,11 @@ func ScatterVInit[T any](c *rank.Comm, root int, dst, src []T, blocks Blocks, op
 	return p.persist()
 }
 
-func scatter[T any](c *rank.Comm, root int, dst, src []T, opts []Option) plan[T] {
+func scatter[T any](c *rank.Comm, root int, dst, src []T, opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return scatterAcross(c, "Scatter", root, dst, src, Blocks{}, opts)
 	}
-	p := newPlan[T](c, "Scatter", schedule.Scatter, opts)
+	p.begin(c, "Scatter", schedule.Scatter, opts)
 	p.rooted(root)
 	if p.err != nil {
 		return p
@@ -83,11 +83,11 @@ func scatter[T any](c *rank.Comm, root int, dst, src []T, opts []Option) plan[T]
 	return p
 }
 
-func scatterV[T any](c *rank.Comm, root int, dst, src []T, blocks Blocks, opts []Option) plan[T] {
+func scatterV[T any](c *rank.Comm, root int, dst, src []T, blocks Blocks, opts []Option) (p plan[T]) {
 	if crosses(c) {
 		return scatterAcross(c, "ScatterV", root, dst, src, blocks, opts)
 	}
-	p := newPlan[T](c, "ScatterV", schedule.Scatter, opts)
+	p.begin(c, "ScatterV", schedule.Scatter, opts)
 	p.rooted(root)
 	if !p.isRoot() {
 		blocks.Displs = nil
@@ -99,6 +99,7 @@ func scatterV[T any](c *rank.Comm, root int, dst, src []T, blocks Blocks, opts [
 	return p
 }
 
+// scattered gives the plan its buffers. In place the root's part is where it belongs.
 func (p *plan[T]) scattered(dst, src []T) {
 	if p.err != nil {
 		return

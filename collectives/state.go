@@ -19,15 +19,15 @@ type state struct {
 	near  *rank.Comm // on an intercommunicator, for messages among this group; else nil
 	below *below.Comm
 
-	// busy is the mode and name of the blocking call under way, 0 if there is none;
-	// who sets it owns main.
+	// busy is one more than the operation of the blocking call under way, 0 if there
+	// is none. Who sets it owns main and memory until it is 0 again.
 	busy atomic.Uint32
 	main *run
 	memory
 
 	poison atomic.Pointer[error] // why no collective can be made any more
 
-	mu        sync.Mutex
+	mu        sync.Mutex    // guards what follows, and the site of every run
 	next      uint64        // number of the next call
 	inits     uint64        // of the next persistent one
 	running   map[*run]bool // but for main
@@ -59,6 +59,7 @@ var states = rank.NewKey(rank.KeyHooks[*state]{
 	},
 })
 
+// making is held while a state is made, so that a communicator gets one only.
 var making sync.Mutex
 
 // stateOf returns c's state, made at the first call.
@@ -130,6 +131,9 @@ func (s *state) close() {
 	}
 	s.giveUp(fmt.Errorf("%w", rank.ErrFreed))
 	s.mute()
+	if s.busy.Load() == 0 {
+		s.main.patience.unfollow()
+	}
 	s.memory.release()
 }
 
@@ -161,6 +165,15 @@ func (s *state) spoiled() error {
 	return nil
 }
 
+// refused is spoiled for a call that is about to begin.
+func (s *state) refused() error {
+	err := s.spoiled()
+	if err == nil || errors.Is(err, ErrGivenUp) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrGivenUp, err)
+}
+
 // key tells schedules apart.
 type key struct {
 	op            schedule.Operation
@@ -170,6 +183,7 @@ type key struct {
 	class         class
 	using         string
 	segment, elem int
+	edges         edges // of neighbourhood calls
 }
 
 // class is which brackets a reduction permits.
@@ -186,10 +200,28 @@ const (
 // makes more different calls builds some again.
 const maxSchedules = 256
 
-// number takes the number of a call that begins, and notes what it is.
-func (s *state) number(r *run) error {
-	r.site = ""
+// kept returns the schedule that keep was given for k; nil if there is none any more.
+func (s *state) kept(k key) *compiled {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.schedules[k]
+}
+
+// keep keeps the schedule of calls with the key k for those to come.
+func (s *state) keep(k key, c *compiled) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.schedules) >= maxSchedules {
+		clear(s.schedules)
+	}
+	s.schedules[k] = c
+}
+
+// number takes the number of a call that begins, and notes what it is. The error is
+// that of a note from a rank that has made another call in its place.
+func (s *state) number(r *run) error {
+	s.mu.Lock()
+	r.site = ""
 	r.number = s.next
 	s.next++
 	err := s.noteCall(r)
@@ -206,6 +238,7 @@ func (s *state) numberInit() uint64 {
 	return s.inits - 1
 }
 
+// noteCall is number for a call that has its number. state.mu is held.
 func (s *state) noteCall(r *run) error {
 	s.history[r.number%historyLen] = past{call: r.call}
 	if r != s.main {
@@ -218,6 +251,7 @@ func (s *state) noteCall(r *run) error {
 	return nil
 }
 
+// done ends what number began.
 func (s *state) done(r *run) {
 	if r == s.main {
 		return
@@ -240,6 +274,7 @@ func (s *state) take() *run {
 	return newRun(s)
 }
 
+// give returns r to the pool; nobody knows it any more.
 func (s *state) give(r *run) {
 	s.mu.Lock()
 	s.idle = append(s.idle, r)

@@ -233,9 +233,7 @@ func (c *Comm) Below() *below.Comm {
 	if !c.isOpen() {
 		return nil
 	}
-	b := &below.Comm{Engine: c.job.engine, Context: c.ctx, Memory: c.job.memory, World: c.peers().World}
-	b.Hosts = c.hostNumbers()
-	return b
+	return &below.Comm{Engine: c.job.engine, Context: c.ctx, Memory: c.job.memory, Hosts: c.hostNumbers()}
 }
 
 // hostNumbers returns the number of the host of each rank that c addresses; nil if

@@ -16,9 +16,7 @@ func (r Request) Conclude(ctx context.Context) (Status, error) {
 	if r.c == nil {
 		return emptyStatus, r.early()
 	}
-	t := r.c.job.engine.Turn()
-	elem := t.Unit(r.ref)
-	t.End()
+	elem := r.unit()
 	s, err := r.c.job.engine.Conclude(ctx, r.ref)
 	return r.finish(s, elem, err)
 }
@@ -48,9 +46,7 @@ func (r Request) Continue(f func(Status, error)) (status Status, done bool, err 
 	if r.c == nil {
 		return emptyStatus, true, r.early()
 	}
-	t := r.c.job.engine.Turn()
-	elem := t.Unit(r.ref)
-	t.End()
+	elem := r.unit()
 	s, done, err := r.c.job.engine.Continue(r.ref, func(s engine.Status, err error) { f(r.finish(s, elem, err)) })
 	if !done {
 		return Status{}, false, nil

@@ -153,6 +153,7 @@ func (c *Comm) split(ctx context.Context, op record.Op, color, key int, by strin
 	return d, nil
 }
 
+// splitIntra is split of a communicator that is no intercommunicator.
 func (c *Comm) splitIntra(ctx context.Context, tag Tag, mine offer, name string) (*Comm, error) {
 	offers, err := c.exchange(ctx, all(c.Size()), c.self, tag, mine)
 	if err != nil {

@@ -130,7 +130,7 @@
 // Everything else, strings, maps and trees, is an object, which a [Codec] turns into
 // bytes: [SendObject] and [RecvObject], one message each. Gob is the default,
 // protocol buffer messages go as such, JSON is there, and a codec of one's own is
-// two functions. No types need be registered.
+// two functions; [CodecFor] tells which a type has. No types need be registered.
 //
 // If the receiver does not know the length, [RecvAlloc] makes the slice.
 //
@@ -401,7 +401,7 @@
 //	comm.Create(group)                   Comm.Create
 //	MPI.Wtime()                          Comm.Clock
 //	comm.Abort(1)                        Comm.Abort
-//	comm.bcast, comm.allreduce, …        —                        not yet
+//	comm.bcast, comm.allreduce, …        —                        package collectives
 //	MPIPoolExecutor, MPI.Win, MPI.File   —                        not yet
 //
 // Package multiprocessing starts functions, Muster whole programs. What it has for

@@ -3,8 +3,6 @@ package rank
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/muster-mpi/muster/datatype"
@@ -97,7 +95,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // newError makes the error of a call on c.
 func (c *Comm) newError(op string, peer int, tag Tag, err error) *Error {
-	return &Error{Op: op, Comm: c.Name(), Rank: c.self, Peer: peer, Tag: tag, Site: callSite(), Err: err}
+	return &Error{Op: op, Comm: c.Name(), Rank: c.self, Peer: peer, Tag: tag, Site: engine.CallSite(), Err: err}
 }
 
 // fail makes the error of a call on c and does what c's policy says.
@@ -110,31 +108,6 @@ func (c *Comm) fail(op string, peer int, tag Tag, err error) error {
 		c.Abort(1, e.Error())
 	}
 	return e
-}
-
-// ours reports whether a function belongs to this package or to one that calls it
-// on the program's behalf.
-func ours(function string) bool {
-	name, ok := strings.CutPrefix(function, "github.com/muster-mpi/muster/")
-	return ok && (strings.HasPrefix(name, "rank.") || strings.HasPrefix(name, "collectives.") || strings.HasPrefix(name, "topology."))
-}
-
-// callSite returns file:line of the program's call into this package.
-func callSite() string {
-	var pcs [16]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
-	for {
-		f, more := frames.Next()
-		if !ours(f.Function) {
-			if f.File == "" || strings.HasPrefix(f.Function, "runtime.") {
-				return ""
-			}
-			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
-		}
-		if !more {
-			return ""
-		}
-	}
 }
 
 // sizes is an error of the engine about bytes, told in elements.

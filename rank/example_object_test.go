@@ -119,3 +119,12 @@ func ExampleCodec_own() {
 	}
 	// Output: 300 in 2 bytes
 }
+
+// Protocol buffer messages go as such, whatever else as gob.
+func ExampleCodecFor() {
+	message, _ := rank.CodecFor[*wrapperspb.StringValue]()
+	other, _ := rank.CodecFor[map[string]int]()
+	_, err := rank.CodecFor[error]()
+	fmt.Println(message.Name, other.Name, errors.Is(err, rank.ErrCodec))
+	// Output: proto gob true
+}

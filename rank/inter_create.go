@@ -8,7 +8,7 @@ import (
 	"github.com/muster-mpi/muster/internal/record"
 )
 
-// Creation calls on an intercommunicator work sidewise: each side makes of its
+// Creation calls on an intercommunicator work side by side: each side makes of its
 // ranks what it would alone, and what both sides have made faces each other.
 
 // part is the ranks of one side that go into a new intercommunicator.

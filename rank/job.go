@@ -72,7 +72,7 @@ var joined atomic.Bool
 // answered, its cause is in the error.
 func Join(ctx context.Context) (*Comm, error) {
 	if joined.Swap(true) {
-		return nil, &Error{Op: "Join", Rank: Undefined, Peer: Null, Tag: AnyTag, Site: callSite(), Err: ErrJoined}
+		return nil, &Error{Op: "Join", Rank: Undefined, Peer: Null, Tag: AnyTag, Site: engine.CallSite(), Err: ErrJoined}
 	}
 	j, err := enter(ctx)
 	if err != nil {

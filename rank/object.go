@@ -96,8 +96,10 @@ func codecName(n uint32) string {
 	return fmt.Sprintf("codec %#x", n)
 }
 
-// choose returns the codec for values of type T.
-func choose[T any](codecs []Codec) (Codec, error) {
+// CodecFor returns the codec that calls on values of type T use when given codecs,
+// of which there is one at most: that, or the default. Errors: ErrArgument for more
+// than one; ErrCodec if T is an interface type.
+func CodecFor[T any](codecs ...Codec) (Codec, error) {
 	t := reflect.TypeFor[T]()
 	switch {
 	case len(codecs) > 1:
@@ -133,7 +135,7 @@ func IsendObject[T any](c *Comm, dest int, tag Tag, v T, codec ...Codec) Request
 
 // object encodes *v.
 func object[T any](v *T, codecs []Codec) payload {
-	codec, err := choose[T](codecs)
+	codec, err := CodecFor[T](codecs...)
 	if err != nil {
 		return payload{err: err}
 	}
@@ -151,7 +153,7 @@ func object[T any](v *T, codecs []Codec) payload {
 // naming type and source, if it does not decode. The message is gone then.
 func RecvObject[T any](ctx context.Context, c *Comm, source int, tag Tag, codec ...Codec) (T, Status, error) {
 	var v T
-	chosen, err := choose[T](codec)
+	chosen, err := CodecFor[T](codec...)
 	want := payload{err: err}
 	if err := c.checkRecv(record.OpRecv, source, tag, &want); err != nil {
 		return v, Status{}, err
@@ -170,7 +172,7 @@ func RecvObject[T any](ctx context.Context, c *Comm, source int, tag Tag, codec 
 func MrecvObject[T any](ctx context.Context, m *Message, codec ...Codec) (T, Status, error) {
 	var v T
 	const op = record.OpMrecv
-	chosen, err := choose[T](codec)
+	chosen, err := CodecFor[T](codec...)
 	want := payload{err: err}
 	if err := m.check(op, &want); err != nil {
 		return v, Status{}, err

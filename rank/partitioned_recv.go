@@ -31,8 +31,8 @@ type PartitionedRecv struct {
 	news   Request // complete when either is so; of the first Start
 	active bool
 	round  int
-	reqs   []Request // by the sender's partition; made once the setup is here
-	tell   func(Status, error)
+	reqs   []Request           // by the sender's partition; made once the setup is here
+	tell   func(Status, error) // completes news
 }
 
 // PrecvInit makes a partitioned receive into buf, in partitions equal parts

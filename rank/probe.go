@@ -171,7 +171,7 @@ func (m *Message) recv(ctx context.Context, op record.Op, p *payload) (Status, e
 // Message that Improbe returns when there is none.
 func (m *Message) check(op record.Op, p *payload) error {
 	if m == nil || m.c == nil {
-		return &Error{Op: op.String(), Rank: Undefined, Peer: Null, Tag: AnyTag, Site: callSite(), Err: fmt.Errorf("%w: the message is nil", ErrArgument)}
+		return &Error{Op: op.String(), Rank: Undefined, Peer: Null, Tag: AnyTag, Site: engine.CallSite(), Err: fmt.Errorf("%w: the message is nil", ErrArgument)}
 	}
 	return m.c.checkRecv(op, m.status.Source, m.status.Tag, p)
 }

@@ -146,9 +146,7 @@ func (r Request) Then(f func(Status, error)) error {
 		engine.RunCallback(func() { f(emptyStatus, r.early()) })
 		return nil
 	}
-	t := r.c.job.engine.Turn()
-	elem := t.Unit(r.ref)
-	t.End()
+	elem := r.unit()
 	err := r.c.job.engine.Then(r.ref, func(s engine.Status, err error) { f(r.finish(s, elem, err)) })
 	if err != nil {
 		return r.c.fail("Then", r.peer(), r.tag, err)
@@ -176,6 +174,14 @@ func (r Request) live() bool {
 	}
 	_, _, err := r.c.job.engine.Peek(r.ref)
 	return !errors.Is(err, ErrRequest)
+}
+
+// unit returns the bytes of one element of a request that was started. What ends the
+// request is to come after it.
+func (r *Request) unit() int {
+	t := r.c.job.engine.Turn()
+	defer t.End()
+	return t.Unit(r.ref)
 }
 
 // finish tells the engine's outcome in this package's terms, in elements of elem

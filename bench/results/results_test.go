@@ -23,6 +23,10 @@ func TestSamplesAreReadAsWhatTheyMeasure(t *testing.T) {
 		{"sample test=overlap size=4 rep=0 messages=2 ns=56000 transfer=10000 compute=50000 complete=3 of=4", 56. / 60, "excess=0.6"},
 		{"sample test=overlap size=4 rep=0 messages=2 ns=56000 transfer=10000 compute=50000 complete=3 of=4", 56. / 60, "incomplete=25"},
 		{"sample test=overlap size=4 rep=0 messages=2 ns=56000 transfer=10000 compute=50000 complete=3 of=4", 56. / 60, "overlap=40"},
+		{"sample test=scan size=8 rep=0 calls=1000 ns=5000000 min=3000000 avg=4000000 allocs=2000", 5, "allocs=2"},
+		{"sample test=scan size=8 rep=0 calls=1000 ns=5000000 min=3000000 avg=4000000", 5, "min=3"},
+		{"sample test=scan size=8 rep=0 calls=1000 ns=5000000 min=3000000 avg=4000000", 5, "avg=4"},
+		{"sample test=barrier size=0 rep=0 calls=1000 ns=5000000 min=3000000 avg=4000000", 5, "calls=1000"},
 		{"sample test=startup size=0 rep=0 ns=1500000000", 1.5, ""},
 		{"sample test=memory size=0 rep=0 ranks=4 bytes=8388608", 2, ""},
 	} {
@@ -89,6 +93,7 @@ func sample() *Report {
 	return &Report{
 		Environment: Environment{Machine: "a processor", Cores: 2, Go: "go1.26", Command: "muster bench p2p", Start: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Peers: []string{"openmpi: 4"}},
 		Series:      c.Series(),
+		Notes:       []string{"a note"},
 	}
 }
 
@@ -125,6 +130,53 @@ func TestTablesShowRatiosIntervalsAndVerdicts(t *testing.T) {
 	}
 	if _, text, _ := strings.Cut(b.String(), "\n"); strings.Join(strings.Fields(text)[:12], " ") != "# Size Latency (us) Min p25 p50 p75 p90 p99 Max Allocs" {
 		t.Errorf("no percentiles in:\n%s", b.String())
+	}
+}
+
+// What is slower than it should be, and what was not measured as asked, is said
+// again below the tables.
+func TestCollectivesHaveTheColumnsOfOSUAndLostCellsShow(t *testing.T) {
+	var c Collection
+	add := func(kind Kind, name, transport, test string, size int, base float64) {
+		for round := range 5 {
+			c.Add(Key{kind, name, transport, test, 8, size}, round, base*(1+0.01*float64(round)), map[string]float64{"min": base / 2, "avg": base * 0.75, "calls": 1000})
+		}
+	}
+	add(Ours, "muster", "shm", "allreduce", 8, 10)
+	add(Peer, "openmpi", "shm", "allreduce", 8, 20)
+	add(Peer, "mpich", "shm", "allreduce", 8, 40000)
+	add(Ours, "muster", "shm", "allreduce", 4096, 30)
+	add(Peer, "openmpi", "shm", "allreduce", 4096, 20)
+	add(Ours, "muster", "shm", "barrier", 0, 14)
+	add(Peer, "openmpi", "shm", "barrier", 0, 20)
+	r := &Report{Series: c.Series(), Notes: []string{"mpich was slow"}}
+	var b strings.Builder
+	if err := r.WriteTables(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.WriteSummary(&b); err != nil {
+		t.Fatal(err)
+	}
+	want := `# Muster allreduce, shm, 8 ranks
+# Size      Avg Latency (us)  Min Latency (us)  Max Latency (us)  Iterations  openmpi  /openmpi        95% CI     mpich    /mpich                95% CI  /better        95% CI                  Goal
+8                       7.50              5.00             10.20        1000    20.40     0.50x  [0.49, 0.51]  40800.00  0.00025x  [0.000243, 0.000257]    0.50x  [0.49, 0.51]   <=0.60x better: met
+4096                   22.50             15.00             30.60        1000    20.40     1.50x  [1.46, 1.54]         -         -                     -    1.50x  [1.46, 1.54]  <=1.00x better: lost
+
+# Muster barrier, shm, 8 ranks
+# Size      Avg Latency (us)  Min Latency (us)  Max Latency (us)  Iterations  openmpi  /openmpi        95% CI  /better        95% CI                  Goal
+0                      10.50              7.00             14.28        1000    20.40     0.70x  [0.68, 0.72]    0.70x  [0.68, 0.72]  <=0.60x better: lost
+
+# Goals: 1 met, 0 open, 2 lost
+# Lost: allreduce, shm, 8 ranks, 4096 bytes: 1.50x [1.46, 1.54] of openmpi, wanted <=1.00x
+# Lost: barrier, shm, 8 ranks: 0.70x [0.68, 0.72] of openmpi, wanted <=0.60x
+# Note: mpich was slow
+`
+	if got := b.String(); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+	b.Reset()
+	if (&Report{}).WriteSummary(&b); b.Len() > 0 {
+		t.Errorf("of nothing: %q", b.String())
 	}
 }
 

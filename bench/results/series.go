@@ -80,6 +80,8 @@ var measures = map[string]measure{
 	"overlap": {"Total/(compute+transfer)", "ratio", true, 3},
 	"startup": {"Start to finish", "s", true, 3},
 	"memory":  {"Memory per rank", "MiB", true, 2},
+	"strong":  {"Time", "s", true, 3}, // of a scaling study
+	"weak":    {"Time", "s", true, 3},
 }
 
 // Collectives are the tests of collective operations.

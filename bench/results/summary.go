@@ -50,7 +50,11 @@ func (c *Comparison) lost() string {
 	if LowerIsBetter(c.Of.Test) {
 		sign = "<="
 	}
-	cell += fmt.Sprintf(", %d ranks, %d bytes: ", c.Of.Ranks, c.Of.Size)
+	cell += fmt.Sprintf(", %d ranks", c.Of.Ranks)
+	if c.Of.Size > 0 {
+		cell += fmt.Sprintf(", %d bytes", c.Of.Size)
+	}
+	cell += ": "
 	if c.Against == Absolute {
 		return cell + fmt.Sprintf("%s [%s, %s], wanted %s%s", short(c.Ratio), short(c.Low), short(c.High), sign, short(c.Goal))
 	}

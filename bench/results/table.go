@@ -39,7 +39,7 @@ func (r *Report) WriteTables(w io.Writer, full bool) error {
 			title += fmt.Sprintf(", %d ranks", k.ranks)
 		}
 		fmt.Fprintln(&b, title)
-		write(&b, table(grouped[k], full))
+		Align(&b, table(grouped[k], full))
 		b.WriteByte('\n')
 		if i+1 == len(blocks) || blocks[i+1].test != k.test {
 			r.limitTable(&b, k.test)
@@ -231,32 +231,8 @@ func (r *Report) limitTable(b *strings.Builder, test string) {
 		}
 		lines = append(lines, l)
 	}
-	write(b, lines)
+	Align(b, lines)
 	b.WriteByte('\n')
-}
-
-// write aligns the first column to the left and all others to the right, with
-// two blanks between.
-func write(b *strings.Builder, lines [][]string) {
-	var width []int
-	for _, l := range lines {
-		for i, cell := range l {
-			if i == len(width) {
-				width = append(width, 0)
-			}
-			width[i] = max(width[i], len(cell))
-		}
-	}
-	for _, l := range lines {
-		for i, cell := range l {
-			if i == 0 {
-				fmt.Fprintf(b, "%-*s", max(width[0], 10), cell)
-			} else {
-				fmt.Fprintf(b, "  %*s", width[i], cell)
-			}
-		}
-		b.WriteByte('\n')
-	}
 }
 
 // fixed is a value with so many digits after the point; a small one keeps three

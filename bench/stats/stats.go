@@ -55,7 +55,13 @@ func MedianInterval(v []float64, level float64) (low, high float64, ok bool) {
 // A bootstrap would do as well for many runs. This one needs no random numbers,
 // so the same values give the same interval, and says when there are too few.
 func RatioInterval(a, b []float64, level float64) (low, high float64, ok bool) {
-	k := cut(rankSum(len(a), len(b)), level)
+	k := 0
+	if exactly(len(a), len(b)) {
+		k = cut(rankSum(len(a), len(b)), level)
+	} else {
+		mean, deviation := rankSumNormal(len(a), len(b))
+		k = int(mean - math.Sqrt2*math.Erfinv(level)*deviation)
+	}
 	if k == 0 {
 		return math.NaN(), math.NaN(), false
 	}

@@ -22,6 +22,14 @@ const benchSource = "github.com/muster-mpi/muster/bench/"
 
 // bench is muster bench.
 func bench(args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 {
+		switch args[0] {
+		case "scaling":
+			return benchScaling(args[1:], stdout, stderr)
+		case "compare":
+			return benchCompare(args[1:], stdout, stderr)
+		}
+	}
 	complain := func(code int, err error) int {
 		fmt.Fprintf(stderr, "muster: %s\n", output.Escape(err.Error()))
 		return code
@@ -152,23 +160,41 @@ func (b *benchLine) twin() string {
 	return "p2p"
 }
 
-// sourceCommit is the commit of the programs' source, with a plus if files have
-// changed since; without git, the version of this command.
+// sourceCommit is the commit of the programs' source; without git, the version of
+// this command.
 func sourceCommit(ctx context.Context) string {
-	run := func(name string, args ...string) (string, bool) {
-		out, err := exec.CommandContext(ctx, name, args...).Output()
-		return strings.TrimSpace(string(out)), err == nil
-	}
-	dir, ok := run("go", "list", "-f", "{{.Dir}}", benchSource+"p2p")
-	if ok {
-		if commit, ok := run("git", "-C", dir, "rev-parse", "--short=12", "HEAD"); ok {
-			if changed, _ := run("git", "-C", dir, "status", "--porcelain", "--untracked-files=no"); changed != "" {
-				commit += "+"
-			}
-			return commit
-		}
+	if commit := importCommit(ctx, benchSource+"p2p"); commit != "" {
+		return commit
 	}
 	return version()
+}
+
+// importCommit is dirCommit of a package's directory.
+func importCommit(ctx context.Context, path string) string {
+	dir, ok := said(ctx, "go", "list", "-f", "{{.Dir}}", path)
+	if !ok {
+		return ""
+	}
+	return dirCommit(ctx, dir)
+}
+
+// dirCommit is the commit of a directory, with a plus if files have changed since;
+// empty if git knows none.
+func dirCommit(ctx context.Context, dir string) string {
+	commit, ok := said(ctx, "git", "-C", dir, "rev-parse", "--short=12", "HEAD")
+	if !ok {
+		return ""
+	}
+	if changed, _ := said(ctx, "git", "-C", dir, "status", "--porcelain", "--untracked-files=no"); changed != "" {
+		commit += "+"
+	}
+	return commit
+}
+
+// said is what a command prints.
+func said(ctx context.Context, name string, args ...string) (string, bool) {
+	out, err := exec.CommandContext(ctx, name, args...).Output()
+	return strings.TrimSpace(string(out)), err == nil
 }
 
 // measure lets all contestants take turns.

@@ -8,6 +8,8 @@ import (
 const benchSynopsis = `muster bench p2p [flags] [TEST ...]
 muster bench coll [flags] [COLLECTIVE ...]
 muster bench startup [flags]
+muster bench scaling [flags] TARGET [ARGS]
+muster bench compare [flags] OLD NEW
 
 Measures messages between ranks, collectives, or the start of a job, as muster
 run does them by default. With --against other implementations of MPI run the
@@ -22,6 +24,10 @@ interval.
   coll      the time of barrier, bcast, gather, scatter, allgather, alltoall,
             reduce, allreduce, reducescatter, reducescatterblock, scan, exscan
   startup   an empty program from start to finish, and memory per rank
+  scaling   how a program's time depends on its number of ranks
+  compare   whether a file of results is slower than an older one
+
+muster bench scaling -h and muster bench compare -h explain the last two.
 
 The programs are built from source: run it in a clone of muster, or in a module
 that requires it. bench/README.md explains the columns and the method.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -233,7 +232,7 @@ var benchmarks = []string{"p2p", "coll", "startup"}
 func parseBench(args []string) (*benchLine, error) {
 	b := &benchLine{warmup: -1, target: 5 * time.Millisecond, compute: 50 * time.Millisecond, memory: 32, budget: time.Second}
 	if len(args) == 0 {
-		return nil, errors.New("no benchmark named: expected muster bench " + strings.Join(benchmarks, ", muster bench "))
+		return nil, fmt.Errorf("no benchmark named: expected muster bench %s, scaling or compare", strings.Join(benchmarks, ", "))
 	}
 	if slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]) {
 		b.help = true
@@ -241,7 +240,7 @@ func parseBench(args []string) (*benchLine, error) {
 	}
 	b.what, args = args[0], args[1:]
 	if !slices.Contains(benchmarks, b.what) {
-		return nil, fmt.Errorf("%s is no benchmark: expected %s", quote(b.what), strings.Join(benchmarks, ", "))
+		return nil, fmt.Errorf("%s is no benchmark: expected %s, scaling or compare", quote(b.what), strings.Join(benchmarks, ", "))
 	}
 	for len(args) > 0 {
 		arg := args[0]

@@ -137,8 +137,8 @@ func TestBenchHasTheTransportsOfRun(t *testing.T) {
 
 func TestBenchMistakesAreExplained(t *testing.T) {
 	for _, test := range []struct{ line, want string }{
-		{"", "no benchmark named: expected muster bench p2p, muster bench coll, muster bench startup"},
-		{"collectives", `"collectives" is no benchmark: expected p2p, coll, startup`},
+		{"", "no benchmark named: expected muster bench p2p, coll, startup, scaling or compare"},
+		{"collectives", `"collectives" is no benchmark: expected p2p, coll, startup, scaling or compare`},
 		{"p2p latncy", `"latncy" is no test: expected latency, bw, bibw, rate, overlap`},
 		{"startup latency", `"latency": muster bench startup has no tests to choose from`},
 		{"p2p -n 1", "-n: 1 ranks: expected one even number, 2 at least, since the ranks talk in pairs"},

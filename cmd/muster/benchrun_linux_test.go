@@ -15,6 +15,7 @@ import (
 // short are flags that make a benchmark short.
 var short = map[string][]string{
 	"p2p":     {"-m", "8:8", "-i", "3", "--rounds", "1", "--repeat", "2", "--compute", "1ms"},
+	"coll":    {"-n", "2", "-m", "8:8", "-i", "3", "--rounds", "1", "--repeat", "2"},
 	"startup": {"-n", "2", "--memory", "2", "--rounds", "1"},
 }
 
@@ -78,6 +79,46 @@ func TestBenchMeasuresEveryTestOnEveryTransport(t *testing.T) {
 	}
 }
 
+func TestBenchMeasuresEveryCollectiveInProcessesAndInOne(t *testing.T) {
+	r := measured(t, append([]string{"coll", "-c", "--local", "--transport", "shm"}, append(short["coll"], "-n", "2,3")...)...)
+	for _, test := range results.Collectives {
+		for _, transport := range []string{"shm", "local"} {
+			for _, ranks := range []int{2, 3} {
+				if !slices.ContainsFunc(r.Series, func(s *results.Series) bool {
+					return s.Test == test && s.Transport == transport && s.Ranks == ranks && len(s.Values()) == 2 && len(s.Also["calls"]) == 2 && s.Also["calls"][0] == 3
+				}) {
+					t.Errorf("no %s on %d ranks over %s", test, ranks, transport)
+				}
+			}
+		}
+	}
+}
+
+func TestBenchOfAnAlgorithmByName(t *testing.T) {
+	measured(t, append([]string{"coll", "allreduce", "--using", "ring"}, short["coll"]...)...)
+	_, stderr, code := muster(t, append([]string{"bench", "coll", "allreduce", "--using", "teleport"}, short["coll"]...)...)
+	if code == 0 || !strings.Contains(stderr, "teleport") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+}
+
+func TestBenchOfCollectivesAgainstPeers(t *testing.T) {
+	peersHere(t)
+	r := measured(t, append([]string{"coll", "-c", "--against", "openmpi,mpich"}, short["coll"]...)...)
+	for _, test := range results.Collectives {
+		for _, name := range peer.Names() {
+			if !has(r, results.Peer, name, "shm", test, 1) {
+				t.Errorf("no %s of %s", test, name)
+			}
+		}
+	}
+	for _, row := range r.Rows() {
+		if len(row.Comparisons) < 3 {
+			t.Errorf("%+v has comparisons %+v", row.Key, row.Comparisons)
+		}
+	}
+}
+
 func TestBenchOfPairsAndLargeMessages(t *testing.T) {
 	measured(t, append([]string{"p2p", "latency", "bw", "-c", "-n", "6", "--transport", "unix"}, append(short["p2p"], "-m", "0:8MiB", "-W", "2", "-i", "1")...)...)
 }
@@ -118,7 +159,7 @@ func TestCommandsOfTheBenchReadmeRun(t *testing.T) {
 	ran := 0
 	for line := range strings.Lines(string(readme)) {
 		words := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "go run ./cmd/"))
-		if !strings.HasPrefix(line, "muster bench ") && !strings.HasPrefix(line, "go run ./cmd/muster bench ") {
+		if !strings.HasPrefix(line, "muster bench ") && !strings.HasPrefix(line, "go run ./cmd/muster bench ") || short[words[2]] == nil {
 			continue
 		}
 		ran++

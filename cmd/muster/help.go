@@ -12,6 +12,8 @@ const overview = `Muster starts, watches and ends the ranks of parallel programs
 
   muster run [flags] TARGET [ARGS]   run a program on several ranks
   muster bench p2p|coll|startup      measure, also against other MPIs
+  muster bench scaling TARGET [ARGS] how a program's time depends on its ranks
+  muster bench compare OLD NEW       is one file of results slower than another?
   muster explain OPERATION           which algorithm carries out a collective
   muster tune [OPERATION ...]        measure which is the fastest here
   muster version                     print the version

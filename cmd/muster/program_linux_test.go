@@ -36,25 +36,30 @@ func built(t *testing.T, source string) string {
 	return exe
 }
 
-func TestFirstProgramOfTheReadmeRuns(t *testing.T) {
+func TestProgramsOfTheReadmeRun(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, ok := strings.Cut(string(readme), "```go\npackage main")
-	source, _, ok2 := strings.Cut(rest, "```")
-	if !ok || !ok2 {
-		t.Fatal("the README has no program")
-	}
-	exe := built(t, "package main"+source)
-	stdout, stderr := shell(t, `$muster run --oversubscribe -n 3 `+exe)
-	for _, want := range []string{"rank 1 received [1 2 3] from rank 0\n", "rank 2 received [1 2 3] from rank 0\n"} {
-		if !strings.Contains(stdout, want) {
-			t.Errorf("stdout lacks %q: %s\nstderr: %s", want, stdout, stderr)
+	programs := strings.Split(string(readme), "```go\npackage main")[1:]
+	for i, want := range [][]string{
+		{"rank 1 received [1 2 3] from rank 0\n", "rank 2 received [1 2 3] from rank 0\n"},
+		{"rank 0 has [1 2 3], and 5 with all others\n", "rank 2 has [1 2 3], and 5 with all others\n"},
+	} {
+		if i >= len(programs) {
+			t.Fatalf("the README has %d programs", len(programs))
 		}
-	}
-	if stdout, _ := shell(t, exe); stdout != "" {
-		t.Errorf("alone it prints %q, want nothing", stdout)
+		source, _, _ := strings.Cut(programs[i], "```")
+		exe := built(t, "package main"+source)
+		stdout, stderr := shell(t, `$muster run --oversubscribe -n 3 `+exe)
+		for _, want := range want {
+			if !strings.Contains(stdout, want) {
+				t.Errorf("program %d: stdout lacks %q: %s\nstderr: %s", i, want, stdout, stderr)
+			}
+		}
+		if stdout, stderr := shell(t, exe); strings.Contains(stdout, "received") || stderr != "" {
+			t.Errorf("program %d alone prints %q and %q", i, stdout, stderr)
+		}
 	}
 }
 

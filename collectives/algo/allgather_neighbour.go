@@ -9,6 +9,7 @@ var allGatherNeighbour = Algorithm{
 	Source:  "Chen, Zhang, Zhang, Yuan: Performance Evaluation of Allgather Algorithms on Terascale Linux Cluster with Fast Ethernet (2005)",
 }
 
+// needsEvenSize refuses an odd number of ranks, one of which would have no mate.
 func needsEvenSize(c *schedule.Call) string {
 	if c.Size%2 != 0 {
 		return "needs an even number of ranks"

@@ -9,6 +9,7 @@ type fold struct {
 	places int // ranks that are left, a power of two
 }
 
+// foldOf returns the fold of p ranks.
 func foldOf(p int) fold {
 	places := 1 << (bits.Len(uint(p)) - 1)
 	return fold{pairs: p - places, places: places}

@@ -17,6 +17,7 @@ type hosts struct {
 	root    int     // the host of the root
 }
 
+// hostsOf returns how the ranks of c are placed.
 func hostsOf(c *schedule.Call) hosts {
 	h := hosts{c: c, ranks: ranksByHost(c)}
 	for i, ranks := range h.ranks {
@@ -89,6 +90,7 @@ func (h *hosts) alike(s *schedule.Schedule, build func(c *schedule.Call)) {
 	h.among(s, lane, lane[0], build)
 }
 
+// among has build write steps for the group of ranks, with its own numbers.
 func (h *hosts) among(s *schedule.Schedule, ranks []int, root int, build func(c *schedule.Call)) {
 	group := schedule.Call{
 		Op: h.c.Op, Size: len(ranks), Rank: slices.Index(ranks, h.c.Rank), Root: slices.Index(ranks, root),

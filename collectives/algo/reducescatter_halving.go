@@ -19,8 +19,9 @@ var reduceScatterHalving = Algorithm{
 // the blocks in that order at first would save the message and cost a copy of the
 // whole vector.
 func buildReduceScatterHalving(s *schedule.Schedule, c *schedule.Call) {
-	f, starts := foldOf(c.Size), blockStarts(c)
-	x := partial{s: s, span: vectorOf(s, c, starts)}
+	f, starts, all := foldOf(c.Size), blockStarts(c), rowOf(s, c)
+	all.pack(s)
+	x := partial{s: s, span: all.span}
 	if x.fold(f, 0, c.Rank) {
 		got := x.halve(f, 0, f.place(c.Rank), func(i int) int { return starts[f.rank(i)] })
 		for r := f.rank(got); r < f.rank(got+1); r++ {
@@ -45,19 +46,4 @@ func blockStarts(c *schedule.Call) []int {
 		starts[r+1] = starts[r] + c.BlockLen(r)
 	}
 	return starts
-}
-
-// vectorOf returns the blocks of the caller's vector one after the other: in scratch
-// memory if they do not lie so.
-func vectorOf(s *schedule.Schedule, c *schedule.Call, starts []int) schedule.Span {
-	v := c.Block(0)
-	v.Len = starts[c.Size]
-	if c.Of.Displs == nil {
-		return v
-	}
-	v = s.Scratch(v.Len)
-	for r := range c.Size {
-		s.Copy(v.Part(starts[r], c.BlockLen(r)), c.Block(r))
-	}
-	return v
 }

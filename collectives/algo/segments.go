@@ -11,6 +11,7 @@ const segment = 8192
 // is coming, one that is combined, one that is leaving.
 const stages = 3
 
+// segmentLen returns the length of c's segments.
 func segmentLen(c *schedule.Call) int {
 	if c.Segment > 0 {
 		return c.Segment

@@ -12,6 +12,7 @@ func (k *check) wellFormed() error {
 	return nil
 }
 
+// stepFormed checks step i of rank r.
 func (k *check) stepFormed(r, i int) error {
 	m, t := &k.meanings[r], &k.all[r].Steps[i]
 	if t.Kind > Move {
@@ -110,6 +111,7 @@ func (k *check) match() error {
 	return k.matchReceives()
 }
 
+// matchReceives is the part of match that finds who receives what was found sent.
 func (k *check) matchReceives() error {
 	p := len(k.all)
 	for r, s := range k.all {

@@ -106,6 +106,7 @@ func (k *check) waitsFor(r, i int) int {
 	return -1
 }
 
+// finish notes that step x is complete.
 func (k *check) finish(x int) {
 	k.state[x] = done
 	k.complete = append(k.complete, int32(x))

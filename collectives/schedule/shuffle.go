@@ -117,6 +117,7 @@ func (s *shuffled) take(list *[]int32) int32 {
 	return x
 }
 
+// start takes step x, which waits for nothing any more.
 func (k *check) start(x int32) {
 	s := &k.shuffled
 	r, t := k.step(int(x))

@@ -51,6 +51,7 @@ func (v *values) garbage() value { return value(v.size) }
 // untouched is the value of what rank r's Out held before the call.
 func (v *values) untouched(r int) value { return value(v.size + 1 + r) }
 
+// reset makes v the values of so many ranks, with nothing combined yet.
 func (v *values) reset(size int) {
 	v.size, v.words = size, (size+63)/64
 	v.nodes, v.sets = v.nodes[:0], v.sets[:0]
@@ -146,6 +147,7 @@ func (v *values) text(x value) string {
 	return b.String()
 }
 
+// spell appends the text of x to b.
 func (v *values) spell(b *strings.Builder, x value) {
 	switch {
 	case b.Len() > 200:

@@ -13,10 +13,6 @@ const (
 	tagA rank.Tag = iota
 	tagB
 	tagC
-	tagVerdict
-	tagShape
-	tagTimes
-	tagBarrier
 )
 
 // view describes a matrix in place, row after row across its stride.

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/muster-mpi/muster/collectives"
 	"github.com/muster-mpi/muster/rank"
 	"gonum.org/v1/gonum/blas/blas64"
 )
@@ -125,7 +126,7 @@ func operands(ctx context.Context, g *grid, o options, s shape, a, b blas64.Gene
 func (o options) multiply(ctx context.Context, g *grid, pl plan, c, a, b blas64.General, out io.Writer) (best run, err error) {
 	for i := range o.repeat {
 		clearMatrix(c)
-		if err := barrier(ctx, g.world); err != nil {
+		if err := collectives.Barrier(ctx, g.world); err != nil {
 			return best, err
 		}
 		var t times
@@ -142,7 +143,7 @@ func (o options) multiply(ctx context.Context, g *grid, pl plan, c, a, b blas64.
 			return best, err
 		}
 		t.Total = time.Since(start)
-		all, err := collect(ctx, g.world, t)
+		all, err := collectives.Gather(ctx, g.world, 0, nil, []times{t})
 		if err != nil {
 			return best, err
 		}

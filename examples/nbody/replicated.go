@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/muster-mpi/muster/collectives"
 	"github.com/muster-mpi/muster/rank"
 )
 
@@ -30,57 +31,45 @@ type decomposition interface {
 // same order at rank 0.
 type replicated struct {
 	c      *rank.Comm
-	blocks []sourceBlock // by rank; the rank's own entry has no memory
+	flat   []float64 // of all blocks, by rank
+	blocks []sources // in flat
 	idle   time.Duration
-}
-
-// sourceBlock is memory for the sources of one block.
-type sourceBlock struct {
-	sources
-	flat []float64
-}
-
-func newSourceBlock(n int) sourceBlock {
-	flat := make([]float64, sourceFields*n)
-	return sourceBlock{viewSources(n, flat), flat}
 }
 
 // newReplicated returns the decomposition of n bodies of which own is this
 // rank's block. Every rank calls it: the masses are exchanged here, once.
 func newReplicated(ctx context.Context, c *rank.Comm, own *bodies, n int) (*replicated, error) {
-	r := &replicated{c: c, blocks: make([]sourceBlock, c.Size())}
+	r := &replicated{c: c, flat: make([]float64, sourceFields*n), blocks: make([]sources, c.Size())}
 	for k := range r.blocks {
-		if k != c.Rank() {
-			_, size := block(n, c.Size(), k)
-			r.blocks[k] = newSourceBlock(size)
-		}
+		first, size := block(n, c.Size(), k)
+		r.blocks[k] = viewSources(size, r.flat[sourceFields*first:])
 	}
-	arrivals, departures := allGather(c, own, r.blocks, sourceFields)
-	return r, rank.WaitAll(ctx, append(arrivals, departures...)...)
+	return r, r.gather(ctx, own, sourceFields)
 }
 
-// visit goes on with a block as soon as that has arrived, while later ones are
-// under way.
+// gather gives every rank the first fields arrays of all blocks.
+func (r *replicated) gather(ctx context.Context, own *bodies, fields int) error {
+	var where collectives.Blocks
+	at := 0
+	for _, b := range r.blocks {
+		where.Counts, where.Displs = append(where.Counts, fields*len(b.x)), append(where.Displs, at)
+		at += sourceFields * len(b.x)
+	}
+	_, _, err := collectives.AllGatherV(ctx, r.c, r.flat, own.flat[:fields*own.len()], where)
+	return err
+}
+
 func (r *replicated) visit(ctx context.Context, own *bodies, fn func(s sources, self bool)) error {
-	arrivals, departures := allGather(r.c, own, r.blocks, positionFields)
-	for k, arrival := range arrivals {
-		if err := r.wait(ctx, arrival); err != nil {
-			return err
-		}
-		if k == r.c.Rank() {
-			fn(own.sources, true)
-		} else {
-			fn(r.blocks[k].sources, false)
-		}
-	}
-	return r.wait(ctx, departures...)
-}
-
-// wait is rank.WaitAll; the time it takes counts as waited.
-func (r *replicated) wait(ctx context.Context, requests ...rank.Request) error {
 	began := time.Now()
-	defer func() { r.idle += time.Since(began) }()
-	return rank.WaitAll(ctx, requests...)
+	err := r.gather(ctx, own, positionFields)
+	r.idle += time.Since(began)
+	if err != nil {
+		return err
+	}
+	for k, s := range r.blocks {
+		fn(s, k == r.c.Rank())
+	}
+	return nil
 }
 
 func (r *replicated) waited() time.Duration { return r.idle }

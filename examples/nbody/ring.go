@@ -49,6 +49,17 @@ type ring struct {
 	idle    time.Duration
 }
 
+// sourceBlock is memory for the sources of one block.
+type sourceBlock struct {
+	sources
+	flat []float64
+}
+
+func newSourceBlock(n int) sourceBlock {
+	flat := make([]float64, sourceFields*n)
+	return sourceBlock{viewSources(n, flat), flat}
+}
+
 // newRing returns the decomposition of n bodies. It exchanges nothing.
 func newRing(c *rank.Comm, n int) *ring {
 	_, most := block(n, c.Size(), 0)

@@ -12,8 +12,7 @@ type Comm struct {
 	Engine  *engine.Engine
 	Context *engine.Context
 	Memory  *hostmem.Memory // shared by the ranks of this host; nil if there is none
-	Hosts   []int           // number of each rank's host, in the order of the communicator; nil if all are on one
-	World   func(rank int) int
+	Hosts   []int           // of each rank that calls name, its host's number; nil if all are on one
 }
 
 // Begin is called with every engine before frames can come to it, so that what uses

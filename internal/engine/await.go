@@ -19,6 +19,15 @@ type Awaited interface {
 // and at what may have ended its wait.
 const sleepFor = 20 * time.Millisecond
 
+// Two ranks may be on one core though each could have its own: then what one waits
+// for comes about only once it yields, and a look before that is in vain. Who has found
+// it so giftsToLearn times in a row yields at once, and tries looking again each
+// time after giftsToDoubt.
+const (
+	giftsToLearn = 4
+	giftsToDoubt = 64
+)
+
 // goroutineLooks is how often a goroutine rank looks before it offers its thread to
 // the others, which costs it a tenth of a microsecond: the one that it waits for may
 // stand behind it in a queue of the scheduler's, whatever the number of cores.
@@ -30,13 +39,16 @@ const goroutineLooks = 4
 // the engine, or ctx's cause. idle is called now and then once the thread sleeps;
 // an error of it ends the wait too.
 func (e *Engine) Await(ctx context.Context, c *Context, a Awaited, idle func() error) error {
-	most := looks
+	gifts := e.gifts.Load()
+	together := e.cfg.Crowded || gifts >= giftsToLearn
+	quick, most := quickLooks, looks
 	if len(e.pollers) == 0 {
-		most = goroutineLooks
+		quick, most = 4*goroutineLooks, goroutineLooks
 	}
-	if !e.cfg.Crowded {
-		for range 4 * most {
+	if !together {
+		for range quick {
 			if a.Ready() {
+				e.learn(gifts, 0)
 				return nil
 			}
 			pause()
@@ -44,7 +56,7 @@ func (e *Engine) Await(ctx context.Context, c *Context, a Awaited, idle func() e
 	}
 	var p pace
 	for {
-		if p.looks++; p.looks > most || e.cfg.Crowded {
+		if p.looks++; p.looks > most || together {
 			p.looks = 0
 			if len(e.pollers) > 0 {
 				p.rest(e)
@@ -53,7 +65,11 @@ func (e *Engine) Await(ctx context.Context, c *Context, a Awaited, idle func() e
 				runtime.Gosched()
 				p.tire(e)
 			}
-			if err := e.hopeless(ctx, c); err != nil && !a.Ready() {
+			if a.Ready() {
+				e.learn(gifts, gifts+1)
+				return nil
+			}
+			if err := e.hopeless(ctx, c); err != nil {
 				return err
 			}
 			if p.over {
@@ -61,6 +77,7 @@ func (e *Engine) Await(ctx context.Context, c *Context, a Awaited, idle func() e
 			}
 		}
 		if a.Ready() {
+			e.learn(gifts, 0)
 			return nil
 		}
 		if e.ready() {
@@ -68,7 +85,24 @@ func (e *Engine) Await(ctx context.Context, c *Context, a Awaited, idle func() e
 		}
 		pause()
 	}
-	// Others may depend on this rank's links meanwhile: they ring.
+	e.learn(gifts, 0)
+	return e.sleepUntil(ctx, c, a, idle)
+}
+
+// learn notes whether what was awaited came about while others had the core.
+func (e *Engine) learn(before, now int32) {
+	if before == 0 && now == 0 {
+		return
+	}
+	if now >= giftsToDoubt {
+		now = giftsToLearn - 1
+	}
+	e.gifts.Store(now)
+}
+
+// sleepUntil is the part of Await for who has waited long. Others may depend on this
+// rank's links meanwhile, so they ring.
+func (e *Engine) sleepUntil(ctx context.Context, c *Context, a Awaited, idle func() error) error {
 	for !a.Ready() {
 		e.mu.Lock()
 		e.doze()

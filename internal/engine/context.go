@@ -89,7 +89,8 @@ func (e *Engine) NextID() ContextID {
 
 // NewContext makes this rank a member of the context id. group is the ranks that it
 // addresses, and self what it is to them: its rank in group, but for
-// intercommunicators, whose group it is not in. Messages that quicker members have sent to it are there already.
+// intercommunicators, whose group it is not in. Messages that quicker members have
+// sent to it are there already.
 func (e *Engine) NewContext(id ContextID, group Group, self int) (*Context, error) {
 	c, aliens, err := e.newContext(id, group, self)
 	for world, err := range aliens {

@@ -33,11 +33,43 @@ func (e *Engine) deliverUser(rank int, h *wire.Header, payload layout.Buffer) {
 	e.mu.Unlock()
 	switch {
 	case quiet:
+	case f == nil && e.keepEarly(rank, h, payload):
 	case f == nil:
 		e.violate(rank, fmt.Errorf("%w: frame of kind %v, which nobody handles", ErrProtocol, h.Kind))
 	default:
 		f(rank, h, payload)
 	}
+}
+
+// maxEarly bounds the frames that are kept for a handler to come, maxEarlyBytes the
+// payload of each.
+const (
+	maxEarly      = 64
+	maxEarlyBytes = 64 << 10
+)
+
+// earlyFrame came before there was a handler for its kind.
+type earlyFrame struct {
+	rank    int
+	h       wire.Header
+	payload []byte
+}
+
+// keepEarly keeps a frame of a kind that nobody handles yet: the peer's library may
+// have begun earlier than this rank's. It is false once there are too many.
+func (e *Engine) keepEarly(rank int, h *wire.Header, payload layout.Buffer) bool {
+	if payload.Len() > maxEarlyBytes {
+		return false
+	}
+	b := make([]byte, payload.Len())
+	payload.ReadAt(b, 0)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.early) >= maxEarly {
+		return false
+	}
+	e.early = append(e.early, earlyFrame{rank, *h, b})
+	return true
 }
 
 // violate treats a peer that breaks the protocol as a lost link. Engine.mu is

@@ -23,6 +23,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -125,7 +126,8 @@ type Engine struct {
 	bytes     bytePool
 	dirty     []*peer
 	handlers  map[wire.Kind]func(peer int, h *wire.Header, payload layout.Buffer)
-	waiters   []*waiter // pool
+	early     []earlyFrame // of kinds without a handler yet
+	waiters   []*waiter    // pool
 	parked    waiterList
 	leaving   *waiter      // Drain waits
 	turn      uint         // of WaitAny
@@ -146,6 +148,7 @@ type Engine struct {
 
 	continuations []continuation // that are due
 
+	gifts   atomic.Int32 // see Await
 	ndirty  atomic.Int32
 	ndue    atomic.Int32          // len(continuations)
 	nmoves  atomic.Int32          // len(moves)
@@ -213,14 +216,25 @@ func (e *Engine) Start(route func(peer int) transport.Conn, conns ...transport.C
 }
 
 // Handle registers f for frames of kind, which must not be below
-// wire.FirstUser. f is called as Handler.Deliver is, under no lock.
+// wire.FirstUser. f is called as Handler.Deliver is, under no lock, and at once with
+// what has come before it was there.
 func (e *Engine) Handle(kind wire.Kind, f func(peer int, h *wire.Header, payload layout.Buffer)) {
 	if kind < wire.FirstUser {
 		panic(fmt.Sprintf("engine: kind %v is the engine's own", kind))
 	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.handlers[kind] = f
+	var due []earlyFrame
+	e.early = slices.DeleteFunc(e.early, func(w earlyFrame) bool {
+		if w.h.Kind == kind {
+			due = append(due, w)
+		}
+		return w.h.Kind == kind
+	})
+	e.mu.Unlock()
+	for i := range due {
+		f(due[i].rank, &due[i].h, layout.Of(due[i].payload))
+	}
 }
 
 // Post queues a frame of a registered kind. buf is read until the frame is

@@ -18,7 +18,14 @@ var violations = []struct {
 	do   func(s *stand)
 }{
 	{"kind 0", func(s *stand) { s.deliver(1, wire.Header{}) }},
-	{"kind of a user without handler", func(s *stand) { s.deliver(1, wire.Header{Kind: 99}) }},
+	{"more frames of users without handler than are kept", func(s *stand) {
+		for range maxEarly + 1 {
+			s.deliver(1, wire.Header{Kind: 99})
+		}
+	}},
+	{"a large frame of a user without handler", func(s *stand) {
+		s.deliver(1, wire.Header{Kind: 99}, make([]byte, maxEarlyBytes+1)...)
+	}},
 
 	{"eager shorter than it says", func(s *stand) { s.deliver(1, eager(1, 9), 1, 2) }},
 	{"eager longer than it says", func(s *stand) { s.deliver(1, eager(1, 1), 1, 2) }},
@@ -189,6 +196,20 @@ var violations = []struct {
 		s.deliver(1, wire.Header{Kind: wire.Bye, Arg: firstBye})
 	}},
 	{"bye 0", func(s *stand) { s.deliver(1, wire.Header{Kind: wire.Bye}) }},
+}
+
+// A frame that comes before the handler of its kind is kept for it.
+func TestHandlersGetWhatCameBeforeThem(t *testing.T) {
+	s := newStand(t)
+	s.deliver(1, wire.Header{Kind: 99, Arg: 7}, 1, 2, 3)
+	var got []byte
+	s.Handle(99, func(peer int, h *wire.Header, payload layout.Buffer) {
+		got = append(got, byte(peer), byte(h.Arg), byte(payload.Len()))
+	})
+	s.deliver(1, wire.Header{Kind: 99, Arg: 8})
+	if want := []byte{1, 7, 3, 1, 8, 0}; !bytes.Equal(got, want) || len(s.lost[1]) != 0 {
+		t.Errorf("got %v, lost %v, want %v", got, s.lost, want)
+	}
 }
 
 // A peer that breaks the protocol is lost, with a cause that names it; the

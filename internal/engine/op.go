@@ -130,6 +130,7 @@ func (r Ref) Refusal() error {
 	return r.op.err
 }
 
+// ref returns the Ref of op as it lives now. Engine.mu is held.
 func (op *Op) ref() Ref { return Ref{op: op, gen: op.gen} }
 
 // IsNull reports whether r is the null request.
@@ -239,8 +240,8 @@ func (e *Engine) finish(op *Op, err error) {
 }
 
 // External returns an operation that somebody outside the engine completes
-// (generalized request, MPI 4.1 §13.2). unit is as in an Envelope. finish may be called once, from any
-// goroutine; later calls do nothing.
+// (generalized request, MPI 4.1 §13.2). unit is as in an Envelope. The function
+// completes it; it may be called once, from any goroutine, and later calls do nothing.
 func (e *Engine) External(what record.Op, unit int) (Ref, func(Status, error)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

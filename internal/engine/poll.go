@@ -91,7 +91,8 @@ func (e *Engine) chores() bool {
 }
 
 // work does what is due without the lock: it continues what has waited, tells of
-// broken links, sends what was queued, and copies one part of a large message. Engine.mu is not held.
+// broken links, sends what was queued, and copies one part of a large message.
+// Engine.mu is not held.
 func (e *Engine) work() {
 	e.mu.Lock()
 	breaches := e.breaches

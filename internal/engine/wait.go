@@ -2,10 +2,6 @@ package engine
 
 import (
 	"context"
-	"path/filepath"
-	"runtime"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/muster-mpi/muster/internal/record"
@@ -125,7 +121,7 @@ func (e *Engine) park(ctx context.Context, w *waiter, slot record.Slot, op *Op) 
 	if w.stamp == asked {
 		w.stamp = stamped
 		e.mu.Unlock()
-		now, site := e.cfg.Clock.Now().UnixNano(), callSite()
+		now, site := e.cfg.Clock.Now().UnixNano(), CallSite()
 		e.mu.Lock()
 		if op == nil || op.phase != complete {
 			slot.Block(e.records, now, site)
@@ -184,28 +180,6 @@ func (e *Engine) stampParked() {
 		case noticed:
 			w.stamp = asked
 			w.wake()
-		}
-	}
-}
-
-// ours reports whether a function is Muster's own, and not its user's.
-func ours(function string) bool {
-	name, ok := strings.CutPrefix(function, "github.com/muster-mpi/muster/")
-	return ok && (strings.HasPrefix(name, "internal/") || strings.HasPrefix(name, "rank.") ||
-		strings.HasPrefix(name, "collectives.") || strings.HasPrefix(name, "topology."))
-}
-
-// callSite returns file:line of the program's call into Muster.
-func callSite() string {
-	var pcs [32]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
-	for {
-		f, more := frames.Next()
-		if !ours(f.Function) {
-			return filepath.Base(f.File) + ":" + strconv.Itoa(f.Line)
-		}
-		if !more {
-			return ""
 		}
 	}
 }

@@ -38,10 +38,11 @@ func Map(f *os.File) (*Memory, error) {
 	return &Memory{file: &file{os.NewFile(uintptr(fd), f.Name()), b}}, nil
 }
 
-// state of a slot: how many have yet to release it; 0 is free, and busy means
-// that somebody is making it ready or clearing it.
+// busy is the state of a slot that somebody is making ready or clearing.
 const busy = -1
 
+// state returns how many have yet to release a slot; 0: it is free. Any process may
+// change it, so nothing here believes that it makes sense.
 func (m *Memory) state(number int) *atomic.Int64 {
 	return (*atomic.Int64)(unsafe.Pointer(&m.file.bytes[8*number]))
 }
@@ -51,6 +52,7 @@ func (m *Memory) bytesOf(number int) []byte {
 	return m.file.bytes[off : off+SlotBytes : off+SlotBytes]
 }
 
+// claimFile is Claim. Who changes a state from 0 to busy has the slot.
 func (m *Memory) claimFile(holders int) (*Slot, error) {
 	for number := range Slots {
 		state := m.state(number)

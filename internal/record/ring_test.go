@@ -280,14 +280,21 @@ func TestOperationsDoNotAllocate(t *testing.T) {
 
 func TestEveryOpHasAName(t *testing.T) {
 	seen := map[string]Op{}
+	known := []Op{}
 	for op := range lastOp + 1 {
+		known = append(known, op)
+	}
+	for k := range collectives {
+		known = append(known, OpCollective+Op(k))
+	}
+	for _, op := range known {
 		name := op.String()
 		if other, ok := seen[name]; ok || name == "" {
 			t.Errorf("operation %d: name %q is that of %d or empty", op, name, other)
 		}
 		seen[name] = op
 	}
-	if got := (OpCollective + 1).String(); got != "operation 65" {
+	if got := (OpCollective + Op(len(collectives))).String(); got != "operation 75" {
 		t.Errorf("unknown operation: got %q", got)
 	}
 }

@@ -1,0 +1,233 @@
+package collectives
+
+import (
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/muster-mpi/muster/collectives/schedule"
+)
+
+// stream is where short calls go in which not every rank needs all others: a root
+// that gives, one that takes, a scan. Nobody meets anybody. Each call has a slot, of
+// several in turn, with a region for every rank; a rank writes its own, says that it
+// is there, and waits for those that it needs and no others. So a rank that only
+// gives is done at once, and may be ahead of the slowest by as many calls as there are
+// slots.
+type stream struct {
+	base     []byte
+	slot     int // bytes from slot to slot
+	stride   int // from region to region
+	room     int // bytes of a region, behind its fingerprint
+	progress []*progress
+	calls    uint32 // so far
+	slowest  uint32 // how many calls all are known to have done with
+	reaching reaching
+}
+
+// progress is how far a rank is. It alone writes it.
+type progress struct {
+	written atomic.Uint32 // calls whose region it has written
+	done    atomic.Uint32 // calls that it will not look at any more
+}
+
+const (
+	streamSlots = 8
+	printBytes  = 8 // of a region: the call's fingerprint
+)
+
+// layStream lays a stream of p ranks out in b.
+func layStream(b []byte, p int, m *memory) (s stream) {
+	heads := p * lineBytes
+	s.base = b[heads:]
+	s.slot = len(s.base) / streamSlots &^ (lineBytes - 1)
+	s.stride = s.slot / p &^ (lineBytes - 1)
+	s.room = max(0, s.stride-printBytes)
+	s.progress = make([]*progress, p)
+	for r := range s.progress {
+		s.progress[r] = (*progress)(unsafe.Pointer(&b[r*lineBytes]))
+	}
+	s.reaching.m = m
+	return s
+}
+
+// reaching is that a rank's progress comes to a call (engine.Awaited).
+type reaching struct {
+	m    *memory
+	word *atomic.Uint32
+	goal uint32
+}
+
+func (w *reaching) Ready() bool { return int32(w.word.Load()-w.goal) >= 0 }
+
+func (w *reaching) Sleep(d time.Duration) { w.m.sleep(w.word, w.Ready, d) }
+
+// reach waits until word has come to goal.
+func (x *sharing[T]) reach(word *atomic.Uint32, goal uint32) error {
+	w := &x.m.stream.reaching
+	w.word, w.goal = word, goal
+	if w.Ready() {
+		return nil
+	}
+	return x.r.waitFor(x.ctx, w)
+}
+
+// flows reports whether the call goes by the stream. All ranks say the same.
+func (x *sharing[T]) flows(bytes int) bool {
+	switch x.call.Op {
+	case schedule.Scatter:
+		bytes *= x.call.Size // the root's region has the blocks of all
+		fallthrough
+	case schedule.Bcast, schedule.Reduce, schedule.Gather, schedule.Scan, schedule.ExScan, schedule.ReduceScatter:
+		return bytes <= x.m.stream.room && bytes <= streamMost
+	}
+	return false
+}
+
+// streamMost is up to which length calls go by the stream: longer ones gain nothing
+// from running ahead, and would fill caches with slots.
+const streamMost = 4 << 10
+
+// flow carries the call out by the stream.
+func (x *sharing[T]) flow() error {
+	t := &x.m.stream
+	call := t.calls
+	t.calls++
+	if err := x.makeRoom(call); err != nil {
+		return err
+	}
+	at := t.base[int(call%streamSlots)*t.slot:]
+	x.base, x.stride, x.lead = at, t.stride, printBytes
+	me, p := x.call.Rank, x.call.Size
+	own := t.progress[me]
+	x.give()
+	*(*uint64)(unsafe.Pointer(&at[me*t.stride])) = x.print
+	own.written.Store(call + 1)
+	x.m.wake(&own.written)
+	for from := range p {
+		if from == me || !x.needs(from) {
+			continue
+		}
+		if err := x.reach(&t.progress[from].written, call+1); err != nil {
+			return err
+		}
+		if *(*uint64)(unsafe.Pointer(&at[from*t.stride])) != x.print {
+			return errUnequal
+		}
+	}
+	x.take()
+	own.done.Store(call + 1)
+	x.m.wake(&own.done)
+	return nil
+}
+
+// makeRoom returns once no rank looks at the slot of a call any more, which another
+// call has had before.
+func (x *sharing[T]) makeRoom(call uint32) error {
+	t := &x.m.stream
+	if int32(call-t.slowest) < streamSlots {
+		return nil
+	}
+	lowest := call
+	for r, p := range t.progress {
+		if r == x.call.Rank {
+			continue
+		}
+		if err := x.reach(&p.done, call+1-streamSlots); err != nil {
+			return err
+		}
+		if done := p.done.Load(); int32(done-lowest) < 0 {
+			lowest = done
+		}
+	}
+	t.slowest = lowest
+	return nil
+}
+
+// needs reports whether this rank looks at what another has written.
+func (x *sharing[T]) needs(from int) bool {
+	switch x.call.Op {
+	case schedule.Bcast, schedule.Scatter:
+		return from == x.call.Root
+	case schedule.Reduce, schedule.Gather:
+		return x.isRoot()
+	case schedule.ReduceScatter:
+		return x.call.BlockLen(x.call.Rank) > 0
+	}
+	return from < x.call.Rank // a scan
+}
+
+// give writes what others need of this rank to its region.
+func (x *sharing[T]) give() {
+	me := x.call.Rank
+	switch x.call.Op {
+	case schedule.Bcast:
+		if x.isRoot() {
+			buf := x.at(x.call.Output())
+			copy(x.part(me, 0, len(buf)), buf)
+		}
+	case schedule.Scatter:
+		if x.isRoot() {
+			off := 0
+			for to := range x.call.Size {
+				n := x.call.BlockLen(to)
+				copy(x.part(me, off, n), x.at(x.call.Block(to)))
+				off += n
+			}
+		}
+	case schedule.ReduceScatter:
+		off := 0
+		for to := range x.call.Size {
+			n := x.call.BlockLen(to)
+			copy(x.part(me, off, n), x.at(x.call.Block(to)))
+			off += n
+		}
+	default:
+		in := x.at(x.call.Input())
+		copy(x.part(me, 0, len(in)), in)
+	}
+}
+
+// before is how many elements the blocks of lower ranks have.
+func (x *sharing[T]) before() (n int) {
+	for r := range x.call.Rank {
+		n += x.call.BlockLen(r)
+	}
+	return n
+}
+
+// take reads what this rank needs of others.
+func (x *sharing[T]) take() {
+	me, out := x.call.Rank, x.at(x.call.Output())
+	switch x.call.Op {
+	case schedule.Bcast:
+		if !x.isRoot() {
+			copy(out, x.part(x.call.Root, 0, len(out)))
+		}
+	case schedule.Scatter:
+		if !x.isRoot() || !x.call.InPlace {
+			copy(out, x.part(x.call.Root, x.before(), len(out)))
+		}
+	case schedule.Gather:
+		if x.isRoot() {
+			for from := range x.call.Size {
+				if from != me || !x.call.InPlace {
+					to := x.at(x.call.Block(from))
+					copy(to, x.part(from, 0, len(to)))
+				}
+			}
+		}
+	case schedule.Reduce:
+		if x.isRoot() {
+			x.combine(out, 0)
+		}
+	case schedule.ReduceScatter:
+		x.combine(out, x.before())
+	case schedule.Scan:
+		x.prefix(out, me+1)
+	case schedule.ExScan:
+		if me > 0 {
+			x.prefix(out, me)
+		}
+	}
+}
