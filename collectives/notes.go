@@ -113,6 +113,12 @@ func (s *state) read(n *note) {
 		s.giveUp(fmt.Errorf("%w by %s: %s", ErrGivenUp, n.From, n.GivenUp))
 		return
 	}
+	if err := s.spoiled(); err != nil {
+		// Who writes waits for this rank, maybe by the same call. That is answered with
+		// what is not answered: two that differ would write to each other for ever.
+		s.write(n.World, note{From: s.whoami(), GivenUp: err.Error()})
+		return
+	}
 	s.mu.Lock()
 	var mine past
 	switch {
