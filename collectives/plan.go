@@ -36,6 +36,8 @@ type plan[T any] struct {
 	set  settings
 	err  error
 
+	behind bool // the program's call has returned, and others' stacks say nothing of it
+
 	ready *compiled // the schedule, where no algorithm is chosen
 
 	// Of calls whose buffers stand for others, nil else: what fills In when the call,
@@ -155,7 +157,10 @@ func (p *plan[T]) fail(m mode, err error) error {
 		e.Err = at.err
 	}
 	if p.c != nil {
-		e.Comm, e.Rank, e.Site = p.c.Name(), p.c.Rank(), callSite()
+		e.Comm, e.Rank = p.c.Name(), p.c.Rank()
+		if !p.behind {
+			e.Site = callSite()
+		}
 		if p.c.ErrorPolicy() == rank.AbortOnError {
 			p.c.Abort(1, e.Error())
 		}
@@ -230,9 +235,9 @@ func (p *plan[T]) do(ctx context.Context) error {
 	if err != nil {
 		return p.fail(blocking, err)
 	}
-	if !s.busy.CompareAndSwap(0, uint32(p.call.Op)+1) {
-		other := schedule.Operation(s.busy.Load() - 1)
-		return p.fail(blocking, fmt.Errorf("%w: this rank is in a collective on it, %v%s; their order must be the same on all ranks", rank.ErrConcurrent, other, s.whereBusy()))
+	mark := uint32(p.call.Op) + 1
+	if !s.busy.CompareAndSwap(0, mark) {
+		return p.fail(blocking, s.whyBusy())
 	}
 	if ctx == nil {
 		ctx = context.Background()
@@ -249,7 +254,10 @@ func (p *plan[T]) do(ctx context.Context) error {
 	}
 	s.main.record.End(records)
 	b.plan = plan[T]{}
-	s.busy.Store(0)
+	if !s.busy.CompareAndSwap(mark, 0) { // the communicator was freed meanwhile
+		s.busy.Store(closing)
+		s.finishClosing()
+	}
 	return p.fail(blocking, err)
 }
 
@@ -289,10 +297,7 @@ func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error 
 	}
 	if m == blocking && p.byHand == nil && p.call.Size > 1 {
 		if done, err := p.share(ctx, s, r); done {
-			if err != nil {
-				s.giveUpAll(err)
-			}
-			return err
+			return s.failed(ctx, err)
 		}
 	}
 	var c *compiled
@@ -328,21 +333,36 @@ func (p *plan[T]) finish(ctx context.Context, s *state, r *run, c *compiled) err
 		err = p.byHand(r)
 	}
 	r.patience.finish()
-	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = fmt.Errorf("%w: %w", rank.ErrCancelled, cause)
-		}
-		s.giveUpAll(err)
+	return s.failed(ctx, err)
+}
+
+// failed returns what a call that began and ended with err returns, and gives the
+// communicator up unless all went well.
+func (s *state) failed(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
 	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = fmt.Errorf("%w: %w", rank.ErrCancelled, cause)
+	}
+	s.giveUpAll(err)
 	return err
 }
 
-// whereBusy tells where the program made the call under way, if that is known.
-func (s *state) whereBusy() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.main.site != "" {
-		return " at " + s.main.site
+// whyBusy returns why a blocking call cannot begin.
+func (s *state) whyBusy() error {
+	busy := s.busy.Load()
+	if busy&closing != 0 {
+		return rank.ErrFreed
 	}
-	return ""
+	what := ""
+	if busy != 0 { // else it has just ended
+		what = ", " + schedule.Operation(busy-1).String()
+	}
+	s.mu.Lock()
+	if s.main.site != "" {
+		what += " at " + s.main.site
+	}
+	s.mu.Unlock()
+	return fmt.Errorf("%w: this rank is in a collective on it%s; their order must be the same on all ranks", rank.ErrConcurrent, what)
 }
