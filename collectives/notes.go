@@ -189,8 +189,9 @@ type desk struct {
 
 // end is what a rank has to tell of a communicator that it has freed.
 type end struct {
-	calls uint64 // to those with this number and later ones it will not come
-	note  note
+	givenUp bool   // its collectives were; else
+	calls   uint64 // to those with this number and later ones it will not come
+	note    note
 }
 
 // maxEnds bounds of how many freed communicators a desk can still tell others.
@@ -233,9 +234,9 @@ func (d *desk) remove(s *state) {
 		clear(d.ends)
 	}
 	if err := s.spoiled(); err != nil {
-		d.ends[id] = end{0, s.givenUp(err)}
+		d.ends[id] = end{givenUp: true, note: s.givenUp(err)}
 	} else {
-		d.ends[id] = end{s.calls(), s.givenUp(rank.ErrFreed)}
+		d.ends[id] = end{calls: s.calls(), note: s.givenUp(rank.ErrFreed)}
 	}
 }
 
@@ -271,7 +272,7 @@ func (d *desk) deliver(_ int, _ *wire.Header, payload layout.Buffer) {
 		switch {
 		case s != nil:
 			s.read(n)
-		case past && n.GivenUp == "" && (last.calls == 0 || !n.Persistent && n.Number >= last.calls):
+		case past && n.GivenUp == "" && (last.givenUp || !n.Persistent && n.Number >= last.calls):
 			d.write(n.World, id, last.note)
 		}
 	}()

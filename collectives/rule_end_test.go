@@ -246,3 +246,28 @@ func TestEmptyCallsOfManyRanks(t *testing.T) {
 		}
 	})
 }
+
+// A rank that has done its part and freed the communicator is not taken for one that has
+// given up, however long others wait in that call for who comes late.
+func TestWhoHasDoneItsPartMayFree(t *testing.T) {
+	for _, algorithm := range []string{"shared-memory", "linear"} {
+		ranktest.Run(t, 3, func(t *testing.T, c *rank.Comm) {
+			d, err := c.Dup(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Rank() == 2 {
+				// Until the root has asked all what they do, twice.
+				for range 4 {
+					<-time.After(100 * time.Millisecond)
+				}
+			}
+			if _, err := collectives.Gather(t.Context(), d, 1, nil, []int64{1}, collectives.Using(algorithm)); err != nil {
+				t.Errorf("%s, rank %d: %v", algorithm, c.Rank(), err)
+			}
+			if err := d.Free(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

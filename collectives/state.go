@@ -133,9 +133,6 @@ func (s *state) others() []int {
 // world, left. Calls under way are carried out to their end, but those on the world
 // are given up.
 func (s *state) close() {
-	if s.below.Context.ID() == engine.WorldID {
-		s.giveUp(rank.ErrLeft)
-	}
 	s.mu.Lock()
 	s.freed = true
 	if busy := s.busy.Or(closing); busy != 0 || len(s.running) > 0 {
@@ -144,7 +141,11 @@ func (s *state) close() {
 			c.Hold()
 		}
 	}
+	held := s.held
 	s.mu.Unlock()
+	if held && s.below.Context.ID() == engine.WorldID {
+		s.giveUp(rank.ErrLeft)
+	}
 	s.finishClosing()
 }
 
@@ -161,7 +162,6 @@ func (s *state) finishClosing() {
 		return
 	}
 	s.desk.remove(s)
-	s.giveUp(rank.ErrFreed)
 	s.memory.release()
 	if s.held {
 		for _, c := range s.contexts() {
