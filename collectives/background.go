@@ -40,7 +40,8 @@ type event struct {
 	err    error
 }
 
-// launch begins the call and returns at once.
+// launch begins the call and returns at once. active is true before it, so that who
+// stops the call before it has begun leaves an event.
 func (b *background[T]) launch() {
 	n := len(b.c.Steps)
 	b.mem[schedule.Temp] = memoryOf[T](b.r, b.c.Temp)
@@ -48,7 +49,6 @@ func (b *background[T]) launch() {
 	if n > len(b.r.requests) {
 		b.r.requests = make([]rank.Request, n)
 	}
-	b.active = true
 	var ready []int
 	for _, i := range b.c.order {
 		if b.pending[i] = len(b.c.Steps[i].After); b.pending[i] == 0 {

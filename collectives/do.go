@@ -19,8 +19,9 @@ func (p *plan[T]) do(ctx context.Context) error {
 	if err != nil {
 		return p.fail(blocking, err)
 	}
-	if !s.busy.CompareAndSwap(0, uint32(p.call.Op)+1) {
-		return p.fail(blocking, s.concurrent())
+	mark := uint32(p.call.Op) + 1
+	if !s.busy.CompareAndSwap(0, mark) {
+		return p.fail(blocking, s.whyBusy())
 	}
 	if ctx == nil {
 		ctx = context.Background()
@@ -37,7 +38,10 @@ func (p *plan[T]) do(ctx context.Context) error {
 	}
 	s.main.record.End(records)
 	b.plan = plan[T]{}
-	s.busy.Store(0)
+	if !s.busy.CompareAndSwap(mark, 0) { // the communicator was freed meanwhile
+		s.busy.Store(closing)
+		s.finishClosing()
+	}
 	return p.fail(blocking, err)
 }
 
@@ -132,10 +136,14 @@ func cancelled(ctx context.Context, err error) error {
 	return err
 }
 
-// concurrent is the error of a blocking call while another is under way.
-func (s *state) concurrent() error {
-	other := ""
-	if busy := s.busy.Load(); busy > 0 { // it may be over by now
+// whyBusy returns why a blocking call cannot begin: another is under way, or the
+// communicator was freed.
+func (s *state) whyBusy() error {
+	busy, other := s.busy.Load(), ""
+	if busy&closing != 0 {
+		return rank.ErrFreed
+	}
+	if busy > 0 { // it may be over by now
 		other = ", " + schedule.Operation(busy-1).String()
 	}
 	s.mu.Lock()

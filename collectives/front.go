@@ -12,7 +12,7 @@ func (p *plan[T]) start() rank.Request {
 	if err != nil {
 		return rank.Failed(p.fail(nonblocking, err))
 	}
-	if err := s.refused(); err != nil {
+	if err := s.refuses(); err != nil {
 		return rank.Failed(p.fail(nonblocking, err))
 	}
 	c, err := p.compile(s)
@@ -32,20 +32,21 @@ func (p *plan[T]) start() rank.Request {
 // background carries out a call that has its number, with nobody waiting for it.
 func (p *plan[T]) background(s *state, r *run, c *compiled, m mode) rank.Request {
 	own := *p // the caller's is on its stack
+	own.behind = true
 	if own.pack != nil {
 		own.pack()
 	}
 	q, done := rank.NewRequest(p.c)
 	r.label(r.number, m == persistent)
-	b := &background[T]{r: r, c: c, mem: own.mem, op: own.op.Apply}
+	b := &background[T]{r: r, c: c, mem: own.mem, op: own.op.Apply, active: true}
 	b.finish = func(err error) {
 		if err == nil && own.unpack != nil {
 			own.unpack()
 		}
-		s.done(r)
 		if err != nil {
 			s.giveUpAll(err)
 		}
+		s.done(r)
 		if m == nonblocking {
 			s.give(r)
 		}
@@ -56,6 +57,9 @@ func (p *plan[T]) background(s *state, r *run, c *compiled, m mode) rank.Request
 	s.running[r] = true
 	s.watchOver()
 	s.mu.Unlock()
+	if err := s.spoiled(); err != nil {
+		b.stop(err) // who gave up may not have seen it
+	}
 	b.launch()
 	return q
 }
@@ -78,7 +82,7 @@ func (p *plan[T]) persist() *rank.Persistent {
 	r.call = own.describe(r, persistent, c.algorithm)
 	r.number = s.numberInit()
 	return rank.NewPersistent(func() rank.Request {
-		if err := s.refused(); err != nil {
+		if err := s.refuses(); err != nil {
 			return rank.Failed(own.fail(persistent, err))
 		}
 		// Rounds of one operation come one after the other on every rank, and links keep

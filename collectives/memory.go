@@ -205,8 +205,8 @@ func (r *run) tellAll(answer []int64) error {
 	}
 	for mask >>= 1; mask > 0; mask >>= 1 {
 		if me+mask < p {
-			if err := rank.Send(context.Background(), s.twin, me+mask, settlingTag, answer); err != nil {
-				return reason(err)
+			if err := r.await(rank.Isend(s.twin, me+mask, settlingTag, answer), me+mask); err != nil {
+				return err
 			}
 		}
 	}

@@ -60,15 +60,23 @@ func (s *state) whoami() string {
 	return fmt.Sprintf("rank %d", s.comm.Rank())
 }
 
-// write sends n to a rank of the world. That it cannot be sent says that the peer is
-// gone, which the wait will tell better.
-func (s *state) write(world int, n note) {
-	n.Context = s.below.Context.ID().Append(nil)
+// write sends n to a rank of the world.
+func (s *state) write(world int, n note) { s.desk.write(world, s.below.Context.ID(), n) }
+
+// write sends n about the communicator id to a rank of the world. That it cannot be sent
+// says that the peer is gone, which the wait will tell better.
+func (d *desk) write(world int, id engine.ContextID, n note) {
+	n.Context = id.Append(nil)
 	b, err := json.Marshal(n)
 	if err != nil {
 		return
 	}
-	s.below.Engine.Post(world, wire.Header{Kind: noteKind, Bytes: uint64(len(b))}, layout.Of(b))
+	d.engine.Post(world, wire.Header{Kind: noteKind, Bytes: uint64(len(b))}, layout.Of(b))
+}
+
+// givenUp is the note that err has ended the communicator's collectives.
+func (s *state) givenUp(err error) note {
+	return note{From: s.whoami(), World: s.below.Engine.Self(), GivenUp: err.Error()}
 }
 
 // giveUpAll is giveUp on every rank.
@@ -85,7 +93,7 @@ func (s *state) giveUpAll(err error) {
 func (s *state) tellGivenUp(err error, knows int) {
 	for _, peer := range s.others() {
 		if world := s.world(peer); world != knows {
-			s.write(world, note{From: s.whoami(), GivenUp: err.Error()})
+			s.write(world, s.givenUp(err))
 		}
 	}
 }
@@ -107,16 +115,17 @@ func at(d *described, site string) string {
 	return d.String() + " at " + site
 }
 
-// read takes a note from another rank. It is called on a goroutine of its own.
+// read takes a note from another rank.
 func (s *state) read(n *note) {
 	if n.GivenUp != "" {
 		s.giveUp(fmt.Errorf("%w by %s: %s", ErrGivenUp, n.From, n.GivenUp))
 		return
 	}
 	if err := s.spoiled(); err != nil {
-		// Who writes waits for this rank, maybe by the same call. That is answered with
-		// what is not answered: two that differ would write to each other for ever.
-		s.write(n.World, note{From: s.whoami(), GivenUp: err.Error()})
+		// Who writes waits for this rank, maybe by the same call, or came to its first
+		// call after others were told. The answer is one that is not answered: two that
+		// differ would write to each other for ever.
+		s.write(n.World, s.givenUp(err))
 		return
 	}
 	s.mu.Lock()
@@ -173,16 +182,40 @@ func (r *run) setSite(site string) {
 	}
 }
 
-// readers are the states of an engine's communicators, by context.
-type readers struct {
-	mu     sync.Mutex // guards what follows
+// desk is where the notes for a rank's communicators come in.
+type desk struct {
+	engine *engine.Engine
+
+	mu     sync.Mutex
 	states map[engine.ContextID]*state
+	ends   map[engine.ContextID]end // of some that are freed
 }
 
-var (
-	readersMu sync.Mutex // guards what follows; taken before a readers.mu
-	readersOf = make(map[*engine.Engine]*readers)
-)
+// end is what a rank has to tell of a communicator that it has freed.
+type end struct {
+	givenUp bool   // its collectives were; else
+	calls   uint64 // to those with this number and later ones it will not come
+	note    note
+}
+
+// maxEnds bounds of how many freed communicators a desk can still tell others.
+const maxEnds = 64
+
+// desks has each rank's desk, on its Self.
+var desks = rank.NewKey(rank.KeyHooks[*desk]{})
+
+// deskOf returns the desk of c's rank. The caller holds making.
+func deskOf(c *rank.Comm, e *engine.Engine) (*desk, error) {
+	if d, ok := desks.Get(c.Self()); ok {
+		return d, nil
+	}
+	d := &desk{engine: e, states: make(map[engine.ContextID]*state), ends: make(map[engine.ContextID]end)}
+	if err := desks.Set(c.Self(), d); err != nil {
+		return nil, reason(err)
+	}
+	e.Handle(noteKind, d.deliver)
+	return d, nil
+}
 
 // A rank may be written to before its first collective. Until then notes are dropped;
 // who waits for it writes again.
@@ -190,40 +223,43 @@ func init() {
 	below.Begin = func(e *engine.Engine) { e.Handle(noteKind, func(int, *wire.Header, layout.Buffer) {}) }
 }
 
-// listen has s read the notes for its communicator.
-func (s *state) listen() {
-	readersMu.Lock()
-	defer readersMu.Unlock()
-	e := s.below.Engine
-	d := readersOf[e]
-	if d == nil {
-		d = &readers{states: make(map[engine.ContextID]*state)}
-		readersOf[e] = d
-		e.Handle(noteKind, d.deliver)
-	}
+// add has s read the notes for its communicator.
+func (d *desk) add(s *state) {
 	d.mu.Lock()
 	d.states[s.below.Context.ID()] = s
 	d.mu.Unlock()
 }
 
-// mute ends listen. An engine without communicators is let go of; should one come again,
-// listen begins anew.
-func (s *state) mute() {
-	readersMu.Lock()
-	defer readersMu.Unlock()
-	d := readersOf[s.below.Engine]
+// remove ends add. Who waits for this rank in a later call, or in any if the
+// communicator's collectives were given up, is told.
+func (d *desk) remove(s *state) {
+	id := s.below.Context.ID()
 	d.mu.Lock()
-	delete(d.states, s.below.Context.ID())
-	left := len(d.states)
-	d.mu.Unlock()
-	if left == 0 {
-		delete(readersOf, s.below.Engine)
+	defer d.mu.Unlock()
+	if d.states[id] != s {
+		return // its communicator has another by now, since freeing it has failed
 	}
+	delete(d.states, id)
+	if len(d.ends) >= maxEnds {
+		clear(d.ends)
+	}
+	if err := s.spoiled(); err != nil {
+		d.ends[id] = end{givenUp: true, note: s.givenUp(err)}
+	} else {
+		d.ends[id] = end{calls: s.calls(), note: s.givenUp(rank.ErrFreed)}
+	}
+}
+
+// calls returns how many calls were begun.
+func (s *state) calls() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.next
 }
 
 // deliver hands a note to its reader. A note that makes no sense is dropped: it was
 // only to explain.
-func (d *readers) deliver(_ int, _ *wire.Header, payload layout.Buffer) {
+func (d *desk) deliver(_ int, _ *wire.Header, payload layout.Buffer) {
 	b := make([]byte, payload.Len())
 	payload.ReadAt(b, 0)
 	// The caller must not be kept, and the answer is a frame.
@@ -236,11 +272,18 @@ func (d *readers) deliver(_ int, _ *wire.Header, payload layout.Buffer) {
 		if err != nil {
 			return
 		}
+		if n.World < 0 || n.World >= d.engine.Size() {
+			return
+		}
 		d.mu.Lock()
 		s := d.states[id]
+		last, past := d.ends[id]
 		d.mu.Unlock()
-		if s != nil && n.World >= 0 && n.World < s.below.Engine.Size() {
+		switch {
+		case s != nil:
 			s.read(n)
+		case past && n.GivenUp == "" && (last.givenUp || !n.Persistent && n.Number >= last.calls):
+			d.write(n.World, id, last.note)
 		}
 	}()
 }

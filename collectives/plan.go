@@ -35,6 +35,8 @@ type plan[T any] struct {
 	set  settings
 	err  error
 
+	behind bool // the program's call has returned, and others' stacks say nothing of it
+
 	ready *compiled // the schedule, where no algorithm is chosen
 
 	// Of calls whose buffers stand for others, nil else: what fills In when the call,
@@ -156,7 +158,10 @@ func (p *plan[T]) fail(m mode, err error) error {
 		e.Err = at.err
 	}
 	if p.c != nil {
-		e.Comm, e.Rank, e.Site = p.c.Name(), p.c.Rank(), engine.CallSite()
+		e.Comm, e.Rank = p.c.Name(), p.c.Rank()
+		if !p.behind {
+			e.Site = engine.CallSite()
+		}
 		if p.c.ErrorPolicy() == rank.AbortOnError {
 			p.c.Abort(1, e.Error())
 		}

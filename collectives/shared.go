@@ -61,7 +61,7 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 		x.h = &m.large
 	}
 	x.room = x.h.room / size
-	if x.room == 0 || p.call.Op == schedule.AllToAll && x.room < p.call.Size {
+	if blocks := p.call.Op == schedule.AllToAll || p.call.Op == schedule.ReduceScatter; x.room == 0 || blocks && x.room < p.call.Size {
 		return false, nil
 	}
 	r.naps = 0

@@ -9,6 +9,7 @@ import (
 	"github.com/muster-mpi/muster/collectives/schedule"
 	"github.com/muster-mpi/muster/collectives/tune"
 	"github.com/muster-mpi/muster/internal/below"
+	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/rank"
 )
 
@@ -18,9 +19,11 @@ type state struct {
 	twin  *rank.Comm // for messages
 	near  *rank.Comm // on an intercommunicator, for messages among this group; else nil
 	below *below.Comm
+	desk  *desk
 
 	// busy is one more than the operation of the blocking call under way, 0 if there
-	// is none. Who sets it owns main and memory until it is 0 again.
+	// is none. Who sets it owns main and memory until it is 0 again. With closing no
+	// other can begin.
 	busy atomic.Uint32
 	main *run
 	memory
@@ -31,6 +34,9 @@ type state struct {
 	next      uint64        // number of the next call
 	inits     uint64        // of the next persistent one
 	running   map[*run]bool // but for main
+	freed     bool          // the communicator is: no call can begin
+	held      bool          // its contexts are, for the calls under way when it was freed
+	closed    bool          // the state has ended
 	watched   bool          // calls in the background are looked at
 	idle      []*run        // pool, of nonblocking calls
 	history   [historyLen]past
@@ -59,6 +65,9 @@ var states = rank.NewKey(rank.KeyHooks[*state]{
 	},
 })
 
+// closing in busy says that the communicator was freed.
+const closing = 1 << 31
+
 // making is held while a state is made, so that a communicator gets one only.
 var making sync.Mutex
 
@@ -73,22 +82,24 @@ func stateOf(c *rank.Comm) (*state, error) {
 		return s, nil
 	}
 	s := &state{comm: c, running: make(map[*run]bool), schedules: make(map[key]*compiled)}
-	if err := states.Set(c, s); err != nil {
-		var e *rank.Error
-		if errors.As(err, &e) {
-			err = e.Err
-		}
-		return nil, err
+	if s.below = c.Below(); s.below == nil {
+		return nil, rank.ErrFreed
 	}
-	s.twin, s.below = c.Twin(), c.Below()
+	s.twin = c.Twin()
 	if c.IsInter() {
 		s.near = c.Local().Twin()
 	}
-	if s.below == nil {
-		return nil, rank.ErrFreed
-	}
 	s.main = newRun(s)
-	s.listen()
+	var err error
+	if s.desk, err = deskOf(c, s.below.Engine); err != nil {
+		return nil, err
+	}
+	// From here on others find s.
+	s.desk.add(s)
+	if err := states.Set(c, s); err != nil {
+		s.desk.remove(s)
+		return nil, reason(err)
+	}
 	return s, nil
 }
 
@@ -124,17 +135,55 @@ func (s *state) others() []int {
 	return list
 }
 
-// close ends the state: its communicator is being freed.
+// close begins the end of the state: its communicator is being freed, or if it is the
+// world, left. Calls under way are carried out to their end, but those on the world
+// are given up.
 func (s *state) close() {
-	if s.below == nil {
+	s.mu.Lock()
+	s.freed = true
+	if busy := s.busy.Or(closing); busy != 0 || len(s.running) > 0 {
+		s.held = true
+		for _, c := range s.contexts() {
+			c.Hold()
+		}
+	}
+	held := s.held
+	s.mu.Unlock()
+	if held && s.below.Context.ID() == engine.WorldID {
+		s.giveUp(rank.ErrLeft)
+	}
+	s.finishClosing()
+}
+
+// finishClosing ends the state if its communicator was freed and no call is under way
+// any more.
+func (s *state) finishClosing() {
+	s.mu.Lock()
+	last := s.freed && !s.closed && len(s.running) == 0 && s.busy.Load() == closing
+	if last {
+		s.closed = true
+	}
+	s.mu.Unlock()
+	if !last {
 		return
 	}
-	s.giveUp(fmt.Errorf("%w", rank.ErrFreed))
-	s.mute()
-	if s.busy.Load() == 0 {
-		s.main.patience.unfollow()
-	}
+	s.desk.remove(s)
+	s.main.patience.unfollow()
 	s.memory.release()
+	if s.held {
+		for _, c := range s.contexts() {
+			c.Unhold()
+		}
+	}
+}
+
+// contexts lists what the messages of calls go by.
+func (s *state) contexts() []*engine.Context {
+	list := []*engine.Context{s.below.Context}
+	if s.near != nil {
+		list = append(list, s.near.Below().Context)
+	}
+	return list
 }
 
 // giveUp makes every collective under way and to come fail with err, unless
@@ -161,6 +210,19 @@ func (s *state) giveUp(err error) {
 func (s *state) spoiled() error {
 	if p := s.poison.Load(); p != nil {
 		return *p
+	}
+	return nil
+}
+
+// refuses returns why no call can begin that nobody waits for.
+func (s *state) refuses() error {
+	if err := s.refused(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.freed {
+		return rank.ErrFreed
 	}
 	return nil
 }
@@ -259,7 +321,11 @@ func (s *state) done(r *run) {
 	s.mu.Lock()
 	delete(s.running, r)
 	r.stop = nil
+	freed := s.freed
 	s.mu.Unlock()
+	if freed {
+		s.finishClosing()
+	}
 }
 
 // take returns a run of the pool.

@@ -74,6 +74,9 @@ func (x *sharing[T]) reach(word *atomic.Uint32, goal uint32) error {
 
 // flows reports whether the call goes by the stream. All ranks say the same.
 func (x *sharing[T]) flows(bytes int) bool {
+	if x.m.stream.room == 0 {
+		return false // too many ranks: no region of its own for each, nor for its fingerprint
+	}
 	switch x.call.Op {
 	case schedule.Scatter:
 		bytes *= x.call.Size // the root's region has the blocks of all

@@ -70,7 +70,7 @@ func (e *Engine) Await(ctx context.Context, c *Context, a Awaited, idle func() e
 				return nil
 			}
 			if err := e.hopeless(ctx, c); err != nil {
-				return err
+				return verdict(a, err)
 			}
 			if p.over {
 				break
@@ -113,13 +113,22 @@ func (e *Engine) sleepUntil(ctx context.Context, c *Context, a Awaited, idle fun
 			return nil
 		}
 		if err := e.hopeless(ctx, c); err != nil {
-			return err
+			return verdict(a, err)
 		}
 		if err := idle(); err != nil {
-			return err
+			return verdict(a, err)
 		}
 	}
 	return nil
+}
+
+// verdict is err, unless a has come about after all: a rank may bring it about and die
+// between a look at a and one at the ranks.
+func verdict(a Awaited, err error) error {
+	if a.Ready() {
+		return nil
+	}
+	return err
 }
 
 // hopeless returns why something that needs every rank of c will not come about.

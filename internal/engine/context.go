@@ -60,6 +60,8 @@ type Context struct {
 	binds    int // links whose peer has a number for it
 	pending  int // operations under way
 	freed    bool
+	holds    int           // see Hold
+	unwanted bool          // to be freed once nobody holds it
 	doubtful bool          // not made here, and perhaps past: see retired.go
 	gone     chan struct{} // closed when freed, once somebody asks
 	name     string
@@ -201,7 +203,7 @@ func (c *Context) Name() string {
 func (c *Context) Free() {
 	e := c.e
 	e.mu.Lock()
-	if c.freeing.Load() {
+	if c.unwanted = true; c.freeing.Load() || c.holds > 0 {
 		e.mu.Unlock()
 		return
 	}
@@ -211,6 +213,25 @@ func (c *Context) Free() {
 	e.releaseIdle(c)
 	e.mu.Unlock()
 	e.Idle()
+}
+
+// Hold puts off what Free does until Unhold, for a call that is under way and consists
+// of several operations, some of which have yet to begin.
+func (c *Context) Hold() {
+	c.e.mu.Lock()
+	c.holds++
+	c.e.mu.Unlock()
+}
+
+// Unhold ends a Hold.
+func (c *Context) Unhold() {
+	c.e.mu.Lock()
+	c.holds--
+	due := c.holds == 0 && c.unwanted
+	c.e.mu.Unlock()
+	if due {
+		c.Free()
+	}
 }
 
 // Released returns a channel that is closed once the context is freed and its

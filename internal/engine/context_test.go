@@ -159,3 +159,41 @@ func TestBulkInAnyOrder(t *testing.T) {
 		t.Errorf("got % x, lost %v", buf, s.lost)
 	}
 }
+
+// A context that is held is freed only when the last holder lets it go, and until then
+// operations begin on it and messages come.
+func TestHeldContextsOutliveFree(t *testing.T) {
+	s := newStand(t)
+	c := s.context(t)
+	s.bind(1, 1, c.ID())
+	c.Hold()
+	c.Hold()
+	c.Free()
+	c.Unhold()
+	if released(c) {
+		t.Fatal("released while it is held")
+	}
+	if _, err := s.Isend(&Envelope{Context: c, Peer: 1}); err != nil {
+		t.Errorf("send on a held context: %v", err)
+	}
+	s.deliver(1, wire.Header{Kind: wire.Eager, Context: 1, Source: 1})
+	if s.stats.Dropped != 0 {
+		t.Error("a message to a held context was dropped")
+	}
+	c.Unhold()
+	if !released(c) {
+		t.Error("not released")
+	}
+	if _, err := s.Isend(&Envelope{Context: c, Peer: 1}); !errors.Is(err, ErrFreed) {
+		t.Errorf("send on a freed context: got %v, want ErrFreed", err)
+	}
+	if s.stats.Dropped != 1 {
+		t.Errorf("dropped %d messages, want 1", s.stats.Dropped)
+	}
+	d := s.context(t)
+	d.Hold()
+	d.Unhold()
+	if released(d) {
+		t.Error("Unhold frees what nobody has freed")
+	}
+}

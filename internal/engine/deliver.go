@@ -33,12 +33,18 @@ func (e *Engine) deliverUser(rank int, h *wire.Header, payload layout.Buffer) {
 	e.mu.Unlock()
 	switch {
 	case quiet:
-	case f == nil && e.keepEarly(rank, h, payload):
+		return
 	case f == nil:
-		e.violate(rank, fmt.Errorf("%w: frame of kind %v, which nobody handles", ErrProtocol, h.Kind))
-	default:
-		f(rank, h, payload)
+		var kept bool
+		if f, kept = e.keepEarly(rank, h, payload); kept {
+			return
+		}
 	}
+	if f == nil {
+		e.violate(rank, fmt.Errorf("%w: frame of kind %v, which nobody handles", ErrProtocol, h.Kind))
+		return
+	}
+	f(rank, h, payload)
 }
 
 // maxEarly bounds the frames that are kept for a handler to come, maxEarlyBytes the
@@ -56,20 +62,21 @@ type earlyFrame struct {
 }
 
 // keepEarly keeps a frame of a kind that nobody handles yet: the peer's library may
-// have begun earlier than this rank's. It is false once there are too many.
-func (e *Engine) keepEarly(rank int, h *wire.Header, payload layout.Buffer) bool {
+// have begun earlier than this rank's. It does not once there are too many, or if
+// somebody handles the kind by now: then f does.
+func (e *Engine) keepEarly(rank int, h *wire.Header, payload layout.Buffer) (f func(int, *wire.Header, layout.Buffer), kept bool) {
 	if payload.Len() > maxEarlyBytes {
-		return false
+		return nil, false
 	}
 	b := make([]byte, payload.Len())
 	payload.ReadAt(b, 0)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.early) >= maxEarly {
-		return false
+	if f := e.handlers[h.Kind]; f != nil || len(e.early) >= maxEarly {
+		return f, false
 	}
 	e.early = append(e.early, earlyFrame{rank, *h, b})
-	return true
+	return nil, true
 }
 
 // violate treats a peer that breaks the protocol as a lost link. Engine.mu is

@@ -1,0 +1,52 @@
+package engine
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+// eventual is ready once ready is.
+type eventual struct{ ready bool }
+
+func (a *eventual) Ready() bool         { return a.ready }
+func (a *eventual) Sleep(time.Duration) {}
+
+// What has come about counts, also if something else ends the wait at that moment: the
+// rank that brought it about may be gone since.
+func TestAwaitPrefersWhatHasComeAbout(t *testing.T) {
+	s := newStand(t)
+	for _, comes := range []bool{true, false} {
+		a, over := new(eventual), errors.New("over")
+		err := s.Await(t.Context(), s.world, a, func() error {
+			a.ready = comes
+			return over
+		})
+		if comes != (err == nil) || !comes && err != over {
+			t.Errorf("ready %v: got %v", comes, err)
+		}
+	}
+}
+
+// lateFailure is ready at the look that follows the one at the ranks.
+type lateFailure struct {
+	s     *stand
+	looks int
+}
+
+func (a *lateFailure) Ready() bool {
+	if a.looks++; a.looks == 1 {
+		a.s.Fail(1, errors.New("killed"))
+	}
+	return a.looks > 1
+}
+
+func (a *lateFailure) Sleep(time.Duration) {}
+
+func TestAwaitSurvivesWhoDiesAfterwards(t *testing.T) {
+	s := newStand(t)
+	s.gifts.Store(giftsToLearn) // look at the ranks at each turn
+	if err := s.Await(t.Context(), s.world, &lateFailure{s: s}, func() error { return nil }); err != nil {
+		t.Error(err)
+	}
+}
