@@ -25,7 +25,6 @@ type run struct {
 	requests []rank.Request // by step
 	scratch  []uint64
 	naps     int // in the barrier under way
-	noteAt   int // naps after which others are told
 	box      any // *box[T] of the last blocking call
 	recent   [8]*described
 	oldest   int // of recent

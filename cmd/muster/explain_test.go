@@ -51,7 +51,7 @@ func TestExplainSaysWhichAndWhy(t *testing.T) {
 		{"bcast --table t", []string{"blocking calls  shared-memory (table: bcast ranks=8 hosts=one: calls below 4KiB)\nother calls     chain (table: bcast ranks=8 hosts=one, below 4KiB)\n"}},
 		{"bcast --table t --size 4KiB", []string{"all calls       linear (table: bcast ranks=8 hosts=one, else)\nshared memory   not for this call (table: "}},
 		{"bcast --transport tcp", []string{"shared memory   not for this call (with --transport tcp ranks share no memory)\n"}},
-		{"bcast --transport local --size 1MiB", []string{"8 ranks of one process", "not for this call (built in: calls below 128KiB)"}},
+		{"scatter --transport local --size 1MiB", []string{"8 ranks of one process", "not for this call (built in: calls below 128KiB)"}},
 		{"bcast --using linear", []string{"all calls       linear (asked for)\n", "*  linear "}},
 		{"bcast --using shared-memory", []string{"blocking calls  shared-memory (asked for)\n"}},
 		{"barrier -n 1", []string{"barrier, 1 rank of one host, shm\n", "(there is one rank)"}},

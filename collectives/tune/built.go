@@ -21,36 +21,33 @@ var allSizes = sizes{0, math.MaxInt}
 // needs an order that a chain may have.
 //
 // Goroutines copy a message once, straight to where it belongs, and through shared
-// memory twice, so that long ones are the quicker as messages. Reductions read the
-// others' operands where they lie in either case.
+// memory twice, so that long blocks are the quicker as messages. Reductions read the
+// others' operands where they lie in either case. So might long vectors of a broadcast
+// or a prefix be, by a third, but not by the algorithm that their costs suggest.
 var (
 	builtProcesses = map[schedule.Operation]sizes{
 		schedule.Scan:   {16 << 10, math.MaxInt},
 		schedule.ExScan: {16 << 10, math.MaxInt},
 	}
 	builtGoroutines = map[schedule.Operation]sizes{
-		schedule.Bcast:     {0, 128 << 10},
 		schedule.Gather:    {0, 32 << 10},
 		schedule.Scatter:   {0, 128 << 10},
 		schedule.AllGather: {0, 128 << 10},
 		schedule.AllToAll:  {0, 16 << 10},
-		schedule.Scan:      {0, 128 << 10},
-		schedule.ExScan:    {0, 128 << 10},
 	}
 	builtTwoGoroutines = sizes{0, 16 << 10} // of every operation
 )
 
 // built returns what is built in.
 func built(op schedule.Operation, ranks int, order algo.Bracketing, oneProcess bool) Sharing {
-	chains := op != schedule.Scan && op != schedule.ExScan || order < algo.Canonical
 	s := allSizes
 	switch {
 	case op == schedule.Barrier:
 	case oneProcess && ranks == 2:
 		s = builtTwoGoroutines
-	case oneProcess && chains:
+	case oneProcess:
 		s = sizesOf(builtGoroutines, op)
-	case !oneProcess && chains && ranks > 2:
+	case ranks > 2 && (!op.Reduces() || order < algo.Canonical):
 		s = sizesOf(builtProcesses, op)
 	}
 	return s.sharing()

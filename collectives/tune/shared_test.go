@@ -63,7 +63,7 @@ func TestWhatIsBuiltInNamesItsSizes(t *testing.T) {
 	}{
 		{schedule.Barrier, 2, algo.Unordered, true, "of all sizes"},
 		{schedule.Bcast, 8, algo.Unordered, false, "of all sizes"},
-		{schedule.Bcast, 8, algo.Unordered, true, "below 128KiB"},
+		{schedule.Scatter, 8, algo.Unordered, true, "below 128KiB"},
 		{schedule.AllReduce, 8, algo.Canonical, true, "of all sizes"},
 		{schedule.AllReduce, 2, algo.Canonical, true, "below 16KiB"},
 		{schedule.Scan, 8, algo.Canonical, false, "of all sizes"},
