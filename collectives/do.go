@@ -136,6 +136,15 @@ func cancelled(ctx context.Context, err error) error {
 	return err
 }
 
+// concurrentError is rank.ErrConcurrent of a collective.
+type concurrentError struct{ other string }
+
+func (e *concurrentError) Error() string {
+	return "two goroutines make collectives on one communicator, whose order must be the same on all ranks: another is under way" + e.other + "; give one of them a Dup"
+}
+
+func (e *concurrentError) Is(target error) bool { return target == rank.ErrConcurrent }
+
 // whyBusy returns why a blocking call cannot begin: another is under way, or the
 // communicator was freed.
 func (s *state) whyBusy() error {
@@ -151,5 +160,5 @@ func (s *state) whyBusy() error {
 	if s.main.site != "" {
 		other += " at " + s.main.site
 	}
-	return fmt.Errorf("%w: this rank is in a collective on it%s; their order must be the same on all ranks", rank.ErrConcurrent, other)
+	return &concurrentError{other}
 }

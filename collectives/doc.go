@@ -118,7 +118,8 @@
 // and the length: a table that was measured says which is taken, and `muster explain`
 // shows it. [Using] names another, [Segment] how long the pieces are in which
 // pipelined ones work. Ranks of one host meet in memory that they share, under the
-// name shared-memory. All ranks give the same options, which is checked.
+// name shared-memory. All ranks give the same options; that
+// they come to the same algorithm is checked.
 //
 // # When ranks make different calls
 //
@@ -127,9 +128,15 @@
 // concerned get [rank.ErrMismatch] within a second, where a program would else wait
 // for ever, with who called what:
 //
-//	rank 2: AllReduce on world: calls do not match: rank 2 calls AllReduce(4 of
-//	float64, Sum, by shared-memory) at heat.go:97, rank 0 calls Barrier(by
-//	shared-memory) at heat.go:88
+//	rank 2: AllReduce, on world (heat.go:97): ranks disagree about a collective call:
+//	rank 2 calls AllReduce(4 of float64, Sum, by shared-memory) at heat.go:97, rank 0
+//	calls Barrier(by shared-memory) at heat.go:88
+//
+// Where nobody has to wait for another, as two of two ranks that both take themselves for
+// the root of a short Bcast, that is found in the next call in which ranks need each
+// other. A rank that leaves the job or frees the communicator without a call that
+// others wait in is named to them. A persistent operation is compared with
+// persistent operations alone.
 //
 // Where the program is in the wrong about a communicator's order, with two goroutines
 // that make collective calls on it at a time, the second gets [rank.ErrConcurrent]. Give
@@ -269,7 +276,7 @@
 //	MPI_BAND, MPI_BOR, MPI_BXOR          BitAnd, BitOr, BitXor
 //	MPI_REPLACE, MPI_NO_OP               —                        for windows only
 //
-// Neighbourhood collectives are package topology's.
+// The neighbourhoods that neighbourhood collectives are made on are package topology's.
 //
 // # From Python
 //

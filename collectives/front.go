@@ -80,7 +80,7 @@ func (p *plan[T]) persist() *rank.Persistent {
 	own := *p
 	r := newRun(s)
 	r.call = own.describe(r, persistent, c.algorithm)
-	r.number = s.numberInit()
+	r.number, r.print = s.numberInit(), r.call.print
 	return rank.NewPersistent(func() rank.Request {
 		if err := s.refuses(); err != nil {
 			return rank.Failed(own.fail(persistent, err))

@@ -1,6 +1,9 @@
 package collectives_test
 
 import (
+	"context"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,5 +50,52 @@ func TestALateRankIsWaitedFor(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A mismatch that nobody had to wait for, as that of two who both think that they are the
+// root, is found in the next call in which ranks need each other.
+func TestAMismatchThatWentByIsFoundInTheNextCall(t *testing.T) {
+	for _, algorithm := range []string{"shared-memory", ""} {
+		ranktest.Run(t, 2, func(t *testing.T, c *rank.Comm) {
+			bcast, barrier := "binomial", "dissemination"
+			if algorithm != "" {
+				bcast, barrier = algorithm, algorithm
+			}
+			x := []int64{int64(c.Rank())}
+			err := collectives.Bcast(t.Context(), c, c.Rank(), x, collectives.Using(bcast))
+			if err == nil {
+				err = collectives.Barrier(t.Context(), c, collectives.Using(barrier))
+			}
+			if !errors.Is(err, rank.ErrMismatch) && !errors.Is(err, collectives.ErrGivenUp) {
+				t.Errorf("rank %d by %s: got %v, want ErrMismatch", c.Rank(), bcast, err)
+			} else if !strings.Contains(err.Error(), "Bcast(root 0") || !strings.Contains(err.Error(), "Bcast(root 1") {
+				t.Errorf("rank %d by %s: %v does not name both calls", c.Rank(), bcast, err)
+			}
+		})
+	}
+}
+
+// Who leaves without a call that others wait in is named.
+func TestWhoLeavesWithoutACallIsNamed(t *testing.T) {
+	for _, before := range []int{0, 1} { // calls that all make
+		err := rank.Local(3, func(ctx context.Context, c *rank.Comm) error {
+			for range before {
+				if err := collectives.Barrier(ctx, c); err != nil {
+					return err
+				}
+			}
+			if c.Rank() == 2 {
+				return nil
+			}
+			err := collectives.Barrier(ctx, c)
+			if !errors.Is(err, collectives.ErrGivenUp) || !strings.Contains(err.Error(), "rank 2") {
+				t.Errorf("rank %d after %d calls: got %v, want ErrGivenUp by rank 2", c.Rank(), before, err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
 	}
 }

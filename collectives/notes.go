@@ -31,18 +31,46 @@ type note struct {
 	Persistent bool
 	Print      uint64 // fingerprint
 	Text       string // the call
+	Earlier    []said // calls before it
 	GivenUp    string // why no collective will be made on the communicator any more
 }
 
-// inquire writes to peers what r is, and waits for. r is the caller's.
-func (r *run) inquire(peers []int) { r.state.writeAll(peers, r.note()) }
+// said is a call that a rank has made before.
+type said struct {
+	Number uint64
+	Print  uint64
+	Text   string
+}
 
-// note returns what there is to write of r. Who calls it owns r, or holds state.mu.
+// maxSaid is how many calls before one a note tells of.
+const maxSaid = 8
+
+// inquire writes to peers what r is, and waits for. r is the caller's.
+func (r *run) inquire(peers []int) {
+	s := r.state
+	s.mu.Lock()
+	n := r.note()
+	s.mu.Unlock()
+	s.writeAll(peers, n)
+}
+
+// note returns what there is to write of r. state.mu is held.
 func (r *run) note() note {
-	return note{
-		From: r.state.whoami(), World: r.state.below.Engine.Self(), Number: r.number, Persistent: r.call.mode == persistent,
+	s := r.state
+	n := note{
+		From: s.whoami(), World: s.below.Engine.Self(), Number: r.number, Persistent: r.call.mode == persistent,
 		Print: r.call.print, Text: at(r.call, r.site),
 	}
+	if !n.Persistent {
+		for k := r.number - min(r.number, maxSaid); k < r.number; k++ {
+			if k+historyLen < s.next {
+				continue // a call in the background, begun long ago
+			}
+			p := s.history[k%historyLen]
+			n.Earlier = append(n.Earlier, said{k, p.call.print, at(p.call, p.site)})
+		}
+	}
+	return n
 }
 
 // writeAll is write to each of peers.
@@ -142,6 +170,10 @@ func (s *state) read(n *note) {
 			s.mu.Unlock()
 			return
 		}
+	case n.Number >= s.next && s.closed:
+		s.mu.Unlock()
+		s.write(n.World, s.givenUp(fmt.Errorf("%w by it before this call", rank.ErrFreed)))
+		return
 	case n.Number >= s.next:
 		if s.early == nil {
 			s.early = make(map[uint64]*note)
@@ -156,6 +188,17 @@ func (s *state) read(n *note) {
 		return
 	default:
 		mine = s.history[n.Number%historyLen]
+		// The first that differs is to blame.
+		for _, e := range n.Earlier {
+			if e.Number+historyLen < s.next || e.Number >= s.next {
+				continue
+			}
+			if p := s.history[e.Number%historyLen]; p.call.print != e.Print {
+				mine = p
+				n.Number, n.Print, n.Text = e.Number, e.Print, e.Text
+				break
+			}
+		}
 	}
 	s.mu.Unlock()
 	if err := n.differs(mine.call, mine.site, s.whoami()); err != nil {
@@ -186,41 +229,40 @@ func (r *run) setSite(site string) {
 type desk struct {
 	engine *engine.Engine
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards what follows
 	states map[engine.ContextID]*state
-	ends   map[engine.ContextID]end // of some that are freed
+	ended  map[engine.ContextID]*state // of some communicators that are freed
+	forgot bool                        // there were more
+	left   bool                        // the rank leaves, and makes no more calls
 }
 
-// end is what a rank has to tell of a communicator that it has freed.
-type end struct {
-	givenUp bool   // its collectives were; else
-	calls   uint64 // to those with this number and later ones it will not come
-	note    note
-}
+// maxEnded bounds of how many freed communicators a desk can still tell others.
+const maxEnded = 64
 
-// maxEnds bounds of how many freed communicators a desk can still tell others.
-const maxEnds = 64
+// desks has the desk of each rank of this process that has not left.
+var desks sync.Map // *engine.Engine to *desk
 
-// desks has each rank's desk, on its Self.
-var desks = rank.NewKey(rank.KeyHooks[*desk]{})
-
-// deskOf returns the desk of c's rank. The caller holds making.
-func deskOf(c *rank.Comm, e *engine.Engine) (*desk, error) {
-	if d, ok := desks.Get(c.Self()); ok {
-		return d, nil
-	}
-	d := &desk{engine: e, states: make(map[engine.ContextID]*state), ends: make(map[engine.ContextID]end)}
-	if err := desks.Set(c.Self(), d); err != nil {
-		return nil, reason(err)
-	}
-	e.Handle(noteKind, d.deliver)
-	return d, nil
-}
-
-// A rank may be written to before its first collective. Until then notes are dropped;
-// who waits for it writes again.
 func init() {
-	below.Begin = func(e *engine.Engine) { e.Handle(noteKind, func(int, *wire.Header, layout.Buffer) {}) }
+	// A rank may be written to before its first collective, and behind its last.
+	below.Begin = func(e *engine.Engine) { deskOf(e) }
+	below.Leave = func(e *engine.Engine) {
+		if d, ok := desks.LoadAndDelete(e); ok {
+			d := d.(*desk)
+			d.mu.Lock()
+			d.left = true
+			d.mu.Unlock()
+		}
+	}
+}
+
+// deskOf returns the desk of e's rank, made at the first call.
+func deskOf(e *engine.Engine) *desk {
+	fresh := &desk{engine: e, states: make(map[engine.ContextID]*state), ended: make(map[engine.ContextID]*state)}
+	d, made := desks.LoadOrStore(e, fresh)
+	if !made {
+		e.Handle(noteKind, fresh.deliver)
+	}
+	return d.(*desk)
 }
 
 // add has s read the notes for its communicator.
@@ -230,8 +272,8 @@ func (d *desk) add(s *state) {
 	d.mu.Unlock()
 }
 
-// remove ends add. Who waits for this rank in a later call, or in any if the
-// communicator's collectives were given up, is told.
+// remove ends add: the communicator was freed. Who still waits for this rank, in a call
+// that it has made otherwise or has not come to, is told.
 func (d *desk) remove(s *state) {
 	id := s.below.Context.ID()
 	d.mu.Lock()
@@ -240,21 +282,16 @@ func (d *desk) remove(s *state) {
 		return // its communicator has another by now, since freeing it has failed
 	}
 	delete(d.states, id)
-	if len(d.ends) >= maxEnds {
-		clear(d.ends)
+	if len(d.ended) >= maxEnded {
+		clear(d.ended)
+		d.forgot = true
 	}
-	if err := s.spoiled(); err != nil {
-		d.ends[id] = end{givenUp: true, note: s.givenUp(err)}
-	} else {
-		d.ends[id] = end{calls: s.calls(), note: s.givenUp(rank.ErrFreed)}
-	}
+	d.ended[id] = s
 }
 
-// calls returns how many calls were begun.
-func (s *state) calls() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.next
+// departed is the note that this rank comes to no call any more.
+func (d *desk) departed() note {
+	return note{From: fmt.Sprintf("rank %d of the world", d.engine.Self()), World: d.engine.Self(), GivenUp: "it has left the job without this call"}
 }
 
 // deliver hands a note to its reader. A note that makes no sense is dropped: it was
@@ -276,14 +313,16 @@ func (d *desk) deliver(_ int, _ *wire.Header, payload layout.Buffer) {
 			return
 		}
 		d.mu.Lock()
-		s := d.states[id]
-		last, past := d.ends[id]
+		s, past := d.states[id], d.ended[id]
+		unknown := d.left && !d.forgot
 		d.mu.Unlock()
 		switch {
 		case s != nil:
 			s.read(n)
-		case past && n.GivenUp == "" && (last.givenUp || !n.Persistent && n.Number >= last.calls):
-			d.write(n.World, id, last.note)
+		case past != nil:
+			past.read(n)
+		case unknown && n.GivenUp == "":
+			d.write(n.World, id, d.departed())
 		}
 	}()
 }

@@ -25,6 +25,9 @@ type Operation[T any] func() Op[T]
 // Each makes an Operation of a function on elements (MPI_Op_create). name must be
 // the same on all ranks. With commutes the function's operands may be swapped.
 func Each[T any](name string, commutes bool, f func(a, b T) T) Operation[T] {
+	if f == nil {
+		return func() Op[T] { return Op[T]{Name: name} } // which the call refuses
+	}
 	op := Op[T]{name, func(dst, a, b []T) {
 		for i := range dst {
 			dst[i] = f(a[i], b[i])

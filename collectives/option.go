@@ -3,7 +3,7 @@ package collectives
 import "github.com/muster-mpi/muster/rank"
 
 // Option is how a collective is carried out. All ranks of a call must give the
-// same, which is checked.
+// same; that they carry it out by the same algorithm is checked.
 type Option struct {
 	kind  optionKind
 	n     int

@@ -21,6 +21,7 @@ type run struct {
 	call     *described
 	site     string // where the program made the call, once it is known; written under state.mu
 	number   uint64
+	print    uint64         // fingerprint of the call and those before it; of a round of its own alone
 	tag      rank.Tag       // of the call's messages; the message's own number is added
 	requests []rank.Request // by step
 	scratch  []uint64
@@ -59,7 +60,7 @@ const (
 // label sets the tag of r's messages.
 func (r *run) label(number uint64, persistent bool) {
 	t := number & (1<<numberBits - 1) << (messageBits + fingerprintBits)
-	t |= r.call.print & (1<<fingerprintBits - 1) << messageBits
+	t |= r.print & (1<<fingerprintBits - 1) << messageBits
 	if persistent {
 		t |= 1 << persistentBit
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/muster-mpi/muster/collectives/tune"
 	"github.com/muster-mpi/muster/internal/below"
 	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/wire"
 	"github.com/muster-mpi/muster/rank"
 )
 
@@ -32,6 +33,7 @@ type state struct {
 
 	mu        sync.Mutex    // guards what follows, and the site of every run
 	next      uint64        // number of the next call
+	rolling   uint64        // fingerprint of all calls so far
 	inits     uint64        // of the next persistent one
 	running   map[*run]bool // but for main
 	freed     bool          // the communicator is: no call can begin
@@ -90,10 +92,7 @@ func stateOf(c *rank.Comm) (*state, error) {
 		s.near = c.Local().Twin()
 	}
 	s.main = newRun(s)
-	var err error
-	if s.desk, err = deskOf(c, s.below.Engine); err != nil {
-		return nil, err
-	}
+	s.desk = deskOf(s.below.Engine)
 	// From here on others find s.
 	s.desk.add(s)
 	if err := states.Set(c, s); err != nil {
@@ -181,7 +180,9 @@ func (s *state) finishClosing() {
 func (s *state) contexts() []*engine.Context {
 	list := []*engine.Context{s.below.Context}
 	if s.near != nil {
-		list = append(list, s.near.Below().Context)
+		if b := s.near.Below(); b != nil { // else it was freed with the intercommunicator
+			list = append(list, b.Context)
+		}
 	}
 	return list
 }
@@ -201,6 +202,9 @@ func (s *state) giveUp(err error) {
 	}
 	s.mu.Unlock()
 	s.main.patience.end()
+	for _, c := range s.contexts() {
+		c.Forgive(wire.Collective)
+	}
 	for _, stop := range stops {
 		stop(err)
 	}
@@ -286,6 +290,10 @@ func (s *state) number(r *run) error {
 	r.site = ""
 	r.number = s.next
 	s.next++
+	// With those before it: a call that went by unnoticed, because what it sent nobody
+	// waited for, is noticed in the next.
+	s.rolling = (s.rolling ^ r.call.print) * 1099511628211
+	r.print = s.rolling ^ s.rolling>>32
 	err := s.noteCall(r)
 	s.mu.Unlock()
 	return err

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/muster-mpi/muster/internal/below"
 	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/internal/hostmem"
 	"github.com/muster-mpi/muster/internal/record"
@@ -123,6 +124,7 @@ func (c *Comm) Leave(ctx context.Context) error {
 // leave drains the links, lists what nobody completed and tells the agent.
 func (j *job) leave(ctx context.Context) error {
 	j.engine.Records().Phase(record.Leaving)
+	below.Leave(j.engine)
 	if j.control != nil {
 		if err := j.control.allLeaving(ctx); err != nil {
 			return err

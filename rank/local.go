@@ -87,6 +87,7 @@ func Local(n int, fn func(ctx context.Context, world *Comm) error, opts ...Local
 	}
 	done.Wait()
 	for _, j := range l.jobs {
+		below.Leave(j.engine)
 		j.engine.Close(ErrLeft)
 	}
 	for _, j := range l.jobs {

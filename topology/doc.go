@@ -24,6 +24,17 @@
 //	MPI_Dist_graph_neighbors   DistGraph.Sources, DistGraph.Destinations
 //	MPI_Topo_test              Of, with a type switch
 //
+// A grid of all ranks, two rows and columns of ghosts around each rank's part of an array,
+// and their exchange:
+//
+//	dims, err := topology.Dims(world.Size(), 0, 0)
+//	cart, err := topology.NewCart(ctx, world, dims, []bool{false, false})
+//	part := make([]float64, (rows+4)*(columns+4))
+//	halo, err := topology.NewHalo(ctx, cart, topology.Layers{Inner: []int{rows, columns}, Width: 2}, part)
+//	err = halo.Exchange(ctx)
+//
+// Where the grid has fewer places than there are ranks, NewCart returns nil to the others.
+//
 // A topology is a communicator of its own with its structure beside it. Comm returns the
 // communicator, on which all calls can be made; its Dup has the topology too, and Free
 // of the communicator frees both.

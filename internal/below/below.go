@@ -18,3 +18,7 @@ type Comm struct {
 // Begin is called with every engine before frames can come to it, so that what uses
 // kinds of frames of its own misses none. It is set by init functions alone.
 var Begin = func(*engine.Engine) {}
+
+// Leave is called with every engine once its rank starts nothing any more, because it
+// leaves the job or the job is over. It may be called twice. As Begin.
+var Leave = func(*engine.Engine) {}

@@ -79,6 +79,8 @@ type Group interface {
 type space struct {
 	match   match.Matcher
 	probers []*prober
+
+	forgiven bool // what nobody receives here is no leftover; see Forgive
 }
 
 // NextID returns a ContextID for a group that this rank leads.
@@ -195,6 +197,14 @@ func (c *Context) Name() string {
 	c.e.mu.Lock()
 	defer c.e.mu.Unlock()
 	return c.name
+}
+
+// Forgive says that a call has failed, and said so, whose messages in a space nobody
+// will receive: they are no leftovers.
+func (c *Context) Forgive(s wire.Space) {
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	c.spaces[s].forgiven = true
 }
 
 // Free gives the context up. Operations under way finish first; new ones are

@@ -160,8 +160,8 @@ func (e *Engine) Leftovers() []Leftover {
 			continue
 		}
 		for i := range c.spaces {
-			if wire.Space(i) == wire.Library {
-				continue // of a creation call that failed, and said so
+			if wire.Space(i) == wire.Library || c.spaces[i].forgiven {
+				continue // of a call that failed, and said so
 			}
 			for m := range c.spaces[i].match.Messages {
 				m := m.Ref.(*message)
