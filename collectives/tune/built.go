@@ -29,6 +29,12 @@ var (
 		schedule.Scan:   {16 << 10, math.MaxInt},
 		schedule.ExScan: {16 << 10, math.MaxInt},
 	}
+	// Two that exchange long blocks copy them once, between their memories, and both at a
+	// time.
+	builtTwoProcesses = map[schedule.Operation]sizes{
+		schedule.AllGather: {0, 32 << 10},
+		schedule.AllToAll:  {0, 32 << 10},
+	}
 	builtGoroutines = map[schedule.Operation]sizes{
 		schedule.Gather:    {0, 32 << 10},
 		schedule.Scatter:   {0, 128 << 10},
@@ -47,7 +53,9 @@ func built(op schedule.Operation, ranks int, order algo.Bracketing, oneProcess b
 		s = builtTwoGoroutines
 	case oneProcess:
 		s = sizesOf(builtGoroutines, op)
-	case ranks > 2 && (!op.Reduces() || order < algo.Canonical):
+	case ranks == 2:
+		s = sizesOf(builtTwoProcesses, op)
+	case !op.Reduces() || order < algo.Canonical:
 		s = sizesOf(builtProcesses, op)
 	}
 	return s.sharing()
