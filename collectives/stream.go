@@ -10,30 +10,24 @@ import (
 
 // stream is where short calls go in which not every rank needs all others: a root
 // that gives, one that takes, a scan. Nobody meets anybody. Each call has a slot, of
-// several in turn, with a region for every rank; a rank writes its own, says that it
-// is there, and waits for those that it needs and no others. So a rank that only
-// gives is done at once, and may be ahead of the slowest by as many calls as there are
-// slots.
+// several in turn, with a region for every rank; a rank writes its own, says at its
+// head that it is there, and waits for those that it needs and no others. So a rank that
+// only gives is done at once, and may be ahead of the slowest by as many calls as there
+// are slots; and what is short travels in the cache line of the head.
 type stream struct {
 	base     []byte
-	slot     int // bytes from slot to slot
-	stride   int // from region to region
-	room     int // bytes of a region, behind its fingerprint
-	progress []*progress
-	calls    uint32 // so far
-	slowest  uint32 // how many calls all are known to have done with
+	slot     int              // bytes from slot to slot
+	stride   int              // from region to region
+	room     int              // bytes of a region, behind its head
+	done     []*atomic.Uint32 // by rank: calls that it will not look at any more
+	calls    uint32           // so far
+	slowest  uint32           // how many calls all are known to have done with
 	reaching reaching
-}
-
-// progress is how far a rank is. It alone writes it.
-type progress struct {
-	written atomic.Uint32 // calls whose region it has written
-	done    atomic.Uint32 // calls that it will not look at any more
 }
 
 const (
 	streamSlots = 8
-	printBytes  = 8 // of a region: the call's fingerprint
+	streamHead  = 8 // bytes of a region: the number of the call that it is of, and its fingerprint
 )
 
 // layStream lays a stream of p ranks out in b.
@@ -42,16 +36,21 @@ func layStream(b []byte, p int, m *memory) (s stream) {
 	s.base = b[heads:]
 	s.slot = len(s.base) / streamSlots &^ (lineBytes - 1)
 	s.stride = s.slot / p &^ (lineBytes - 1)
-	s.room = max(0, s.stride-printBytes)
-	s.progress = make([]*progress, p)
-	for r := range s.progress {
-		s.progress[r] = (*progress)(unsafe.Pointer(&b[r*lineBytes]))
+	s.room = max(0, s.stride-streamHead)
+	s.done = make([]*atomic.Uint32, p)
+	for r := range s.done {
+		s.done[r] = (*atomic.Uint32)(unsafe.Pointer(&b[r*lineBytes]))
 	}
 	s.reaching.m = m
 	return s
 }
 
-// reaching is that a rank's progress comes to a call (engine.Awaited).
+// head returns the head of rank r's region in the slot at.
+func (s *stream) head(at []byte, r int) *atomic.Uint64 {
+	return (*atomic.Uint64)(unsafe.Pointer(&at[r*s.stride]))
+}
+
+// reaching is that a count comes to a call (engine.Awaited).
 type reaching struct {
 	m    *memory
 	word *atomic.Uint32
@@ -75,7 +74,7 @@ func (x *sharing[T]) reach(word *atomic.Uint32, goal uint32) error {
 // flows reports whether the call goes by the stream. All ranks say the same.
 func (x *sharing[T]) flows(bytes int) bool {
 	if x.m.stream.room == 0 {
-		return false // too many ranks: no region of its own for each, nor for its fingerprint
+		return false // too many ranks: no region of its own for each, nor for its head
 	}
 	switch x.call.Op {
 	case schedule.Scatter:
@@ -100,27 +99,27 @@ func (x *sharing[T]) flow() error {
 		return err
 	}
 	at := t.base[int(call%streamSlots)*t.slot:]
-	x.base, x.stride, x.lead = at, t.stride, printBytes
-	me, p := x.call.Rank, x.call.Size
-	own := t.progress[me]
+	x.base, x.stride, x.lead = at, t.stride, streamHead
+	me, p, print := x.call.Rank, x.call.Size, x.print&printMask
+	own := t.head(at, me)
 	x.give()
-	*(*uint64)(unsafe.Pointer(&at[me*t.stride])) = x.print
-	own.written.Store(call + 1)
-	x.m.wake(&own.written)
+	own.Store(uint64(call+1)<<32 | print)
+	x.m.wake(upper(own))
 	for from := range p {
 		if from == me || !x.needs(from) {
 			continue
 		}
-		if err := x.reach(&t.progress[from].written, call+1); err != nil {
+		head := t.head(at, from)
+		if err := x.reach(upper(head), call+1); err != nil {
 			return err
 		}
-		if *(*uint64)(unsafe.Pointer(&at[from*t.stride])) != x.print {
+		if head.Load()&printMask != print {
 			return errUnequal
 		}
 	}
 	x.take()
-	own.done.Store(call + 1)
-	x.m.wake(&own.done)
+	t.done[me].Store(call + 1)
+	x.m.wake(t.done[me])
 	return nil
 }
 
@@ -132,15 +131,15 @@ func (x *sharing[T]) makeRoom(call uint32) error {
 		return nil
 	}
 	lowest := call
-	for r, p := range t.progress {
+	for r, done := range t.done {
 		if r == x.call.Rank {
 			continue
 		}
-		if err := x.reach(&p.done, call+1-streamSlots); err != nil {
+		if err := x.reach(done, call+1-streamSlots); err != nil {
 			return err
 		}
-		if done := p.done.Load(); int32(done-lowest) < 0 {
-			lowest = done
+		if n := done.Load(); int32(n-lowest) < 0 {
+			lowest = n
 		}
 	}
 	t.slowest = lowest

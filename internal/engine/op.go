@@ -33,6 +33,15 @@ type Envelope struct {
 	Unit    int       // whatever the caller wants Turn.Unit to tell
 }
 
+// shownTag is the tag that records have: those of a collective's messages are not the
+// program's, and would mean nothing to who reads a report.
+func (env *Envelope) shownTag() int64 {
+	if env.Space == wire.Collective {
+		return record.NoTag
+	}
+	return env.Tag
+}
+
 // Status is what a completed receive found.
 type Status struct {
 	Source int // rank in the context's group

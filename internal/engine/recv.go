@@ -94,7 +94,7 @@ func (e *Engine) newRecv(env *Envelope) *Op {
 	op.take(env)
 	op.peer, op.status = -1, Status{}
 	env.Context.pending++
-	op.slot = e.records.BeginLocked(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
+	op.slot = e.records.BeginLocked(env.What, env.Context.number, int32(env.Peer), env.shownTag(), int64(env.Buf.Len()))
 	return op
 }
 

@@ -55,7 +55,7 @@ func (e *Engine) Isend(env *Envelope) (Ref, error) {
 // recordSent records a send that went at once. It comes after the frame, which the
 // peer waits for; nothing between the two can block. Engine.mu is held.
 func (e *Engine) recordSent(env *Envelope) {
-	e.records.DoneLocked(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
+	e.records.DoneLocked(env.What, env.Context.number, int32(env.Peer), env.shownTag(), int64(env.Buf.Len()))
 }
 
 // refusal returns why nothing can be sent to p on c, if so.
@@ -136,7 +136,7 @@ func (e *Engine) queue(p *peer, env *Envelope, eager bool) (Ref, error) {
 	op := e.newOp()
 	op.take(env)
 	op.peer, op.status = p.rank, Status{}
-	op.slot = e.records.BeginLocked(env.What, env.Context.number, int32(env.Peer), env.Tag, int64(env.Buf.Len()))
+	op.slot = e.records.BeginLocked(env.What, env.Context.number, int32(env.Peer), env.shownTag(), int64(env.Buf.Len()))
 	op.phase, op.send, op.eager = offered, true, eager
 	env.Context.pending++
 	ref := op.ref()
