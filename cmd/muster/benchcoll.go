@@ -121,7 +121,7 @@ func (r *benchRun) collectives() (tests []contest.Test, list []contest.Contestan
 		}
 		list = append(list, contest.Contestant{Kind: results.Ours, Name: "muster", Transport: t.name, Run: func(ctx context.Context, t contest.Test) (string, error) {
 			if b.using != "" {
-				t.Args = append(slices.Clip(t.Args), "-u", b.using)
+				t.Args = append(slices.Clip(t.Args), "-a", "-u", b.using)
 			}
 			return run(ctx, t)
 		}})
