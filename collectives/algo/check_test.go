@@ -82,7 +82,7 @@ func checkSize(a *algo.Algorithm, size int) (calls int, err error) {
 
 func TestEveryAlgorithmIsRight(t *testing.T) {
 	largest := 64
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		largest = 12
 	}
 	type job struct{ a, size int }
