@@ -98,6 +98,13 @@ func joinAs(protocol uint32, build *pb.Build) *member {
 		}
 		files = files[1:]
 	}
+	if w.GetMemory() { // which only collectives use
+		if len(files) == 0 {
+			die("Welcome lists memory and it did not come")
+		}
+		files[0].Close()
+		files = files[1:]
+	}
 	if w == nil || len(files) != 0 || w.GetBell() != (w.GetSettings().GetTransport() == "shm") {
 		die("got %v and %d descriptors more than it lists", m, len(files))
 	}
