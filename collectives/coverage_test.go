@@ -2,15 +2,14 @@ package collectives_test
 
 import (
 	"go/ast"
-	"go/parser"
-	"go/token"
 	"maps"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/muster-mpi/muster/internal/sourcetest"
 )
 
 // rules are the numbers of the rules of MPI that package collectives has to keep:
@@ -26,16 +25,8 @@ func rules() []int {
 // calledInTests lists the names behind a dot in the test files here.
 func calledInTests(t *testing.T) []string {
 	t.Helper()
-	paths, err := filepath.Glob("*_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var names []string
-	for _, path := range paths {
-		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, f := range sourcetest.TestFiles(t, ".") {
 		ast.Inspect(f, func(n ast.Node) bool {
 			if n, ok := n.(*ast.SelectorExpr); ok {
 				names = append(names, n.Sel.Name)
@@ -46,33 +37,11 @@ func calledInTests(t *testing.T) []string {
 	return names
 }
 
-// testFunctions lists the functions of the test files here.
-func testFunctions(t *testing.T) []string {
-	t.Helper()
-	paths, err := filepath.Glob("*_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, path := range paths {
-		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range f.Decls {
-			if fn, ok := d.(*ast.FuncDecl); ok {
-				names = append(names, fn.Name.Name)
-			}
-		}
-	}
-	return names
-}
-
 // TestEveryRuleHasATest fails for a rule whose number is in no test's name.
 func TestEveryRuleHasATest(t *testing.T) {
 	number := regexp.MustCompile(`^TestRule(\d\d)`)
 	tested := make(map[int]bool)
-	for _, name := range testFunctions(t) {
+	for _, name := range sourcetest.Functions(sourcetest.TestFiles(t, ".")) {
 		if m := number.FindStringSubmatch(name); m != nil {
 			n, _ := strconv.Atoi(m[1])
 			tested[n] = true
@@ -98,13 +67,13 @@ func TestEveryCallHasAnExample(t *testing.T) {
 			shown[name] = true
 		}
 	}
-	for _, name := range testFunctions(t) {
+	for _, name := range sourcetest.Functions(sourcetest.TestFiles(t, ".")) {
 		if name, ok := strings.CutPrefix(name, "Example"); ok {
 			call, _, _ := strings.Cut(name, "_")
 			shown[call] = true
 		}
 	}
-	_, calls := exported(t, ".")
+	_, calls := sourcetest.Exported(t, ".")
 	for _, call := range slices.Sorted(maps.Keys(calls)) {
 		if !shown[call] {
 			t.Errorf("%s has no Example", call)

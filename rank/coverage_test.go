@@ -2,8 +2,6 @@ package rank_test
 
 import (
 	"go/ast"
-	"go/parser"
-	"go/token"
 	"maps"
 	"path/filepath"
 	"regexp"
@@ -11,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/muster-mpi/muster/internal/sourcetest"
 )
 
 // rules are the numbers of the rules of MPI that package rank has to keep:
@@ -34,42 +34,11 @@ var withProcesses = map[int][]string{
 	55: {"TestF06ExitWithoutLeaving", "TestF07ExitZeroWithoutLeaving"},
 }
 
-// testFiles parses the test files of a directory.
-func testFiles(t *testing.T, dir string) []*ast.File {
-	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var files []*ast.File
-	for _, path := range paths {
-		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, f)
-	}
-	return files
-}
-
-// functionNames lists the functions that files declare.
-func functionNames(files []*ast.File) []string {
-	var names []string
-	for _, f := range files {
-		for _, d := range f.Decls {
-			if fn, ok := d.(*ast.FuncDecl); ok {
-				names = append(names, fn.Name.Name)
-			}
-		}
-	}
-	return names
-}
-
 // TestEveryRuleHasATest fails for a rule whose number is in no test's name.
 func TestEveryRuleHasATest(t *testing.T) {
 	number := regexp.MustCompile(`^TestRule(\d\d)`)
 	tested := make(map[int]bool)
-	for _, name := range functionNames(testFiles(t, ".")) {
+	for _, name := range sourcetest.Functions(sourcetest.TestFiles(t, ".")) {
 		if m := number.FindStringSubmatch(name); m != nil {
 			n, _ := strconv.Atoi(m[1])
 			tested[n] = true
@@ -78,7 +47,7 @@ func TestEveryRuleHasATest(t *testing.T) {
 			}
 		}
 	}
-	launcher := functionNames(testFiles(t, filepath.Join("..", "launcher")))
+	launcher := sourcetest.Functions(sourcetest.TestFiles(t, filepath.Join("..", "launcher")))
 	for _, n := range rules() {
 		if !tested[n] && n != 55 {
 			t.Errorf("rule %d has no test", n)
@@ -95,8 +64,8 @@ func TestEveryRuleHasATest(t *testing.T) {
 // no test calls and that has no Example. Of methods the name alone counts.
 func TestEveryCallHasATestOrExample(t *testing.T) {
 	covered := make(map[string]bool)
-	for _, f := range testFiles(t, ".") {
-		for _, name := range functionNames([]*ast.File{f}) {
+	for _, f := range sourcetest.TestFiles(t, ".") {
+		for _, name := range sourcetest.Functions([]*ast.File{f}) {
 			if name, ok := strings.CutPrefix(name, "Example"); ok {
 				call, _, _ := strings.Cut(name, "_")
 				covered[call] = true
@@ -112,7 +81,7 @@ func TestEveryCallHasATestOrExample(t *testing.T) {
 	}
 	// Called by packages fmt and errors, and by package collectives.
 	implicit := regexp.MustCompile(`^Comm\.Below$|\.(String|Error|Is|Unwrap)$`)
-	_, calls := exported(t, ".")
+	_, calls := sourcetest.Exported(t, ".")
 	for _, call := range slices.Sorted(maps.Keys(calls)) {
 		_, method, _ := strings.Cut(call, ".")
 		if !covered[call] && !covered[method] && !implicit.MatchString(call) {

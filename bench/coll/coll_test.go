@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/muster-mpi/muster/bench/plan"
 	"github.com/muster-mpi/muster/bench/results"
@@ -165,15 +164,6 @@ func TestNoBlockIsTakenForAnother(t *testing.T) {
 					seen[w] = here
 				}
 			}
-		}
-	}
-}
-
-func TestBuffersAreAligned(t *testing.T) {
-	for _, n := range []int{1, 5000} {
-		b := aligned(n)
-		if at := uintptr(unsafe.Pointer(unsafe.SliceData(b))); len(b) != n || at%alignment != 0 {
-			t.Errorf("%d bytes: %d at %#x", n, len(b), at)
 		}
 	}
 }

@@ -7,12 +7,10 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/muster-mpi/muster/bench/plan"
 	"github.com/muster-mpi/muster/collectives"
 	"github.com/muster-mpi/muster/rank"
 )
-
-// alignment of the buffers: that of a huge page, so that luck has no part in it.
-const alignment = 2 << 20
 
 // A group is this rank's view of the job. Rank 0 says what is done next.
 type group struct {
@@ -41,7 +39,7 @@ func newGroup(world *rank.Comm, c collective, o options) *group {
 	for _, n := range o.sizes {
 		most = max(most, n)
 	}
-	g.out, g.in = aligned(g.blocks(c.outAll)*most), aligned(g.blocks(c.inAll)*most)
+	g.out, g.in = plan.Buffer(g.blocks(c.outAll)*most), plan.Buffer(g.blocks(c.inAll)*most)
 	return g
 }
 
@@ -51,18 +49,6 @@ func (g *group) blocks(all bool) int {
 		return g.size
 	}
 	return 1
-}
-
-// aligned returns n bytes that are all there: touched, so that no page is made
-// in a timed loop.
-func aligned(n int) []byte {
-	b := make([]byte, n+alignment)
-	off := -uintptr(unsafe.Pointer(unsafe.SliceData(b))) % alignment
-	b = b[off : off+uintptr(n) : off+uintptr(n)]
-	for i := range b {
-		b[i] = 1
-	}
-	return b
 }
 
 // floats is b, which is aligned, as numbers.

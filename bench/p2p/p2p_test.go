@@ -6,21 +6,11 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/muster-mpi/muster/bench/plan"
 	"github.com/muster-mpi/muster/rank"
 	"github.com/muster-mpi/muster/rank/ranktest"
 )
-
-func TestBuffersAreAligned(t *testing.T) {
-	for _, n := range []int{1, 5000} {
-		b := aligned(n)
-		if at := uintptr(unsafe.Pointer(unsafe.SliceData(b))); len(b) != n || at%alignment != 0 {
-			t.Errorf("%d bytes: %d at %#x", n, len(b), at)
-		}
-	}
-}
 
 // Messages of other ranks, sizes and runs are not taken for the right one.
 func TestPatternTellsMessagesApart(t *testing.T) {

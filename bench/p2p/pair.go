@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"time"
-	"unsafe"
 
 	"github.com/muster-mpi/muster/bench/plan"
 	"github.com/muster-mpi/muster/rank"
@@ -14,8 +13,6 @@ import (
 const (
 	data    rank.Tag = 1
 	control rank.Tag = 2
-
-	alignment = 2 << 20 // of the buffers: that of a huge page, so that luck has no part in it
 )
 
 // A pair is this rank's view of the job: rank i talks to i+n/2, all such pairs
@@ -54,20 +51,8 @@ func newPair(world *rank.Comm, o options) *pair {
 		options: o, world: world,
 		partner: (world.Rank() + half) % world.Size(),
 		leads:   world.Rank() < half,
-		out:     aligned(o.High), in: aligned(o.High),
+		out:     plan.Buffer(o.High), in: plan.Buffer(o.High),
 	}
-}
-
-// aligned returns n bytes that are all there: touched, so that no page is made
-// in a timed loop.
-func aligned(n int) []byte {
-	b := make([]byte, n+alignment)
-	off := -uintptr(unsafe.Pointer(unsafe.SliceData(b))) % alignment
-	b = b[off : off+uintptr(n) : off+uintptr(n)]
-	for i := range b {
-		b[i] = 1
-	}
-	return b
 }
 
 // measure takes all repetitions of one size. Every rank calls it.

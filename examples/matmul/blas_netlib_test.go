@@ -5,11 +5,11 @@ package main
 import (
 	"math/rand/v2"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/muster-mpi/muster/internal/launchtest"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/blas/gonum"
@@ -47,10 +47,7 @@ func TestLauncherBuildsWithOpenBLAS(t *testing.T) {
 	if testing.Short() || runtime.GOOS != "linux" {
 		t.Skip("starts processes, which the launcher does on Linux")
 	}
-	muster := filepath.Join(t.TempDir(), "muster")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", muster, "../../cmd/muster").CombinedOutput(); err != nil {
-		t.Fatalf("go build ../../cmd/muster: %v\n%s", err, out)
-	}
+	muster := launchtest.Build(t, launchtest.Muster)
 	out, err := exec.CommandContext(t.Context(), muster, "run", "-tags", "netlib", "-n", "2", ".", "-size", "200").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "check      passed") {
 		t.Errorf("%v\n%s", err, out)

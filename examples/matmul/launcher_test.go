@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/muster-mpi/muster/internal/launchtest"
 )
 
 // runJob starts the program with n ranks through the launcher and returns what the
@@ -29,12 +31,7 @@ func TestThroughTheLauncher(t *testing.T) {
 		t.Skip("the local launcher runs on Linux")
 	}
 	dir := t.TempDir()
-	muster, program := filepath.Join(dir, "muster"), filepath.Join(dir, "matmul")
-	for name, pkg := range map[string]string{muster: "../../cmd/muster", program: "."} {
-		if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", name, pkg).CombinedOutput(); err != nil {
-			t.Fatalf("go build %s: %v\n%s", pkg, err, out)
-		}
-	}
+	muster, program := launchtest.Build(t, launchtest.Muster), launchtest.Build(t, ".")
 
 	for _, test := range []struct {
 		n    string

@@ -2,56 +2,26 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/muster-mpi/muster/internal/launchtest"
 )
-
-// build compiles the main package into the test's directory.
-func build(t *testing.T, pkg string) string {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "program")
-	if out, err := exec.Command("go", "build", "-o", name, pkg).CombinedOutput(); err != nil {
-		t.Fatalf("go build %s: %v\n%s", pkg, err, out)
-	}
-	return name
-}
-
-// launch runs args through muster and returns output, error output and exit code.
-func launch(t *testing.T, muster string, args ...string) (stdout, stderr string, code int) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	var out, problems bytes.Buffer
-	cmd := exec.CommandContext(ctx, muster, args...)
-	cmd.Stdout, cmd.Stderr = &out, &problems
-	var exit *exec.ExitError
-	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
-		t.Fatalf("muster %q: %v", args, err)
-	}
-	if ctx.Err() != nil {
-		t.Fatalf("muster %q hangs\n%s%s", args, &out, &problems)
-	}
-	return out.String(), problems.String(), cmd.ProcessState.ExitCode()
-}
 
 func TestProcessesGiveTheBitsOfOne(t *testing.T) {
 	if testing.Short() || runtime.GOOS != "linux" {
 		t.Skip("starts processes, which the launcher does on Linux")
 	}
-	muster, program := build(t, "github.com/muster-mpi/muster/cmd/muster"), build(t, ".")
+	muster, program := launchtest.Build(t, launchtest.Muster), launchtest.Build(t, ".")
 	dir := t.TempDir()
 	var want []byte
 	for _, p := range []int{1, 2, 4} {
 		file := filepath.Join(dir, fmt.Sprint(p))
-		stdout, stderr, code := launch(t, muster, "run", "-n", fmt.Sprint(p), program, "-n", "200", "-steps", "10", "-output", file, "-plot", file+".png")
+		stdout, stderr, code := launchtest.Launch(t, muster, "run", "-n", fmt.Sprint(p), program, "-n", "200", "-steps", "10", "-output", file, "-plot", file+".png")
 		if code != 0 || !strings.Contains(stdout, "energy -0.169087605, published -0.169087605") || !strings.Contains(stdout, "million interactions/s on ") {
 			t.Fatalf("%d ranks: exit code %d\n%s%s", p, code, stdout, stderr)
 		}
@@ -66,10 +36,10 @@ func TestProcessesGiveTheBitsOfOne(t *testing.T) {
 			t.Errorf("%d ranks: the bodies at the end differ from those of 1 rank", p)
 		}
 	}
-	if stdout, stderr, code := launch(t, muster, "run", "-tags", "noasm", "-n", "2", ".", "-n", "200", "-steps", "10"); code != 0 || !strings.Contains(stdout, "energy -0.169087605, published -0.169087605") {
+	if stdout, stderr, code := launchtest.Launch(t, muster, "run", "-tags", "noasm", "-n", "2", ".", "-n", "200", "-steps", "10"); code != 0 || !strings.Contains(stdout, "energy -0.169087605, published -0.169087605") {
 		t.Errorf("without assembly: exit code %d\n%s%s", code, stdout, stderr)
 	}
-	if stdout, stderr, code := launch(t, muster, "run", "-n", "3", program, "-n", "200", "-steps", "10", "-decomposition", "ring"); code != 0 || !strings.Contains(stdout, "travelling round a ring") {
+	if stdout, stderr, code := launchtest.Launch(t, muster, "run", "-n", "3", program, "-n", "200", "-steps", "10", "-decomposition", "ring"); code != 0 || !strings.Contains(stdout, "travelling round a ring") {
 		t.Errorf("ring: exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
@@ -78,7 +48,7 @@ func TestWrongUseEndsTheJob(t *testing.T) {
 	if testing.Short() || runtime.GOOS != "linux" {
 		t.Skip("starts processes, which the launcher does on Linux")
 	}
-	muster, program := build(t, "github.com/muster-mpi/muster/cmd/muster"), build(t, ".")
+	muster, program := launchtest.Build(t, launchtest.Muster), launchtest.Build(t, ".")
 	for _, c := range []struct {
 		args []string
 		want string
@@ -86,7 +56,7 @@ func TestWrongUseEndsTheJob(t *testing.T) {
 		{[]string{"-integrator", "rk4"}, `-integrator "rk4": expected leapfrog or euler`},
 		{[]string{"-input", "nowhere.csv"}, "open nowhere.csv:"},
 	} {
-		stdout, stderr, code := launch(t, muster, append([]string{"run", "-n", "3", program}, c.args...)...)
+		stdout, stderr, code := launchtest.Launch(t, muster, append([]string{"run", "-n", "3", program}, c.args...)...)
 		if code == 0 || !strings.Contains(stderr, c.want) {
 			t.Errorf("%q: exit code %d, want a failure with %q\n%s%s", c.args, code, c.want, stdout, stderr)
 		}

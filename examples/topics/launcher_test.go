@@ -1,35 +1,14 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
-)
 
-// launch runs args through muster and returns output, error output and exit code.
-func launch(t *testing.T, muster string, args ...string) (stdout, stderr string, code int) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	var out, problems bytes.Buffer
-	cmd := exec.CommandContext(ctx, muster, args...)
-	cmd.Stdout, cmd.Stderr = &out, &problems
-	var exit *exec.ExitError
-	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
-		t.Fatalf("muster %q: %v", args, err)
-	}
-	if ctx.Err() != nil {
-		t.Fatalf("muster %q hangs\n%s%s", args, &out, &problems)
-	}
-	return out.String(), problems.String(), cmd.ProcessState.ExitCode()
-}
+	"github.com/muster-mpi/muster/internal/launchtest"
+)
 
 // TestThroughTheLauncher runs real processes: the default corpus, with its check,
 // on several numbers of ranks, and input that ends the job.
@@ -38,16 +17,11 @@ func TestThroughTheLauncher(t *testing.T) {
 		t.Skip("starts processes, which the launcher does on Linux")
 	}
 	dir := t.TempDir()
-	muster, program := filepath.Join(dir, "muster"), filepath.Join(dir, "topics")
-	for name, pkg := range map[string]string{muster: "../../cmd/muster", program: "."} {
-		if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", name, pkg).CombinedOutput(); err != nil {
-			t.Fatalf("go build %s: %v\n%s", pkg, err, out)
-		}
-	}
+	muster, program := launchtest.Build(t, launchtest.Muster), launchtest.Build(t, ".")
 	one := filepath.Join(dir, "1.csv")
 	for _, p := range []int{1, 3} {
 		name := filepath.Join(dir, fmt.Sprint(p, ".csv"))
-		stdout, stderr, code := launch(t, muster, "run", "-n", fmt.Sprint(p), program, "-output", name)
+		stdout, stderr, code := launchtest.Launch(t, muster, "run", "-n", fmt.Sprint(p), program, "-output", name)
 		if code != 0 {
 			t.Fatalf("%d ranks: exit code %d\n%s%s", p, code, stdout, stderr)
 		}
@@ -65,7 +39,7 @@ func TestThroughTheLauncher(t *testing.T) {
 		{[]string{"-dir", filepath.Join(dir, "nowhere")}, "nowhere: no such file or directory"},
 		{[]string{"-like", "fnt"}, `-like "fnt": `},
 	} {
-		stdout, stderr, code := launch(t, muster, append([]string{"run", "-n", "3", program}, c.args...)...)
+		stdout, stderr, code := launchtest.Launch(t, muster, append([]string{"run", "-n", "3", program}, c.args...)...)
 		if code == 0 || strings.Count(stderr, c.want) == 0 {
 			t.Errorf("%q: exit code %d, want a failure with %q\n%s%s", c.args, code, c.want, stdout, stderr)
 		}
