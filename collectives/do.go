@@ -81,11 +81,7 @@ func (p *plan[T]) carryOut(ctx context.Context, s *state, r *run, m mode) error 
 	}
 	if m == blocking && p.byHand == nil && p.call.Size > 1 {
 		if done, err := p.share(ctx, s, r); done {
-			if err != nil {
-				err = cancelled(ctx, err)
-				s.giveUpAll(err)
-			}
-			return err
+			return s.failed(ctx, err)
 		}
 	}
 	var c *compiled
@@ -121,18 +117,19 @@ func (p *plan[T]) finish(ctx context.Context, s *state, r *run, c *compiled) err
 		err = p.byHand(r)
 	}
 	r.patience.finish()
-	if err != nil {
-		err = cancelled(ctx, err)
-		s.giveUpAll(err)
-	}
-	return err
+	return s.failed(ctx, err)
 }
 
-// cancelled is err, or that ctx has ended the call.
-func cancelled(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return fmt.Errorf("%w: %w", rank.ErrCancelled, cause)
+// failed ends the communicator's collectives if a call was begun and came to err. It
+// returns err, or that ctx has ended the call. Nil stays nil.
+func (s *state) failed(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
 	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = fmt.Errorf("%w: %w", rank.ErrCancelled, cause)
+	}
+	s.giveUpAll(err)
 	return err
 }
 

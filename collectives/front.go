@@ -5,28 +5,36 @@ import "github.com/muster-mpi/muster/rank"
 // start carries the call out in the background and returns at once: the calls of a
 // communicator have the order in which they were started.
 func (p *plan[T]) start() rank.Request {
+	q, err := p.tryStart()
+	if err != nil {
+		return rank.Failed(p.fail(nonblocking, err))
+	}
+	return q
+}
+
+func (p *plan[T]) tryStart() (q rank.Request, err error) {
 	if p.err != nil {
-		return rank.Failed(p.fail(nonblocking, p.err))
+		return q, p.err
 	}
 	s, err := stateOf(p.c)
 	if err != nil {
-		return rank.Failed(p.fail(nonblocking, err))
+		return q, err
 	}
 	if err := s.refuses(); err != nil {
-		return rank.Failed(p.fail(nonblocking, err))
+		return q, err
 	}
 	c, err := p.compile(s)
 	if err != nil {
-		return rank.Failed(p.fail(nonblocking, err))
+		return q, err
 	}
 	r := s.take()
 	r.call = p.describe(r, nonblocking, c.algorithm)
 	if err := s.number(r); err != nil {
 		s.done(r)
 		s.giveUpAll(err)
-		return rank.Failed(p.fail(nonblocking, err))
+		return q, err
 	}
-	return p.background(s, r, c, nonblocking)
+	return p.background(s, r, c, nonblocking), nil
 }
 
 // background carries out a call that has its number, with nobody waiting for it.
@@ -66,27 +74,33 @@ func (p *plan[T]) background(s *state, r *run, c *compiled, m mode) rank.Request
 
 // persist makes a persistent operation of the call.
 func (p *plan[T]) persist() *rank.Persistent {
+	start, err := p.prepare()
+	return rank.NewPersistent(start, p.fail(persistent, err))
+}
+
+// prepare returns what starts a round of the call.
+func (p *plan[T]) prepare() (start func() rank.Request, err error) {
 	if p.err != nil {
-		return rank.NewPersistent(nil, p.fail(persistent, p.err))
+		return nil, p.err
 	}
 	s, err := stateOf(p.c)
 	if err != nil {
-		return rank.NewPersistent(nil, p.fail(persistent, err))
+		return nil, err
 	}
 	c, err := p.compile(s)
 	if err != nil {
-		return rank.NewPersistent(nil, p.fail(persistent, err))
+		return nil, err
 	}
 	own := *p
 	r := newRun(s)
 	r.call = own.describe(r, persistent, c.algorithm)
 	r.number, r.print = s.numberInit(), r.call.print
-	return rank.NewPersistent(func() rank.Request {
+	return func() rank.Request {
 		if err := s.refuses(); err != nil {
 			return rank.Failed(own.fail(persistent, err))
 		}
 		// Rounds of one operation come one after the other on every rank, and links keep
 		// the order of messages of one tag.
 		return own.background(s, r, c, persistent)
-	}, nil)
+	}, nil
 }

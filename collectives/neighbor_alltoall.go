@@ -103,21 +103,22 @@ func neighborAllToAll[T any](n Neighborhood, name string, dst, src []T, opts []O
 	if p.err != nil {
 		return p
 	}
-	count, of, buf := 0, "", []T(nil)
+	// The blocks of one side say how long they are on both.
+	of, buf, blocks := "src", src, len(out)
 	switch {
 	case len(out) > 0:
-		count, of, buf = len(src)/len(out), "src", src
 	case len(src) > 0:
 		p.refuse("src has %d elements, and no edge leaves the rank", len(src))
 	case len(in) > 0 && dst == nil:
 		p.refuse("dst is nil, and without an edge that leaves the rank nothing says how long a block is")
-	case len(in) > 0:
-		count, of, buf = len(dst)/len(in), "dst", dst
+	default:
+		of, buf, blocks = "dst", dst, len(in)
 	}
-	if k := max(len(in), 1); of == "dst" && count*k != len(buf) {
-		p.refuse("dst has %d elements, which %d edges do not divide", len(buf), k)
-	} else if of == "src" && count*len(out) != len(buf) {
-		p.refuse("src has %d elements, which %d edges do not divide", len(buf), len(out))
+	count := 0
+	if blocks > 0 {
+		if count = len(buf) / blocks; count*blocks != len(buf) {
+			p.refuse("%s has %d elements, which %d edges do not divide", of, len(buf), blocks)
+		}
 	}
 	p.call.Count = count
 	p.buffers(p.fit(dst, len(in)*count, "dst", false), src)

@@ -149,7 +149,7 @@ func execute[T any](r *run, c *compiled, mem [schedule.Buffers][]T, op func(dst,
 				return r.abandon(c, err)
 			}
 		}
-		switch t.Kind {
+		switch t.Kind { // as background.take has it: one function for both costs a small call 8 %
 		case schedule.SendTo:
 			to, peer := r.state.route(t.Peer)
 			r.requests[i] = rank.Isend(to, peer, r.tag+rank.Tag(t.Number), part(t.A))
@@ -186,9 +186,10 @@ func wait[T any](r *run, c *compiled, i int) error {
 			*q = rank.Request{}
 			return &peerError{c.Steps[i].Peer, reason(err)}
 		}
-		if err := r.nudged(c); err != nil {
+		if err := r.nudged(); err != nil {
 			return &peerError{c.Steps[i].Peer, err}
 		}
+		r.inquire(c.awaited(r))
 	}
 }
 
@@ -243,8 +244,8 @@ func (r *run) abandon(c *compiled, err error) error {
 }
 
 // nudged is called when a wait has gone on for long, or is to end. It returns why
-// the call is to be given up, if so.
-func (r *run) nudged(c *compiled) error {
+// the call is to be given up, if so; if not, the caller asks whom it waits for.
+func (r *run) nudged() error {
 	if err := r.state.spoiled(); err != nil {
 		return err
 	}
@@ -254,7 +255,6 @@ func (r *run) nudged(c *compiled) error {
 	if r.site == "" {
 		r.setSite(engine.CallSite())
 	}
-	r.inquire(c.awaited(r))
 	return nil
 }
 
@@ -268,16 +268,9 @@ func (r *run) await(q rank.Request, peer int) error {
 		case !errors.Is(err, rank.ErrPending):
 			return reason(err)
 		}
-		err = r.state.spoiled()
-		if err == nil {
-			err = r.patience.over()
-		}
-		if err != nil {
+		if err := r.nudged(); err != nil {
 			q.Conclude(ended)
 			return err
-		}
-		if r.site == "" {
-			r.setSite(engine.CallSite())
 		}
 		r.inquire([]int{peer})
 	}

@@ -170,23 +170,23 @@ func (x *sharing[T]) give() {
 		}
 	case schedule.Scatter:
 		if x.isRoot() {
-			off := 0
-			for to := range x.call.Size {
-				n := x.call.BlockLen(to)
-				copy(x.part(me, off, n), x.at(x.call.Block(to)))
-				off += n
-			}
+			x.giveBlocks()
 		}
 	case schedule.ReduceScatter:
-		off := 0
-		for to := range x.call.Size {
-			n := x.call.BlockLen(to)
-			copy(x.part(me, off, n), x.at(x.call.Block(to)))
-			off += n
-		}
+		x.giveBlocks()
 	default:
 		in := x.at(x.call.Input())
 		copy(x.part(me, 0, len(in)), in)
+	}
+}
+
+// giveBlocks writes the blocks of all ranks, one behind the other.
+func (x *sharing[T]) giveBlocks() {
+	off := 0
+	for to := range x.call.Size {
+		n := x.call.BlockLen(to)
+		copy(x.part(x.call.Rank, off, n), x.at(x.call.Block(to)))
+		off += n
 	}
 }
 

@@ -70,10 +70,7 @@ func (k *Key[T]) Get(c *Comm) (value T, ok bool) {
 	if c == nil {
 		return value, false
 	}
-	if c.twinOf != nil {
-		c = c.twinOf
-	}
-	list := c.attributes.Load()
+	list := c.origin().attributes.Load()
 	if list == nil {
 		return value, false
 	}

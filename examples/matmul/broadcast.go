@@ -47,25 +47,18 @@ func (e *rootError) Error() string { return "rank 0: " + e.text }
 // is not nil, a *rootError with the same text on every other rank, whose own err
 // is ignored. So no rank waits for one that has given up.
 func verdict(ctx context.Context, c *rank.Comm, err error) error {
-	var text []byte
+	text := ""
 	if err != nil {
-		text = []byte(err.Error())
+		text = err.Error()
 	}
-	length := []int{len(text)}
-	if lost := collectives.Bcast(ctx, c, 0, length); lost != nil {
-		return lost
-	}
-	if c.Rank() != 0 {
-		text = make([]byte, length[0])
-	}
-	if lost := collectives.Bcast(ctx, c, 0, text); lost != nil {
-		return lost
-	}
+	text, lost := collectives.BcastObject(ctx, c, 0, text)
 	switch {
+	case lost != nil:
+		return lost
 	case c.Rank() == 0:
 		return err
-	case len(text) > 0:
-		return &rootError{string(text)}
+	case text != "":
+		return &rootError{text}
 	}
 	return nil
 }

@@ -16,25 +16,18 @@ const (
 // verdict gives every rank the error that rank 0 has, nil included: an error with the
 // same text. Every rank calls it; what other ranks pass does not count.
 func verdict(ctx context.Context, c *rank.Comm, err error) error {
-	var text []byte
+	text := ""
 	if err != nil {
-		text = []byte(err.Error())
+		text = err.Error()
 	}
-	length := []int{len(text)}
-	if lost := collectives.Bcast(ctx, c, 0, length); lost != nil {
-		return lost
-	}
-	if c.Rank() != 0 {
-		text = make([]byte, length[0])
-	}
-	if lost := collectives.Bcast(ctx, c, 0, text); lost != nil {
-		return lost
-	}
+	text, lost := collectives.BcastObject(ctx, c, 0, text)
 	switch {
+	case lost != nil:
+		return lost
 	case c.Rank() == 0:
 		return err
-	case len(text) > 0:
-		return errors.New(string(text))
+	case text != "":
+		return errors.New(text)
 	}
 	return nil
 }
