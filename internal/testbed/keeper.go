@@ -1,0 +1,32 @@
+package testbed
+
+// A spec is what a keeper is to keep. Its files and commands are named by absolute paths.
+type spec struct {
+	Listeners []listener
+	Hosts     []host
+}
+
+// A listener hands every connection to a command of its own, as standard input and
+// output. So a port is chosen and open before anybody is told of it.
+type listener struct {
+	Address string // with port 0
+	Command []string
+	Log     string
+}
+
+// A host is a shell script that runs in new network, uts, mount and ipc namespaces and
+// has to say "up" when they are as they should be. The shell stays in them then. The
+// first is up before the others begin; HUB in their environment is its process id.
+type host struct {
+	Script string
+	Log    string
+}
+
+// A reply says what a keeper keeps.
+type reply struct {
+	Error   string
+	Refused bool     // Error is for want of permission
+	Ports   []int    // of the listeners
+	PIDs    []int    // of the hosts' shells
+	Spaces  []string // their network namespaces, as /proc/PID/ns/net reads
+}
