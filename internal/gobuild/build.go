@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,10 @@ type Options struct {
 	Flags  []string  // for go build, such as -race
 	Stderr io.Writer // takes what the go command says; nil: os.Stderr
 	Cache  string    // directory of the cache; empty: muster/build below os.UserCacheDir
+
+	// The platform to build for; empty: the go command's own choice, this one unless the
+	// environment says otherwise. A program for another than this one is built without C.
+	GOOS, GOARCH string
 }
 
 // A Program is an executable that stays as it is until Release.
@@ -123,7 +128,7 @@ func (b *builder) key() string {
 	parts = append(parts, b.packages...)
 	parts = append(parts, "flags")
 	parts = append(parts, b.Flags...)
-	parts = append(parts, "environment")
+	parts = append(parts, "platform", b.GOOS, b.GOARCH, "environment")
 	for _, kv := range os.Environ() {
 		if strings.HasPrefix(kv, "GO") || strings.HasPrefix(kv, "CGO_") {
 			parts = append(parts, kv)
@@ -162,6 +167,7 @@ func (b *builder) run(ctx context.Context, dir string) (string, error) {
 	var tail tailWriter
 	cmd := exec.CommandContext(ctx, b.goCommand, args...)
 	cmd.Dir = b.dir
+	cmd.Env = append(cmd.Environ(), b.platform()...)
 	cmd.Stderr = io.MultiWriter(b.Stderr, &tail)
 	cmd.Stdout = cmd.Stderr
 	cmd.Cancel = func() error { return interrupt(cmd.Process) }
@@ -180,6 +186,20 @@ func (b *builder) run(ctx context.Context, dir string) (string, error) {
 		return "", &countError{b.target.Name, len(entries)}
 	}
 	return filepath.Join(dir, entries[0].Name()), nil
+}
+
+// platform is what the go command's environment has to say of the platform.
+func (b *builder) platform() (env []string) {
+	if b.GOOS != "" {
+		env = append(env, "GOOS="+b.GOOS)
+	}
+	if b.GOARCH != "" {
+		env = append(env, "GOARCH="+b.GOARCH)
+	}
+	if b.GOOS != "" && b.GOOS != runtime.GOOS || b.GOARCH != "" && b.GOARCH != runtime.GOARCH {
+		env = append(env, "CGO_ENABLED=0")
+	}
+	return env
 }
 
 // A countError says that a directory that should hold one program does not.
