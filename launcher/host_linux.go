@@ -21,7 +21,7 @@ import (
 
 // AgentMain is the whole of the program that Job.Agent names: the part of a job
 // that runs on a host. It returns the process's exit code.
-func AgentMain() int { return agent.Main() }
+func AgentMain(args ...string) int { return agent.Main(args...) }
 
 // hostAgent is the running agent of a host and the connection to it.
 type hostAgent struct {

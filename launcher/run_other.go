@@ -13,7 +13,7 @@ import (
 )
 
 // AgentMain says that this system cannot run an agent.
-func AgentMain() int { return agent.Main() }
+func AgentMain(args ...string) int { return agent.Main(args...) }
 
 // Run checks job and fails with errors.ErrUnsupported: a job of several
 // processes needs Linux. rank.Local runs ranks as goroutines anywhere.

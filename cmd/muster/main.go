@@ -37,7 +37,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 	case "tune":
 		return tuneCommand(args, stdout, stderr)
 	case "agent":
-		return launcher.AgentMain()
+		return launcher.AgentMain(args...)
 	case "version", "-version", "--version", "-V":
 		fmt.Fprintln(stdout, version())
 		return 0

@@ -24,11 +24,26 @@ import (
 // EnvSocket names the descriptor on which the agent is served to the launcher.
 const EnvSocket = "MUSTER_AGENT"
 
-// Main runs an agent on the descriptor that EnvSocket names, until the launcher
-// ends the connection, and returns the process's exit code. It changes settings
-// of the whole process and must be called once.
-func Main() int {
-	conn, err := launcherConn()
+// Main runs an agent on the descriptor that EnvSocket names, or on standard input
+// and output if args say so (see stdioArgs), until the launcher ends the
+// connection, and returns the process's exit code. It changes settings of the
+// whole process and must be called once.
+func Main(args ...string) int {
+	how, err := parseArgs(args)
+	if err == nil && how.digest {
+		err = printDigest()
+		if err == nil {
+			return 0
+		}
+	}
+	var conn net.Conn
+	if err == nil {
+		if how.stdio != "" {
+			conn, err = how.stdioConn()
+		} else {
+			conn, err = launcherConn()
+		}
+	}
 	if err == nil {
 		err = prepareProcess()
 	}

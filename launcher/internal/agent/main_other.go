@@ -13,7 +13,7 @@ import (
 const EnvSocket = "MUSTER_AGENT"
 
 // Main says that this system cannot run an agent.
-func Main() int {
+func Main(args ...string) int {
 	fmt.Fprintf(os.Stderr, "muster agent: jobs of several processes need Linux, this is %s\n", runtime.GOOS)
 	return 64
 }
