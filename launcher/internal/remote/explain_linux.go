@@ -1,0 +1,75 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// notStarted explains why there is no remote shell.
+func (a *attempt) notStarted(err error) error {
+	name := a.Shell.Argv[0]
+	e := &Error{Host: a.Host, Stage: StageShell, Err: err}
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
+		e.What = fmt.Sprintf("there is no program %s here to reach it", name)
+		if a.Shell.Kind == KindSSH && name == "ssh" {
+			e.What = "ssh is not in PATH here to reach it: install OpenSSH's client"
+		}
+	} else {
+		e.What = fmt.Sprintf("%s cannot be started here: %v", name, err)
+	}
+	return e
+}
+
+// explain makes an error of what talk returned, and ends the remote shell.
+func (a *attempt) explain(ctx context.Context, err error) error {
+	e := &Error{Host: a.Host, Stage: a.current(), Err: err, Command: a.proof()}
+	var r *refusal
+	timedOut := errors.Is(err, os.ErrDeadlineExceeded)
+	ended := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	if ended || errors.As(err, &r) {
+		// It is about to end, and says why.
+		select {
+		case <-a.process.ended:
+			a.died = ended
+		case <-time.After(time.Second):
+		}
+	}
+	a.process.kill()
+	e.Stderr = a.process.stderr.tail()
+	switch {
+	case ctx.Err() != nil:
+		e.Err, e.Command, e.Stderr = context.Cause(ctx), "", nil
+		e.What = fmt.Sprintf("given up: %v", e.Err)
+	case r != nil:
+		a.refused = r.at
+		e.What = refused(r.at, r.what, a.size, e.Stderr)
+	case timedOut || ended:
+		d := &death{
+			shell: a.Shell.Argv[0], kind: a.Shell.Kind, host: a.Host, stage: e.Stage, timedOut: timedOut,
+			timeout: a.Timeout, state: stateText(a.process.state), stderr: e.Stderr, noise: a.noise.lines,
+		}
+		if s := a.process.state; s != nil {
+			d.exited, d.code = s.Exited(), s.ExitCode()
+		}
+		e.What = d.What()
+	case errors.Is(err, errNoise):
+		e.What = fmt.Sprintf("the login shell there says more than 1 MiB before it runs our command, such as %q", a.noise.lines[len(a.noise.lines)-1])
+	default:
+		e.What, e.Command = err.Error(), ""
+		e.Stderr = nil
+	}
+	return e
+}
+
+func stateText(s *os.ProcessState) string {
+	if s == nil {
+		return "it cannot be waited for"
+	}
+	return s.String()
+}

@@ -1,0 +1,180 @@
+package remote
+
+import (
+	"bufio"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// process is a running remote shell.
+type process struct {
+	os     *os.Process
+	ended  chan struct{} // closed when it was waited for and its standard error read
+	state  *os.ProcessState
+	stderr *stderrReader
+}
+
+// startProcess starts argv in a session of its own, so that the terminal's
+// signals do not reach it, with one end of a socket pair as its standard input
+// and output, and returns the other. It dies with the launcher.
+func startProcess(argv []string, stderr *stderrReader) (*process, net.Conn, error) {
+	path, err := exec.LookPath(argv[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	mine, theirs := os.NewFile(uintptr(fds[0]), "remote shell"), os.NewFile(uintptr(fds[1]), "launcher")
+	defer mine.Close()
+	defer theirs.Close()
+	conn, err := net.FileConn(mine)
+	if err != nil {
+		return nil, nil, err
+	}
+	said, says, err := os.Pipe()
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	defer says.Close()
+	p := &process{ended: make(chan struct{}), stderr: stderr}
+	p.os, err = spawn(path, argv, &os.ProcAttr{
+		Files: []*os.File{theirs, theirs, says},
+		Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
+	})
+	if err != nil {
+		said.Close()
+		conn.Close()
+		return nil, nil, err
+	}
+	all := make(chan struct{})
+	go func() {
+		defer close(all)
+		stderr.read(said)
+	}()
+	go func() {
+		p.state, _ = p.os.Wait()
+		// Something in its background may hold standard error, such as the
+		// master of shared ssh connections.
+		const grace = 100 * time.Millisecond
+		said.SetReadDeadline(time.Now().Add(grace))
+		<-all
+		said.Close()
+		close(p.ended)
+	}()
+	return p, conn, nil
+}
+
+// kill ends the process and what it has started in its group, and waits for it.
+func (p *process) kill() {
+	select {
+	case <-p.ended:
+		return
+	default:
+	}
+	p.os.Signal(syscall.SIGKILL) // not waited for: still the leader of its group, or done
+	unix.Kill(-p.os.Pid, unix.SIGKILL)
+	<-p.ended
+}
+
+type spawning struct {
+	path string
+	argv []string
+	attr *os.ProcAttr
+	done chan<- spawned
+}
+
+type spawned struct {
+	process *os.Process
+	err     error
+}
+
+// spawner is a thread that lives as long as the launcher: the death of the
+// thread that starts a process counts as its parent's.
+var spawner = sync.OnceValue(func() chan<- spawning {
+	requests := make(chan spawning)
+	go func() {
+		runtime.LockOSThread()
+		for r := range requests {
+			p, err := os.StartProcess(r.path, r.argv, r.attr)
+			r.done <- spawned{p, err}
+		}
+	}()
+	return requests
+})
+
+func spawn(path string, argv []string, attr *os.ProcAttr) (*os.Process, error) {
+	done := make(chan spawned, 1)
+	spawner() <- spawning{path, argv, attr, done}
+	s := <-done
+	return s.process, s.err
+}
+
+// stderrReader keeps the last lines of standard error and passes lines on.
+type stderrReader struct {
+	pass func(line string)
+	in   func() // the remote shell has let us in
+
+	mu      sync.Mutex
+	lines   []string
+	passing bool
+}
+
+const (
+	keptLines  = 20
+	longestErr = 4 << 10
+)
+
+func (r *stderrReader) read(f *os.File) {
+	in := bufio.NewReaderSize(f, longestErr)
+	for {
+		b, _, err := in.ReadLine() // a longer line comes in parts
+		if err != nil {
+			return
+		}
+		line := strings.TrimRight(string(b), "\r")
+		if strings.TrimSpace(line) == "" || r.ofVerbose(line) {
+			continue
+		}
+		r.mu.Lock()
+		r.lines = append(r.lines, line)
+		r.lines = r.lines[max(0, len(r.lines)-keptLines):]
+		passing := r.passing
+		r.mu.Unlock()
+		if passing && r.pass != nil {
+			r.pass(line)
+		}
+	}
+}
+
+// ofVerbose tells lines that ssh says for LogLevel=VERBOSE only.
+func (r *stderrReader) ofVerbose(line string) bool {
+	if strings.HasPrefix(line, "Authenticated to ") {
+		r.in()
+		return true
+	}
+	return strings.HasPrefix(line, "Transferred: sent ") || strings.HasPrefix(line, "Bytes per second: sent ")
+}
+
+// startPassing passes on the lines that come from now on.
+func (r *stderrReader) startPassing() {
+	r.mu.Lock()
+	r.passing = true
+	r.mu.Unlock()
+}
+
+func (r *stderrReader) tail() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.lines...)
+}
