@@ -1,0 +1,133 @@
+// Package authority makes the certificates by which the ranks of one job know each
+// other. Each job has an authority of its own, whose key exists only in the memory of
+// the process that made it, and only until everybody has a certificate.
+package authority
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/url"
+	"sync"
+	"time"
+
+	pb "github.com/muster-mpi/muster/proto"
+)
+
+// clockSkew is by how much hosts' clocks may be apart.
+const clockSkew = 5 * time.Minute
+
+// Authority signs certificates for one job's ranks. Its methods may be called
+// concurrently.
+type Authority struct {
+	job         string
+	certificate *x509.Certificate
+	der         []byte
+
+	mu  sync.Mutex
+	key *ecdsa.PrivateKey // nil once forgotten
+}
+
+// New makes an authority for the job, named by 32 hexadecimal digits. What it signs
+// is valid for lifetime from now on.
+func New(job string, lifetime time.Duration) (*Authority, error) {
+	now := time.Now()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("making the job's keys: %w", err)
+	}
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "muster job " + job},
+		NotBefore:             now.Add(-clockSkew),
+		NotAfter:              now.Add(lifetime),
+		KeyUsage:              x509.KeyUsageCertSign,
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+		MaxPathLenZero:        true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return nil, fmt.Errorf("making the job's authority: %w", err)
+	}
+	return &Authority{job: job, certificate: template, der: der, key: key}, nil
+}
+
+// DER returns the authority's own certificate.
+func (a *Authority) DER() []byte { return a.der }
+
+// PEM returns the authority's own certificate.
+func (a *Authority) PEM() []byte { return block("CERTIFICATE", a.der) }
+
+// ErrForgotten is the error of an authority that signs no more.
+var ErrForgotten = errors.New("the job's authority has signed for all of its ranks and signs no more")
+
+// Forget gives up the key: nobody can be certified any more.
+func (a *Authority) Forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.key = nil
+}
+
+// Certify returns a certificate, in DER, that says that whoever holds the key to
+// public is this rank of the job: by the URI muster://JOB/RANK.
+func (a *Authority) Certify(rank int, public crypto.PublicKey) ([]byte, error) {
+	a.mu.Lock()
+	key := a.key
+	a.mu.Unlock()
+	if key == nil {
+		return nil, ErrForgotten
+	}
+	leaf := &x509.Certificate{
+		SerialNumber: big.NewInt(int64(rank) + 2),
+		Subject:      pkix.Name{CommonName: fmt.Sprintf("rank %d", rank)},
+		NotBefore:    a.certificate.NotBefore,
+		NotAfter:     a.certificate.NotAfter,
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
+		URIs:         []*url.URL{{Scheme: "muster", Host: a.job, Path: fmt.Sprintf("/%d", rank)}},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, leaf, a.certificate, public, key)
+	if err != nil {
+		return nil, fmt.Errorf("making the certificate of rank %d: %w", rank, err)
+	}
+	return der, nil
+}
+
+// Issue makes a key for a rank and certifies it.
+func (a *Authority) Issue(rank int) (*pb.Credentials, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("making the key of rank %d: %w", rank, err)
+	}
+	der, err := a.Certify(rank, &key.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	return Credentials(a.der, der, key)
+}
+
+// Credentials joins what a rank shows and what it checks others by; the certificates
+// are in DER.
+func Credentials(authority, certificate []byte, key *ecdsa.PrivateKey) (*pb.Credentials, error) {
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a rank's key: %w", err)
+	}
+	return &pb.Credentials{
+		Authority:   block("CERTIFICATE", authority),
+		Certificate: block("CERTIFICATE", certificate),
+		Key:         block("PRIVATE KEY", secret),
+	}, nil
+}
+
+func block(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
