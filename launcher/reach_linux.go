@@ -1,0 +1,357 @@
+package launcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/muster-mpi/muster/internal/boot"
+	"github.com/muster-mpi/muster/launcher/internal/agent"
+	"github.com/muster-mpi/muster/launcher/internal/remote"
+	pb "github.com/muster-mpi/muster/proto"
+)
+
+const (
+	// atOnce is how many hosts are being reached at the same time: more would not be
+	// faster, and a server may refuse them.
+	atOnce = 64
+	// waitingEvery is how often the user is told what the start waits for.
+	waitingEvery = 3 * time.Second
+	// blobBytes is how much of a program is sent in one message.
+	blobBytes = 512 << 10
+)
+
+// reachAll begins to start the agents of all hosts.
+func (r *run) reachAll(ctx context.Context) {
+	ctx, r.reaching = context.WithCancel(ctx)
+	r.phases.begin(phaseReach)
+	free := make(chan struct{}, atOnce)
+	for _, a := range r.agents {
+		if r.plan.local[a.number] {
+			link, conn, err := startAgent(r.job.Agent)
+			if err != nil {
+				err = fmt.Errorf("cannot start the agent on %s: %w", boot.LocalHost(), err)
+				r.events <- func() { r.onUnreached(a, err) }
+				continue
+			}
+			a.link = link
+			if err := a.connect(conn); err != nil {
+				r.events <- func() { r.onUnreached(a, err) }
+				continue
+			}
+			r.onReached(a)
+			continue
+		}
+		a.stage = remote.StageShell
+		go func() {
+			free <- struct{}{}
+			defer func() { <-free }()
+			session, err := remote.Start(ctx, r.shellOptions(a))
+			if err != nil {
+				r.post(func() { r.onUnreached(a, err) })
+				return
+			}
+			if !r.post(func() { r.onSession(a, session) }) {
+				session.Close()
+			}
+		}()
+	}
+}
+
+// shellOptions says how the host of a is reached.
+func (r *run) shellOptions(a *hostAgent) remote.Options {
+	o := remote.Options{
+		Host: a.host.Name, User: a.host.User, Port: a.host.Port, Shell: remote.SSH(),
+		Timeout: reachTimeout,
+		OnStage: func(s remote.Stage) { r.post(func() { a.stage = s }) },
+		Stderr:  func(line string) { r.post(func() { r.say("%s: %s", a.host.Name, line) }) },
+	}
+	switch shell := r.job.Shell; {
+	case len(shell) == 0:
+	case shell[0] == "srun" && len(shell) == 1:
+		o.Shell = remote.Srun()
+	case shell[0] == "ssh" || strings.HasSuffix(shell[0], "/ssh"):
+		o.Shell = remote.SSH(shell[1:]...)
+		o.Shell.Argv[0] = shell[0]
+	default:
+		o.Shell = remote.Custom(shell)
+	}
+	if len(r.job.Agent) > 0 {
+		o.Agent = remote.AgentBinary{Path: r.job.Agent[0], Args: r.job.Agent[1:]}
+	}
+	return o
+}
+
+// reachTimeout is how long each step of reaching a host may take.
+const reachTimeout = 10 * time.Second
+
+// onSession is that the agent of a host runs there.
+func (r *run) onSession(a *hostAgent, s *remote.Session) {
+	a.link, a.stage = remoteAgent{s}, ""
+	r.phases.reached(a.host.Name, s.Timing)
+	if r.ending || r.result.Failure != nil {
+		r.abandon(a)
+		return
+	}
+	if s.Info.Uncached != "" {
+		r.say("host %s: the agent is brought there for each job anew: %s", a.host.Name, s.Info.Uncached)
+	}
+	if err := a.connect(s.Conn); err != nil {
+		r.onUnreached(a, err)
+		return
+	}
+	go r.beat(a)
+	r.onReached(a)
+}
+
+// onReached is that a can be talked to.
+func (r *run) onReached(a *hostAgent) {
+	go r.receive(a)
+	if len(r.agents) == 1 {
+		r.phases.end(phaseReach)
+		r.begin(a, nil)
+	}
+}
+
+// onUnreached is that there is no agent on a host.
+func (r *run) onUnreached(a *hostAgent, err error) {
+	a.lost = true
+	if errors.Is(err, context.Canceled) || r.ending {
+		return
+	}
+	r.fail(&Failure{Rank: -1, Host: a.host.Name, What: err.Error(), Time: time.Now()}, ExitSpawn, nil)
+}
+
+// abandon gives up an agent that has not begun.
+func (r *run) abandon(a *hostAgent) {
+	a.lost = true
+	if a.link != nil {
+		go a.kill()
+	}
+}
+
+// begin gives an agent its part of the job.
+func (r *run) begin(a *hostAgent, peers []*pb.HostAddresses) {
+	a.begun = true
+	a.send(&pb.ToAgent{Kind: &pb.ToAgent_Start{Start: r.plan.start(a.number, peers, a.skew)}})
+}
+
+// onReady is the first word of an agent. When all have said it, they begin: so no rank
+// runs where another host cannot be reached.
+func (r *run) onReady(a *hostAgent, m *pb.Ready) {
+	a.ready = m
+	if m.GetProtocol() != agent.Protocol {
+		r.fail(&Failure{Rank: -1, Host: a.host.Name, Time: time.Now(), What: fmt.Sprintf(
+			"the agent of host %s speaks version %d of the launcher's protocol, this launcher speaks version %d",
+			a.host.Name, m.GetProtocol(), agent.Protocol)}, ExitProtocol, nil)
+		return
+	}
+	if len(r.agents) == 1 {
+		return
+	}
+	if !r.plan.local[a.number] {
+		a.skew = time.Until(time.Unix(0, m.GetUnixNanos()))
+		if a.skew < maxLatency && a.skew > -maxLatency {
+			a.skew = 0 // which may be no more than the time the message took
+		}
+	}
+	if slices.ContainsFunc(r.agents, func(a *hostAgent) bool { return a.ready == nil }) || r.result.Failure != nil || r.ending {
+		return
+	}
+	r.noteTwins()
+	r.phases.end(phaseReach)
+	r.phases.begin(phaseSpawn)
+	for _, a := range r.agents {
+		var peers []*pb.HostAddresses
+		for _, other := range r.agents {
+			if other != a {
+				peers = append(peers, &pb.HostAddresses{
+					Host: int32(other.number), Name: other.host.Name, Addresses: candidates(other.ready),
+				})
+			}
+		}
+		r.begin(a, peers)
+	}
+}
+
+// maxLatency is how long a message of an agent may have been on its way: clocks closer
+// to each other than that are taken for the same.
+const maxLatency = 50 * time.Millisecond
+
+// noteTwins tells of a machine that the job has under two names, whose cores and memory
+// are shared then. Hosts of one kernel that call themselves differently are none, as
+// containers are not.
+func (r *run) noteTwins() {
+	type identity struct{ boot, name string }
+	known := make(map[identity]*hostAgent)
+	for _, a := range r.agents {
+		id := identity{a.ready.GetBoot(), a.ready.GetHostName()}
+		if other := known[id]; other != nil && id.boot != "" {
+			r.say("note: hosts %s and %s are one machine, which calls itself %s", other.host.Name, a.host.Name, id.name)
+			return
+		}
+		known[id] = a
+	}
+}
+
+// candidates are the addresses of a host, the one at which it was reached first.
+func candidates(m *pb.Ready) []string {
+	var all []string
+	if m.GetReachedAt() != "" {
+		all = append(all, m.GetReachedAt())
+	}
+	for _, text := range m.GetAddresses() {
+		if a, err := netip.ParseAddr(text); err == nil && !slices.Contains(all, a.String()) {
+			all = append(all, a.String())
+		}
+	}
+	return all
+}
+
+// onListening is that a host's port is open. When all are, each hears of the others'.
+func (r *run) onListening(a *hostAgent, m *pb.Listening) {
+	a.listening = m.GetAddresses()
+	if slices.ContainsFunc(r.agents, func(a *hostAgent) bool { return a.listening == nil }) {
+		return
+	}
+	roster := new(pb.Roster)
+	for _, a := range r.agents {
+		roster.Hosts = append(roster.Hosts, &pb.HostAddresses{Host: int32(a.number), Name: a.host.Name, Addresses: a.listening})
+	}
+	r.tell(&pb.ToAgent{Kind: &pb.ToAgent_Roster{Roster: roster}})
+}
+
+// provide sends a host the programs that it lacks, from a goroutine of its own.
+func (r *run) provide(a *hostAgent, m *pb.Need) {
+	for _, digest := range m.GetDigests() {
+		if err := r.sendProgram(a, digest); err != nil {
+			r.post(func() {
+				r.fail(&Failure{Rank: -1, Host: a.host.Name, Time: time.Now(),
+					What: fmt.Sprintf("cannot send the program to host %s: %v", a.host.Name, err)}, ExitSpawn, nil)
+			})
+			return
+		}
+	}
+}
+
+func (r *run) sendProgram(a *hostAgent, digest []byte) error {
+	path := ""
+	for name, p := range r.plan.programs {
+		if string(p.GetDigest()) == string(digest) {
+			path = name
+		}
+	}
+	if path == "" {
+		return fmt.Errorf("it asks for %x, which is none of this job's", digest)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for {
+		data := make([]byte, blobBytes)
+		n, err := io.ReadFull(f, data)
+		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		if err != nil && !last {
+			return err
+		}
+		sent := make(chan struct{})
+		m := &pb.Blob{Digest: digest, Data: data[:n], Last: last}
+		if !a.out.put(&pb.ToAgent{Kind: &pb.ToAgent_Blob{Blob: m}}, sent) || last {
+			return nil
+		}
+		<-sent // one piece at a time, so that other messages find their way
+	}
+}
+
+// onStarted is that all ranks of a host have their processes.
+func (r *run) onStarted(a *hostAgent, m *pb.Started) {
+	a.started = true
+	for _, p := range m.GetRanks() {
+		x := &r.result.Ranks[p.GetRank()]
+		x.PID = int(p.GetPid())
+		for _, cpu := range p.GetCpus() {
+			x.CPUs = append(x.CPUs, int(cpu))
+		}
+	}
+	if slices.ContainsFunc(r.agents, func(a *hostAgent) bool { return !a.started }) {
+		return
+	}
+	r.started = true
+	r.phases.end(phaseSpawn)
+	if r.job.ReportBind {
+		r.sink.Message(r.result.bindings())
+	}
+}
+
+// sayWaiting tells what the start is waiting for.
+func (r *run) sayWaiting() {
+	if r.ending || r.result.Failure != nil || len(r.agents) == 1 && r.joined == 0 {
+		return
+	}
+	var waiting []string
+	switch {
+	case !r.started:
+		for _, a := range r.agents {
+			stage := string(a.stage)
+			switch {
+			case a.started:
+				continue
+			case a.begun:
+				stage = "program"
+			case a.ready != nil:
+				continue // it waits for the others
+			case stage == "":
+				stage = "agent"
+			}
+			waiting = append(waiting, fmt.Sprintf("ranks %s on host %s: stage %s", r.ranksOf(a.number), a.host.Name, stage))
+		}
+	case r.joined > 0 && r.joined < len(r.result.Ranks):
+		for _, a := range r.agents {
+			if missing := r.notJoined(a.number); missing != "" {
+				waiting = append(waiting, fmt.Sprintf("ranks %s on host %s: stage join", missing, a.host.Name))
+			}
+		}
+	}
+	if len(waiting) == 0 {
+		return
+	}
+	const most = 8
+	text := strings.Join(waiting[:min(most, len(waiting))], "; ")
+	if n := len(waiting) - most; n > 0 {
+		text += fmt.Sprintf("; and %s", count(n, "more host"))
+	}
+	r.say("waiting for %s", text)
+}
+
+// ranksOf lists the ranks of a host.
+func (r *run) ranksOf(host int) string {
+	var ranks []int
+	for rank, h := range r.plan.host {
+		if h == host {
+			ranks = append(ranks, rank)
+		}
+	}
+	return ranges(ranks)
+}
+
+// notJoined lists the ranks of a host that have not joined.
+func (r *run) notJoined(host int) string {
+	var ranks []int
+	for rank, h := range r.plan.host {
+		if h == host && !r.result.Ranks[rank].joined {
+			ranks = append(ranks, rank)
+		}
+	}
+	if len(ranks) == 0 {
+		return ""
+	}
+	return ranges(ranks)
+}
