@@ -20,7 +20,57 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ToAgent is what the launcher says. The first message is Start.
+// Stage is a step that all ranks take together at their end.
+type Stage int32
+
+const (
+	Stage_NONE    Stage = 0
+	Stage_LEAVING Stage = 1
+	Stage_DRAINED Stage = 2
+)
+
+// Enum value maps for Stage.
+var (
+	Stage_name = map[int32]string{
+		0: "NONE",
+		1: "LEAVING",
+		2: "DRAINED",
+	}
+	Stage_value = map[string]int32{
+		"NONE":    0,
+		"LEAVING": 1,
+		"DRAINED": 2,
+	}
+)
+
+func (x Stage) Enum() *Stage {
+	p := new(Stage)
+	*p = x
+	return p
+}
+
+func (x Stage) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Stage) Descriptor() protoreflect.EnumDescriptor {
+	return file_agent_proto_enumTypes[0].Descriptor()
+}
+
+func (Stage) Type() protoreflect.EnumType {
+	return &file_agent_proto_enumTypes[0]
+}
+
+func (x Stage) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Stage.Descriptor instead.
+func (Stage) EnumDescriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{0}
+}
+
+// ToAgent is what the launcher says. The first message is Start, or Sweep alone.
 type ToAgent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Kind:
@@ -32,6 +82,13 @@ type ToAgent struct {
 	//	*ToAgent_End
 	//	*ToAgent_Suspend
 	//	*ToAgent_Continue
+	//	*ToAgent_Roster
+	//	*ToAgent_Blob
+	//	*ToAgent_FirstJoined
+	//	*ToAgent_AllReached
+	//	*ToAgent_Lost
+	//	*ToAgent_Dump
+	//	*ToAgent_Sweep
 	Kind          isToAgent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -137,6 +194,69 @@ func (x *ToAgent) GetContinue() *Continue {
 	return nil
 }
 
+func (x *ToAgent) GetRoster() *Roster {
+	if x != nil {
+		if x, ok := x.Kind.(*ToAgent_Roster); ok {
+			return x.Roster
+		}
+	}
+	return nil
+}
+
+func (x *ToAgent) GetBlob() *Blob {
+	if x != nil {
+		if x, ok := x.Kind.(*ToAgent_Blob); ok {
+			return x.Blob
+		}
+	}
+	return nil
+}
+
+func (x *ToAgent) GetFirstJoined() *FirstJoined {
+	if x != nil {
+		if x, ok := x.Kind.(*ToAgent_FirstJoined); ok {
+			return x.FirstJoined
+		}
+	}
+	return nil
+}
+
+func (x *ToAgent) GetAllReached() *AllReached {
+	if x != nil {
+		if x, ok := x.Kind.(*ToAgent_AllReached); ok {
+			return x.AllReached
+		}
+	}
+	return nil
+}
+
+func (x *ToAgent) GetLost() *RankLost {
+	if x != nil {
+		if x, ok := x.Kind.(*ToAgent_Lost); ok {
+			return x.Lost
+		}
+	}
+	return nil
+}
+
+func (x *ToAgent) GetDump() *Dump {
+	if x != nil {
+		if x, ok := x.Kind.(*ToAgent_Dump); ok {
+			return x.Dump
+		}
+	}
+	return nil
+}
+
+func (x *ToAgent) GetSweep() *Sweep {
+	if x != nil {
+		if x, ok := x.Kind.(*ToAgent_Sweep); ok {
+			return x.Sweep
+		}
+	}
+	return nil
+}
+
 type isToAgent_Kind interface {
 	isToAgent_Kind()
 }
@@ -169,6 +289,34 @@ type ToAgent_Continue struct {
 	Continue *Continue `protobuf:"bytes,7,opt,name=continue,proto3,oneof"`
 }
 
+type ToAgent_Roster struct {
+	Roster *Roster `protobuf:"bytes,8,opt,name=roster,proto3,oneof"`
+}
+
+type ToAgent_Blob struct {
+	Blob *Blob `protobuf:"bytes,9,opt,name=blob,proto3,oneof"`
+}
+
+type ToAgent_FirstJoined struct {
+	FirstJoined *FirstJoined `protobuf:"bytes,10,opt,name=first_joined,json=firstJoined,proto3,oneof"`
+}
+
+type ToAgent_AllReached struct {
+	AllReached *AllReached `protobuf:"bytes,11,opt,name=all_reached,json=allReached,proto3,oneof"`
+}
+
+type ToAgent_Lost struct {
+	Lost *RankLost `protobuf:"bytes,12,opt,name=lost,proto3,oneof"`
+}
+
+type ToAgent_Dump struct {
+	Dump *Dump `protobuf:"bytes,13,opt,name=dump,proto3,oneof"`
+}
+
+type ToAgent_Sweep struct {
+	Sweep *Sweep `protobuf:"bytes,14,opt,name=sweep,proto3,oneof"`
+}
+
 func (*ToAgent_Start) isToAgent_Kind() {}
 
 func (*ToAgent_OutputCredit) isToAgent_Kind() {}
@@ -183,7 +331,21 @@ func (*ToAgent_Suspend) isToAgent_Kind() {}
 
 func (*ToAgent_Continue) isToAgent_Kind() {}
 
-// FromAgent is what the agent says. The last message is Done.
+func (*ToAgent_Roster) isToAgent_Kind() {}
+
+func (*ToAgent_Blob) isToAgent_Kind() {}
+
+func (*ToAgent_FirstJoined) isToAgent_Kind() {}
+
+func (*ToAgent_AllReached) isToAgent_Kind() {}
+
+func (*ToAgent_Lost) isToAgent_Kind() {}
+
+func (*ToAgent_Dump) isToAgent_Kind() {}
+
+func (*ToAgent_Sweep) isToAgent_Kind() {}
+
+// FromAgent is what the agent says. The first message is Ready, the last Done.
 type FromAgent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Kind:
@@ -199,6 +361,14 @@ type FromAgent struct {
 	//	*FromAgent_Left
 	//	*FromAgent_Suspended
 	//	*FromAgent_Done
+	//	*FromAgent_Ready
+	//	*FromAgent_Listening
+	//	*FromAgent_Need
+	//	*FromAgent_Joined
+	//	*FromAgent_Reached
+	//	*FromAgent_Lost
+	//	*FromAgent_States
+	//	*FromAgent_Stacks
 	Kind          isFromAgent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -340,6 +510,78 @@ func (x *FromAgent) GetDone() *Done {
 	return nil
 }
 
+func (x *FromAgent) GetReady() *Ready {
+	if x != nil {
+		if x, ok := x.Kind.(*FromAgent_Ready); ok {
+			return x.Ready
+		}
+	}
+	return nil
+}
+
+func (x *FromAgent) GetListening() *Listening {
+	if x != nil {
+		if x, ok := x.Kind.(*FromAgent_Listening); ok {
+			return x.Listening
+		}
+	}
+	return nil
+}
+
+func (x *FromAgent) GetNeed() *Need {
+	if x != nil {
+		if x, ok := x.Kind.(*FromAgent_Need); ok {
+			return x.Need
+		}
+	}
+	return nil
+}
+
+func (x *FromAgent) GetJoined() *RankJoined {
+	if x != nil {
+		if x, ok := x.Kind.(*FromAgent_Joined); ok {
+			return x.Joined
+		}
+	}
+	return nil
+}
+
+func (x *FromAgent) GetReached() *Reached {
+	if x != nil {
+		if x, ok := x.Kind.(*FromAgent_Reached); ok {
+			return x.Reached
+		}
+	}
+	return nil
+}
+
+func (x *FromAgent) GetLost() *RankLost {
+	if x != nil {
+		if x, ok := x.Kind.(*FromAgent_Lost); ok {
+			return x.Lost
+		}
+	}
+	return nil
+}
+
+func (x *FromAgent) GetStates() *States {
+	if x != nil {
+		if x, ok := x.Kind.(*FromAgent_States); ok {
+			return x.States
+		}
+	}
+	return nil
+}
+
+func (x *FromAgent) GetStacks() *Stacks {
+	if x != nil {
+		if x, ok := x.Kind.(*FromAgent_Stacks); ok {
+			return x.Stacks
+		}
+	}
+	return nil
+}
+
 type isFromAgent_Kind interface {
 	isFromAgent_Kind()
 }
@@ -388,6 +630,38 @@ type FromAgent_Done struct {
 	Done *Done `protobuf:"bytes,12,opt,name=done,proto3,oneof"`
 }
 
+type FromAgent_Ready struct {
+	Ready *Ready `protobuf:"bytes,13,opt,name=ready,proto3,oneof"`
+}
+
+type FromAgent_Listening struct {
+	Listening *Listening `protobuf:"bytes,14,opt,name=listening,proto3,oneof"`
+}
+
+type FromAgent_Need struct {
+	Need *Need `protobuf:"bytes,15,opt,name=need,proto3,oneof"`
+}
+
+type FromAgent_Joined struct {
+	Joined *RankJoined `protobuf:"bytes,16,opt,name=joined,proto3,oneof"`
+}
+
+type FromAgent_Reached struct {
+	Reached *Reached `protobuf:"bytes,17,opt,name=reached,proto3,oneof"`
+}
+
+type FromAgent_Lost struct {
+	Lost *RankLost `protobuf:"bytes,18,opt,name=lost,proto3,oneof"`
+}
+
+type FromAgent_States struct {
+	States *States `protobuf:"bytes,19,opt,name=states,proto3,oneof"`
+}
+
+type FromAgent_Stacks struct {
+	Stacks *Stacks `protobuf:"bytes,20,opt,name=stacks,proto3,oneof"`
+}
+
 func (*FromAgent_Started) isFromAgent_Kind() {}
 
 func (*FromAgent_Output) isFromAgent_Kind() {}
@@ -410,6 +684,957 @@ func (*FromAgent_Suspended) isFromAgent_Kind() {}
 
 func (*FromAgent_Done) isFromAgent_Kind() {}
 
+func (*FromAgent_Ready) isFromAgent_Kind() {}
+
+func (*FromAgent_Listening) isFromAgent_Kind() {}
+
+func (*FromAgent_Need) isFromAgent_Kind() {}
+
+func (*FromAgent_Joined) isFromAgent_Kind() {}
+
+func (*FromAgent_Reached) isFromAgent_Kind() {}
+
+func (*FromAgent_Lost) isFromAgent_Kind() {}
+
+func (*FromAgent_States) isFromAgent_Kind() {}
+
+func (*FromAgent_Stacks) isFromAgent_Kind() {}
+
+// Sweep asks for the end of every process on the host that belongs to a job whose
+// agent is gone. Done answers.
+type Sweep struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           []byte                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sweep) Reset() {
+	*x = Sweep{}
+	mi := &file_agent_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sweep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sweep) ProtoMessage() {}
+
+func (x *Sweep) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sweep.ProtoReflect.Descriptor instead.
+func (*Sweep) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Sweep) GetJob() []byte {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+// Pulse says that its sender lives.
+type Pulse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	UnixNanos     int64                  `protobuf:"varint,2,opt,name=unix_nanos,json=unixNanos,proto3" json:"unix_nanos,omitempty"`    // the agent's clock, in its answer
+	LeaseNanos    int64                  `protobuf:"varint,3,opt,name=lease_nanos,json=leaseNanos,proto3" json:"lease_nanos,omitempty"` // the launcher's: how long the agent waits for the next before it may think of itself as cut off
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pulse) Reset() {
+	*x = Pulse{}
+	mi := &file_agent_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pulse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pulse) ProtoMessage() {}
+
+func (x *Pulse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pulse.ProtoReflect.Descriptor instead.
+func (*Pulse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Pulse) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Pulse) GetUnixNanos() int64 {
+	if x != nil {
+		return x.UnixNanos
+	}
+	return 0
+}
+
+func (x *Pulse) GetLeaseNanos() int64 {
+	if x != nil {
+		return x.LeaseNanos
+	}
+	return 0
+}
+
+// Ready is the agent's first word.
+type Ready struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Protocol      uint32                 `protobuf:"varint,1,opt,name=protocol,proto3" json:"protocol,omitempty"`                   // of these messages
+	HostName      string                 `protobuf:"bytes,2,opt,name=host_name,json=hostName,proto3" json:"host_name,omitempty"`    // as the host itself has it
+	Addresses     []string               `protobuf:"bytes,3,rep,name=addresses,proto3" json:"addresses,omitempty"`                  // of its interfaces
+	ReachedAt     string                 `protobuf:"bytes,4,opt,name=reached_at,json=reachedAt,proto3" json:"reached_at,omitempty"` // address at which ssh was reached; empty: unknown
+	Boot          string                 `protobuf:"bytes,5,opt,name=boot,proto3" json:"boot,omitempty"`                            // changes with each start of the host's kernel
+	UnixNanos     int64                  `protobuf:"varint,6,opt,name=unix_nanos,json=unixNanos,proto3" json:"unix_nanos,omitempty"`
+	Cores         int32                  `protobuf:"varint,7,opt,name=cores,proto3" json:"cores,omitempty"`
+	Pid           int64                  `protobuf:"varint,8,opt,name=pid,proto3" json:"pid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ready) Reset() {
+	*x = Ready{}
+	mi := &file_agent_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ready) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ready) ProtoMessage() {}
+
+func (x *Ready) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ready.ProtoReflect.Descriptor instead.
+func (*Ready) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Ready) GetProtocol() uint32 {
+	if x != nil {
+		return x.Protocol
+	}
+	return 0
+}
+
+func (x *Ready) GetHostName() string {
+	if x != nil {
+		return x.HostName
+	}
+	return ""
+}
+
+func (x *Ready) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *Ready) GetReachedAt() string {
+	if x != nil {
+		return x.ReachedAt
+	}
+	return ""
+}
+
+func (x *Ready) GetBoot() string {
+	if x != nil {
+		return x.Boot
+	}
+	return ""
+}
+
+func (x *Ready) GetUnixNanos() int64 {
+	if x != nil {
+		return x.UnixNanos
+	}
+	return 0
+}
+
+func (x *Ready) GetCores() int32 {
+	if x != nil {
+		return x.Cores
+	}
+	return 0
+}
+
+func (x *Ready) GetPid() int64 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+// Listening says where the host takes connections from others; after Start, where
+// that has peers.
+type Listening struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Addresses     []string               `protobuf:"bytes,1,rep,name=addresses,proto3" json:"addresses,omitempty"` // host:port
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Listening) Reset() {
+	*x = Listening{}
+	mi := &file_agent_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Listening) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Listening) ProtoMessage() {}
+
+func (x *Listening) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Listening.ProtoReflect.Descriptor instead.
+func (*Listening) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Listening) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+// Roster says where the hosts of the job take connections.
+type Roster struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hosts         []*HostAddresses       `protobuf:"bytes,1,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Roster) Reset() {
+	*x = Roster{}
+	mi := &file_agent_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Roster) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Roster) ProtoMessage() {}
+
+func (x *Roster) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Roster.ProtoReflect.Descriptor instead.
+func (*Roster) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Roster) GetHosts() []*HostAddresses {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+type HostAddresses struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Host          int32                  `protobuf:"varint,1,opt,name=host,proto3" json:"host,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Addresses     []string               `protobuf:"bytes,3,rep,name=addresses,proto3" json:"addresses,omitempty"` // host:port in Roster, addresses alone in Start
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HostAddresses) Reset() {
+	*x = HostAddresses{}
+	mi := &file_agent_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HostAddresses) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HostAddresses) ProtoMessage() {}
+
+func (x *HostAddresses) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HostAddresses.ProtoReflect.Descriptor instead.
+func (*HostAddresses) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *HostAddresses) GetHost() int32 {
+	if x != nil {
+		return x.Host
+	}
+	return 0
+}
+
+func (x *HostAddresses) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *HostAddresses) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+// Need asks for programs that the host lacks.
+type Need struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Digests       [][]byte               `protobuf:"bytes,1,rep,name=digests,proto3" json:"digests,omitempty"` // SHA-256
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Need) Reset() {
+	*x = Need{}
+	mi := &file_agent_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Need) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Need) ProtoMessage() {}
+
+func (x *Need) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Need.ProtoReflect.Descriptor instead.
+func (*Need) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Need) GetDigests() [][]byte {
+	if x != nil {
+		return x.Digests
+	}
+	return nil
+}
+
+// Blob is a piece of a program that was asked for.
+type Blob struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Digest        []byte                 `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	Last          bool                   `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Blob) Reset() {
+	*x = Blob{}
+	mi := &file_agent_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Blob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Blob) ProtoMessage() {}
+
+func (x *Blob) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Blob.ProtoReflect.Descriptor instead.
+func (*Blob) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Blob) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *Blob) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *Blob) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
+}
+
+// Program is an executable that hosts get from the launcher, if they lack it.
+type Program struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Digest        []byte                 `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"` // SHA-256
+	Bytes         int64                  `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Program) Reset() {
+	*x = Program{}
+	mi := &file_agent_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Program) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Program) ProtoMessage() {}
+
+func (x *Program) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Program.ProtoReflect.Descriptor instead.
+func (*Program) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Program) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *Program) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+// RankJoined says that a rank has joined.
+type RankJoined struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rank          int32                  `protobuf:"varint,1,opt,name=rank,proto3" json:"rank,omitempty"`
+	Pid           int64                  `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
+	Build         *Build                 `protobuf:"bytes,3,opt,name=build,proto3" json:"build,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RankJoined) Reset() {
+	*x = RankJoined{}
+	mi := &file_agent_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RankJoined) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RankJoined) ProtoMessage() {}
+
+func (x *RankJoined) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RankJoined.ProtoReflect.Descriptor instead.
+func (*RankJoined) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RankJoined) GetRank() int32 {
+	if x != nil {
+		return x.Rank
+	}
+	return 0
+}
+
+func (x *RankJoined) GetPid() int64 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *RankJoined) GetBuild() *Build {
+	if x != nil {
+		return x.Build
+	}
+	return nil
+}
+
+// FirstJoined says that a rank of another host has joined: the time within which
+// all have to begins.
+type FirstJoined struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rank          int32                  `protobuf:"varint,1,opt,name=rank,proto3" json:"rank,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FirstJoined) Reset() {
+	*x = FirstJoined{}
+	mi := &file_agent_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FirstJoined) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FirstJoined) ProtoMessage() {}
+
+func (x *FirstJoined) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FirstJoined.ProtoReflect.Descriptor instead.
+func (*FirstJoined) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *FirstJoined) GetRank() int32 {
+	if x != nil {
+		return x.Rank
+	}
+	return 0
+}
+
+// Reached says that all ranks of the host have come to a stage, or are dead.
+type Reached struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stage         Stage                  `protobuf:"varint,1,opt,name=stage,proto3,enum=muster.Stage" json:"stage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reached) Reset() {
+	*x = Reached{}
+	mi := &file_agent_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reached) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reached) ProtoMessage() {}
+
+func (x *Reached) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reached.ProtoReflect.Descriptor instead.
+func (*Reached) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Reached) GetStage() Stage {
+	if x != nil {
+		return x.Stage
+	}
+	return Stage_NONE
+}
+
+// AllReached says that those of all hosts have.
+type AllReached struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stage         Stage                  `protobuf:"varint,1,opt,name=stage,proto3,enum=muster.Stage" json:"stage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AllReached) Reset() {
+	*x = AllReached{}
+	mi := &file_agent_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AllReached) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AllReached) ProtoMessage() {}
+
+func (x *AllReached) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AllReached.ProtoReflect.Descriptor instead.
+func (*AllReached) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *AllReached) GetStage() Stage {
+	if x != nil {
+		return x.Stage
+	}
+	return Stage_NONE
+}
+
+// RankLost says, under the failure policy return, that a rank is dead and the job
+// goes on; from the rank's agent to the launcher, and from there to the others.
+type RankLost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Failure       *Failure               `protobuf:"bytes,1,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RankLost) Reset() {
+	*x = RankLost{}
+	mi := &file_agent_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RankLost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RankLost) ProtoMessage() {}
+
+func (x *RankLost) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RankLost.ProtoReflect.Descriptor instead.
+func (*RankLost) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RankLost) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
+// States answers an EndJob that asks for them: what the ranks were doing.
+type States struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ranks         []*RankState           `protobuf:"bytes,1,rep,name=ranks,proto3" json:"ranks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *States) Reset() {
+	*x = States{}
+	mi := &file_agent_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *States) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*States) ProtoMessage() {}
+
+func (x *States) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use States.ProtoReflect.Descriptor instead.
+func (*States) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *States) GetRanks() []*RankState {
+	if x != nil {
+		return x.Ranks
+	}
+	return nil
+}
+
+// Dump asks for the goroutine stacks of ranks; Stacks answers for each of them.
+type Dump struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Rank          int32                  `protobuf:"varint,2,opt,name=rank,proto3" json:"rank,omitempty"` // -1: all of the host
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Dump) Reset() {
+	*x = Dump{}
+	mi := &file_agent_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Dump) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Dump) ProtoMessage() {}
+
+func (x *Dump) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Dump.ProtoReflect.Descriptor instead.
+func (*Dump) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Dump) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Dump) GetRank() int32 {
+	if x != nil {
+		return x.Rank
+	}
+	return 0
+}
+
+type Stacks struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Rank          int32                  `protobuf:"varint,2,opt,name=rank,proto3" json:"rank,omitempty"`
+	Pid           int64                  `protobuf:"varint,3,opt,name=pid,proto3" json:"pid,omitempty"`
+	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"` // why there is no text
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stacks) Reset() {
+	*x = Stacks{}
+	mi := &file_agent_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stacks) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stacks) ProtoMessage() {}
+
+func (x *Stacks) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stacks.ProtoReflect.Descriptor instead.
+func (*Stacks) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Stacks) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Stacks) GetRank() int32 {
+	if x != nil {
+		return x.Rank
+	}
+	return 0
+}
+
+func (x *Stacks) GetPid() int64 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *Stacks) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Stacks) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 // Start is the whole job as one host has to know it.
 type Start struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
@@ -417,10 +1642,14 @@ type Start struct {
 	Size              int32                  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
 	Host              int32                  `protobuf:"varint,3,opt,name=host,proto3" json:"host,omitempty"`
 	Hosts             []*HostRun             `protobuf:"bytes,4,rep,name=hosts,proto3" json:"hosts,omitempty"`
-	Apps              []*AppRun              `protobuf:"bytes,5,rep,name=apps,proto3" json:"apps,omitempty"`                             // in rank order
-	Settings          *Settings              `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`                     // cores and ranks_per_core are the agent's to fill
-	Credentials       []*Credentials         `protobuf:"bytes,7,rep,name=credentials,proto3" json:"credentials,omitempty"`               // of this host's ranks, in order; or none
-	StdinRank         int32                  `protobuf:"varint,8,opt,name=stdin_rank,json=stdinRank,proto3" json:"stdin_rank,omitempty"` // rank that reads the launcher's input; -1 none, -2 all
+	Apps              []*AppRun              `protobuf:"bytes,5,rep,name=apps,proto3" json:"apps,omitempty"`                                       // in rank order
+	Peers             []*HostAddresses       `protobuf:"bytes,15,rep,name=peers,proto3" json:"peers,omitempty"`                                    // the hosts that this one's ranks may have to reach
+	LinkKey           []byte                 `protobuf:"bytes,16,opt,name=link_key,json=linkKey,proto3" json:"link_key,omitempty"`                 // by which agents of the job know each other
+	Networks          []string               `protobuf:"bytes,17,rep,name=networks,proto3" json:"networks,omitempty"`                              // "iface NAME" or "subnet PREFIX" that connections are restricted to
+	SilenceNanos      int64                  `protobuf:"varint,18,opt,name=silence_nanos,json=silenceNanos,proto3" json:"silence_nanos,omitempty"` // how long a host that does not answer is waited for
+	Settings          *Settings              `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`                               // cores and ranks_per_core are the agent's to fill
+	Credentials       []*Credentials         `protobuf:"bytes,7,rep,name=credentials,proto3" json:"credentials,omitempty"`                         // of this host's ranks, in order; or none
+	StdinRank         int32                  `protobuf:"varint,8,opt,name=stdin_rank,json=stdinRank,proto3" json:"stdin_rank,omitempty"`           // rank that reads the launcher's input; -1 none, -2 all
 	StartTimeoutNanos int64                  `protobuf:"varint,9,opt,name=start_timeout_nanos,json=startTimeoutNanos,proto3" json:"start_timeout_nanos,omitempty"`
 	StopTimeoutNanos  int64                  `protobuf:"varint,10,opt,name=stop_timeout_nanos,json=stopTimeoutNanos,proto3" json:"stop_timeout_nanos,omitempty"`
 	BindCores         bool                   `protobuf:"varint,11,opt,name=bind_cores,json=bindCores,proto3" json:"bind_cores,omitempty"`
@@ -432,7 +1661,7 @@ type Start struct {
 
 func (x *Start) Reset() {
 	*x = Start{}
-	mi := &file_agent_proto_msgTypes[2]
+	mi := &file_agent_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -444,7 +1673,7 @@ func (x *Start) String() string {
 func (*Start) ProtoMessage() {}
 
 func (x *Start) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[2]
+	mi := &file_agent_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -457,7 +1686,7 @@ func (x *Start) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Start.ProtoReflect.Descriptor instead.
 func (*Start) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{2}
+	return file_agent_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Start) GetJob() []byte {
@@ -493,6 +1722,34 @@ func (x *Start) GetApps() []*AppRun {
 		return x.Apps
 	}
 	return nil
+}
+
+func (x *Start) GetPeers() []*HostAddresses {
+	if x != nil {
+		return x.Peers
+	}
+	return nil
+}
+
+func (x *Start) GetLinkKey() []byte {
+	if x != nil {
+		return x.LinkKey
+	}
+	return nil
+}
+
+func (x *Start) GetNetworks() []string {
+	if x != nil {
+		return x.Networks
+	}
+	return nil
+}
+
+func (x *Start) GetSilenceNanos() int64 {
+	if x != nil {
+		return x.SilenceNanos
+	}
+	return 0
 }
 
 func (x *Start) GetSettings() *Settings {
@@ -557,15 +1814,19 @@ type AppRun struct {
 	First         int32                  `protobuf:"varint,1,opt,name=first,proto3" json:"first,omitempty"`
 	Count         int32                  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
 	Argv          []string               `protobuf:"bytes,3,rep,name=argv,proto3" json:"argv,omitempty"`
-	Env           []string               `protobuf:"bytes,4,rep,name=env,proto3" json:"env,omitempty"` // whole environment
+	Env           []string               `protobuf:"bytes,4,rep,name=env,proto3" json:"env,omitempty"` // whole environment, or what is added to the host's own
 	Dir           string                 `protobuf:"bytes,5,opt,name=dir,proto3" json:"dir,omitempty"`
+	AddEnv        bool                   `protobuf:"varint,6,opt,name=add_env,json=addEnv,proto3" json:"add_env,omitempty"`
+	DirOptional   bool                   `protobuf:"varint,7,opt,name=dir_optional,json=dirOptional,proto3" json:"dir_optional,omitempty"` // where there is no dir, the ranks start in the user's home
+	Program       *Program               `protobuf:"bytes,8,opt,name=program,proto3" json:"program,omitempty"`                             // what argv[0] names; unset: whatever the host has under that name
+	Cpus          []*CPUSet              `protobuf:"bytes,9,rep,name=cpus,proto3" json:"cpus,omitempty"`                                   // of each rank; empty: as bind_cores says
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AppRun) Reset() {
 	*x = AppRun{}
-	mi := &file_agent_proto_msgTypes[3]
+	mi := &file_agent_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -577,7 +1838,7 @@ func (x *AppRun) String() string {
 func (*AppRun) ProtoMessage() {}
 
 func (x *AppRun) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[3]
+	mi := &file_agent_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -590,7 +1851,7 @@ func (x *AppRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppRun.ProtoReflect.Descriptor instead.
 func (*AppRun) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{3}
+	return file_agent_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AppRun) GetFirst() int32 {
@@ -628,6 +1889,78 @@ func (x *AppRun) GetDir() string {
 	return ""
 }
 
+func (x *AppRun) GetAddEnv() bool {
+	if x != nil {
+		return x.AddEnv
+	}
+	return false
+}
+
+func (x *AppRun) GetDirOptional() bool {
+	if x != nil {
+		return x.DirOptional
+	}
+	return false
+}
+
+func (x *AppRun) GetProgram() *Program {
+	if x != nil {
+		return x.Program
+	}
+	return nil
+}
+
+func (x *AppRun) GetCpus() []*CPUSet {
+	if x != nil {
+		return x.Cpus
+	}
+	return nil
+}
+
+type CPUSet struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cpus          []int32                `protobuf:"varint,1,rep,packed,name=cpus,proto3" json:"cpus,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CPUSet) Reset() {
+	*x = CPUSet{}
+	mi := &file_agent_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CPUSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CPUSet) ProtoMessage() {}
+
+func (x *CPUSet) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CPUSet.ProtoReflect.Descriptor instead.
+func (*CPUSet) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *CPUSet) GetCpus() []int32 {
+	if x != nil {
+		return x.Cpus
+	}
+	return nil
+}
+
 // Started says that every process of the host exists, or why not: then none
 // runs, and Done follows.
 type Started struct {
@@ -640,7 +1973,7 @@ type Started struct {
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_agent_proto_msgTypes[4]
+	mi := &file_agent_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -652,7 +1985,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[4]
+	mi := &file_agent_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -665,7 +1998,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{4}
+	return file_agent_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Started) GetCores() int32 {
@@ -693,7 +2026,7 @@ type RankProcess struct {
 
 func (x *RankProcess) Reset() {
 	*x = RankProcess{}
-	mi := &file_agent_proto_msgTypes[5]
+	mi := &file_agent_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -705,7 +2038,7 @@ func (x *RankProcess) String() string {
 func (*RankProcess) ProtoMessage() {}
 
 func (x *RankProcess) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[5]
+	mi := &file_agent_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -718,7 +2051,7 @@ func (x *RankProcess) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankProcess.ProtoReflect.Descriptor instead.
 func (*RankProcess) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{5}
+	return file_agent_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RankProcess) GetRank() int32 {
@@ -755,7 +2088,7 @@ type Output struct {
 
 func (x *Output) Reset() {
 	*x = Output{}
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -767,7 +2100,7 @@ func (x *Output) String() string {
 func (*Output) ProtoMessage() {}
 
 func (x *Output) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -780,7 +2113,7 @@ func (x *Output) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Output.ProtoReflect.Descriptor instead.
 func (*Output) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{6}
+	return file_agent_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Output) GetRank() int32 {
@@ -822,7 +2155,7 @@ type OutputCredit struct {
 
 func (x *OutputCredit) Reset() {
 	*x = OutputCredit{}
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -834,7 +2167,7 @@ func (x *OutputCredit) String() string {
 func (*OutputCredit) ProtoMessage() {}
 
 func (x *OutputCredit) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -847,7 +2180,7 @@ func (x *OutputCredit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutputCredit.ProtoReflect.Descriptor instead.
 func (*OutputCredit) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{7}
+	return file_agent_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *OutputCredit) GetRank() int32 {
@@ -874,7 +2207,7 @@ type StdinData struct {
 
 func (x *StdinData) Reset() {
 	*x = StdinData{}
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -886,7 +2219,7 @@ func (x *StdinData) String() string {
 func (*StdinData) ProtoMessage() {}
 
 func (x *StdinData) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -899,7 +2232,7 @@ func (x *StdinData) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StdinData.ProtoReflect.Descriptor instead.
 func (*StdinData) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{8}
+	return file_agent_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *StdinData) GetData() []byte {
@@ -926,7 +2259,7 @@ type StdinTaken struct {
 
 func (x *StdinTaken) Reset() {
 	*x = StdinTaken{}
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -938,7 +2271,7 @@ func (x *StdinTaken) String() string {
 func (*StdinTaken) ProtoMessage() {}
 
 func (x *StdinTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -951,7 +2284,7 @@ func (x *StdinTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StdinTaken.ProtoReflect.Descriptor instead.
 func (*StdinTaken) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{9}
+	return file_agent_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *StdinTaken) GetBytes() int64 {
@@ -971,7 +2304,7 @@ type SignalRanks struct {
 
 func (x *SignalRanks) Reset() {
 	*x = SignalRanks{}
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -983,7 +2316,7 @@ func (x *SignalRanks) String() string {
 func (*SignalRanks) ProtoMessage() {}
 
 func (x *SignalRanks) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -996,7 +2329,7 @@ func (x *SignalRanks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalRanks.ProtoReflect.Descriptor instead.
 func (*SignalRanks) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{10}
+	return file_agent_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SignalRanks) GetSignal() int32 {
@@ -1012,13 +2345,14 @@ type EndJob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	GraceNanos    int64                  `protobuf:"varint,1,opt,name=grace_nanos,json=graceNanos,proto3" json:"grace_nanos,omitempty"`
 	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	States        bool                   `protobuf:"varint,3,opt,name=states,proto3" json:"states,omitempty"` // States is wanted first
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EndJob) Reset() {
 	*x = EndJob{}
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1030,7 +2364,7 @@ func (x *EndJob) String() string {
 func (*EndJob) ProtoMessage() {}
 
 func (x *EndJob) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1043,7 +2377,7 @@ func (x *EndJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJob.ProtoReflect.Descriptor instead.
 func (*EndJob) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{11}
+	return file_agent_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *EndJob) GetGraceNanos() int64 {
@@ -1060,6 +2394,13 @@ func (x *EndJob) GetReason() string {
 	return ""
 }
 
+func (x *EndJob) GetStates() bool {
+	if x != nil {
+		return x.States
+	}
+	return false
+}
+
 // Suspend stops the ranks because the launcher is about to be stopped;
 // Suspended answers it.
 type Suspend struct {
@@ -1070,7 +2411,7 @@ type Suspend struct {
 
 func (x *Suspend) Reset() {
 	*x = Suspend{}
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1082,7 +2423,7 @@ func (x *Suspend) String() string {
 func (*Suspend) ProtoMessage() {}
 
 func (x *Suspend) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1095,7 +2436,7 @@ func (x *Suspend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Suspend.ProtoReflect.Descriptor instead.
 func (*Suspend) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{12}
+	return file_agent_proto_rawDescGZIP(), []int{30}
 }
 
 type Suspended struct {
@@ -1106,7 +2447,7 @@ type Suspended struct {
 
 func (x *Suspended) Reset() {
 	*x = Suspended{}
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1118,7 +2459,7 @@ func (x *Suspended) String() string {
 func (*Suspended) ProtoMessage() {}
 
 func (x *Suspended) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1131,7 +2472,7 @@ func (x *Suspended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Suspended.ProtoReflect.Descriptor instead.
 func (*Suspended) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{13}
+	return file_agent_proto_rawDescGZIP(), []int{31}
 }
 
 type Continue struct {
@@ -1142,7 +2483,7 @@ type Continue struct {
 
 func (x *Continue) Reset() {
 	*x = Continue{}
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1154,7 +2495,7 @@ func (x *Continue) String() string {
 func (*Continue) ProtoMessage() {}
 
 func (x *Continue) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1167,7 +2508,7 @@ func (x *Continue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continue.ProtoReflect.Descriptor instead.
 func (*Continue) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{14}
+	return file_agent_proto_rawDescGZIP(), []int{32}
 }
 
 type Stopped struct {
@@ -1181,7 +2522,7 @@ type Stopped struct {
 
 func (x *Stopped) Reset() {
 	*x = Stopped{}
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +2534,7 @@ func (x *Stopped) String() string {
 func (*Stopped) ProtoMessage() {}
 
 func (x *Stopped) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +2547,7 @@ func (x *Stopped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stopped.ProtoReflect.Descriptor instead.
 func (*Stopped) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{15}
+	return file_agent_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Stopped) GetRank() int32 {
@@ -1240,7 +2581,7 @@ type Continued struct {
 
 func (x *Continued) Reset() {
 	*x = Continued{}
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1252,7 +2593,7 @@ func (x *Continued) String() string {
 func (*Continued) ProtoMessage() {}
 
 func (x *Continued) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1265,7 +2606,7 @@ func (x *Continued) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continued.ProtoReflect.Descriptor instead.
 func (*Continued) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{16}
+	return file_agent_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Continued) GetRank() int32 {
@@ -1300,7 +2641,7 @@ type Exited struct {
 
 func (x *Exited) Reset() {
 	*x = Exited{}
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1312,7 +2653,7 @@ func (x *Exited) String() string {
 func (*Exited) ProtoMessage() {}
 
 func (x *Exited) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1325,7 +2666,7 @@ func (x *Exited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exited.ProtoReflect.Descriptor instead.
 func (*Exited) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{17}
+	return file_agent_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Exited) GetRank() int32 {
@@ -1400,7 +2741,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1412,7 +2753,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1425,7 +2766,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{18}
+	return file_agent_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Note) GetText() string {
@@ -1448,13 +2789,15 @@ type Failure struct {
 	Exited        *Exited                `protobuf:"bytes,8,opt,name=exited,proto3" json:"exited,omitempty"` // if its process has ended
 	Others        []*RankState           `protobuf:"bytes,9,rep,name=others,proto3" json:"others,omitempty"`
 	UnixNanos     int64                  `protobuf:"varint,10,opt,name=unix_nanos,json=unixNanos,proto3" json:"unix_nanos,omitempty"`
+	Starting      bool                   `protobuf:"varint,11,opt,name=starting,proto3" json:"starting,omitempty"` // it was neither leaving nor had it left: whether the job was starting the launcher knows
+	Echo          bool                   `protobuf:"varint,12,opt,name=echo,proto3" json:"echo,omitempty"`         // may be but the consequence of what has happened on another host
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_agent_proto_msgTypes[19]
+	mi := &file_agent_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1466,7 +2809,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[19]
+	mi := &file_agent_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1479,7 +2822,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{19}
+	return file_agent_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Failure) GetRank() int32 {
@@ -1552,6 +2895,20 @@ func (x *Failure) GetUnixNanos() int64 {
 	return 0
 }
 
+func (x *Failure) GetStarting() bool {
+	if x != nil {
+		return x.Starting
+	}
+	return false
+}
+
+func (x *Failure) GetEcho() bool {
+	if x != nil {
+		return x.Echo
+	}
+	return false
+}
+
 // RankState is what a rank did at the moment of the failure.
 type RankState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1566,7 +2923,7 @@ type RankState struct {
 
 func (x *RankState) Reset() {
 	*x = RankState{}
-	mi := &file_agent_proto_msgTypes[20]
+	mi := &file_agent_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1578,7 +2935,7 @@ func (x *RankState) String() string {
 func (*RankState) ProtoMessage() {}
 
 func (x *RankState) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[20]
+	mi := &file_agent_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1591,7 +2948,7 @@ func (x *RankState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankState.ProtoReflect.Descriptor instead.
 func (*RankState) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{20}
+	return file_agent_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *RankState) GetRank() int32 {
@@ -1640,7 +2997,7 @@ type RankLeft struct {
 
 func (x *RankLeft) Reset() {
 	*x = RankLeft{}
-	mi := &file_agent_proto_msgTypes[21]
+	mi := &file_agent_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1652,7 +3009,7 @@ func (x *RankLeft) String() string {
 func (*RankLeft) ProtoMessage() {}
 
 func (x *RankLeft) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[21]
+	mi := &file_agent_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1665,7 +3022,7 @@ func (x *RankLeft) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankLeft.ProtoReflect.Descriptor instead.
 func (*RankLeft) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{21}
+	return file_agent_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RankLeft) GetRank() int32 {
@@ -1694,7 +3051,7 @@ type Done struct {
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1706,7 +3063,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1719,7 +3076,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{22}
+	return file_agent_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Done) GetKilled() int32 {
@@ -1747,7 +3104,7 @@ var File_agent_proto protoreflect.FileDescriptor
 
 const file_agent_proto_rawDesc = "" +
 	"\n" +
-	"\vagent.proto\x12\x06muster\x1a\rcontrol.proto\"\xd0\x02\n" +
+	"\vagent.proto\x12\x06muster\x1a\rcontrol.proto\"\x82\x05\n" +
 	"\aToAgent\x12%\n" +
 	"\x05start\x18\x01 \x01(\v2\r.muster.StartH\x00R\x05start\x12;\n" +
 	"\routput_credit\x18\x02 \x01(\v2\x14.muster.OutputCreditH\x00R\foutputCredit\x12)\n" +
@@ -1755,8 +3112,17 @@ const file_agent_proto_rawDesc = "" +
 	"\x06signal\x18\x04 \x01(\v2\x13.muster.SignalRanksH\x00R\x06signal\x12\"\n" +
 	"\x03end\x18\x05 \x01(\v2\x0e.muster.EndJobH\x00R\x03end\x12+\n" +
 	"\asuspend\x18\x06 \x01(\v2\x0f.muster.SuspendH\x00R\asuspend\x12.\n" +
-	"\bcontinue\x18\a \x01(\v2\x10.muster.ContinueH\x00R\bcontinueB\x06\n" +
-	"\x04kind\"\xfb\x03\n" +
+	"\bcontinue\x18\a \x01(\v2\x10.muster.ContinueH\x00R\bcontinue\x12(\n" +
+	"\x06roster\x18\b \x01(\v2\x0e.muster.RosterH\x00R\x06roster\x12\"\n" +
+	"\x04blob\x18\t \x01(\v2\f.muster.BlobH\x00R\x04blob\x128\n" +
+	"\ffirst_joined\x18\n" +
+	" \x01(\v2\x13.muster.FirstJoinedH\x00R\vfirstJoined\x125\n" +
+	"\vall_reached\x18\v \x01(\v2\x12.muster.AllReachedH\x00R\n" +
+	"allReached\x12&\n" +
+	"\x04lost\x18\f \x01(\v2\x10.muster.RankLostH\x00R\x04lost\x12\"\n" +
+	"\x04dump\x18\r \x01(\v2\f.muster.DumpH\x00R\x04dump\x12%\n" +
+	"\x05sweep\x18\x0e \x01(\v2\r.muster.SweepH\x00R\x05sweepB\x06\n" +
+	"\x04kind\"\xd0\x06\n" +
 	"\tFromAgent\x12+\n" +
 	"\astarted\x18\x01 \x01(\v2\x0f.muster.StartedH\x00R\astarted\x12(\n" +
 	"\x06output\x18\x02 \x01(\v2\x0e.muster.OutputH\x00R\x06output\x12(\n" +
@@ -1770,14 +3136,87 @@ const file_agent_proto_rawDesc = "" +
 	"\x04left\x18\n" +
 	" \x01(\v2\x10.muster.RankLeftH\x00R\x04left\x121\n" +
 	"\tsuspended\x18\v \x01(\v2\x11.muster.SuspendedH\x00R\tsuspended\x12\"\n" +
-	"\x04done\x18\f \x01(\v2\f.muster.DoneH\x00R\x04doneB\x06\n" +
-	"\x04kind\"\xdc\x03\n" +
+	"\x04done\x18\f \x01(\v2\f.muster.DoneH\x00R\x04done\x12%\n" +
+	"\x05ready\x18\r \x01(\v2\r.muster.ReadyH\x00R\x05ready\x121\n" +
+	"\tlistening\x18\x0e \x01(\v2\x11.muster.ListeningH\x00R\tlistening\x12\"\n" +
+	"\x04need\x18\x0f \x01(\v2\f.muster.NeedH\x00R\x04need\x12,\n" +
+	"\x06joined\x18\x10 \x01(\v2\x12.muster.RankJoinedH\x00R\x06joined\x12+\n" +
+	"\areached\x18\x11 \x01(\v2\x0f.muster.ReachedH\x00R\areached\x12&\n" +
+	"\x04lost\x18\x12 \x01(\v2\x10.muster.RankLostH\x00R\x04lost\x12(\n" +
+	"\x06states\x18\x13 \x01(\v2\x0e.muster.StatesH\x00R\x06states\x12(\n" +
+	"\x06stacks\x18\x14 \x01(\v2\x0e.muster.StacksH\x00R\x06stacksB\x06\n" +
+	"\x04kind\"\x19\n" +
+	"\x05Sweep\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\fR\x03job\"_\n" +
+	"\x05Pulse\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x1d\n" +
+	"\n" +
+	"unix_nanos\x18\x02 \x01(\x03R\tunixNanos\x12\x1f\n" +
+	"\vlease_nanos\x18\x03 \x01(\x03R\n" +
+	"leaseNanos\"\xd8\x01\n" +
+	"\x05Ready\x12\x1a\n" +
+	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x1b\n" +
+	"\thost_name\x18\x02 \x01(\tR\bhostName\x12\x1c\n" +
+	"\taddresses\x18\x03 \x03(\tR\taddresses\x12\x1d\n" +
+	"\n" +
+	"reached_at\x18\x04 \x01(\tR\treachedAt\x12\x12\n" +
+	"\x04boot\x18\x05 \x01(\tR\x04boot\x12\x1d\n" +
+	"\n" +
+	"unix_nanos\x18\x06 \x01(\x03R\tunixNanos\x12\x14\n" +
+	"\x05cores\x18\a \x01(\x05R\x05cores\x12\x10\n" +
+	"\x03pid\x18\b \x01(\x03R\x03pid\")\n" +
+	"\tListening\x12\x1c\n" +
+	"\taddresses\x18\x01 \x03(\tR\taddresses\"5\n" +
+	"\x06Roster\x12+\n" +
+	"\x05hosts\x18\x01 \x03(\v2\x15.muster.HostAddressesR\x05hosts\"U\n" +
+	"\rHostAddresses\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\x05R\x04host\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
+	"\taddresses\x18\x03 \x03(\tR\taddresses\" \n" +
+	"\x04Need\x12\x18\n" +
+	"\adigests\x18\x01 \x03(\fR\adigests\"F\n" +
+	"\x04Blob\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\x12\x12\n" +
+	"\x04last\x18\x03 \x01(\bR\x04last\"7\n" +
+	"\aProgram\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x03R\x05bytes\"W\n" +
+	"\n" +
+	"RankJoined\x12\x12\n" +
+	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x10\n" +
+	"\x03pid\x18\x02 \x01(\x03R\x03pid\x12#\n" +
+	"\x05build\x18\x03 \x01(\v2\r.muster.BuildR\x05build\"!\n" +
+	"\vFirstJoined\x12\x12\n" +
+	"\x04rank\x18\x01 \x01(\x05R\x04rank\".\n" +
+	"\aReached\x12#\n" +
+	"\x05stage\x18\x01 \x01(\x0e2\r.muster.StageR\x05stage\"1\n" +
+	"\n" +
+	"AllReached\x12#\n" +
+	"\x05stage\x18\x01 \x01(\x0e2\r.muster.StageR\x05stage\"5\n" +
+	"\bRankLost\x12)\n" +
+	"\afailure\x18\x01 \x01(\v2\x0f.muster.FailureR\afailure\"1\n" +
+	"\x06States\x12'\n" +
+	"\x05ranks\x18\x01 \x03(\v2\x11.muster.RankStateR\x05ranks\"2\n" +
+	"\x04Dump\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x12\n" +
+	"\x04rank\x18\x02 \x01(\x05R\x04rank\"p\n" +
+	"\x06Stacks\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x12\n" +
+	"\x04rank\x18\x02 \x01(\x05R\x04rank\x12\x10\n" +
+	"\x03pid\x18\x03 \x01(\x03R\x03pid\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12\x14\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"\xe5\x04\n" +
 	"\x05Start\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\fR\x03job\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x05R\x04size\x12\x12\n" +
 	"\x04host\x18\x03 \x01(\x05R\x04host\x12%\n" +
 	"\x05hosts\x18\x04 \x03(\v2\x0f.muster.HostRunR\x05hosts\x12\"\n" +
-	"\x04apps\x18\x05 \x03(\v2\x0e.muster.AppRunR\x04apps\x12,\n" +
+	"\x04apps\x18\x05 \x03(\v2\x0e.muster.AppRunR\x04apps\x12+\n" +
+	"\x05peers\x18\x0f \x03(\v2\x15.muster.HostAddressesR\x05peers\x12\x19\n" +
+	"\blink_key\x18\x10 \x01(\fR\alinkKey\x12\x1a\n" +
+	"\bnetworks\x18\x11 \x03(\tR\bnetworks\x12#\n" +
+	"\rsilence_nanos\x18\x12 \x01(\x03R\fsilenceNanos\x12,\n" +
 	"\bsettings\x18\x06 \x01(\v2\x10.muster.SettingsR\bsettings\x125\n" +
 	"\vcredentials\x18\a \x03(\v2\x13.muster.CredentialsR\vcredentials\x12\x1d\n" +
 	"\n" +
@@ -1788,13 +3227,19 @@ const file_agent_proto_rawDesc = "" +
 	"\n" +
 	"bind_cores\x18\v \x01(\bR\tbindCores\x12(\n" +
 	"\x10start_unix_nanos\x18\r \x01(\x03R\x0estartUnixNanos\x12#\n" +
-	"\routput_window\x18\f \x01(\x03R\foutputWindow\"l\n" +
+	"\routput_window\x18\f \x01(\x03R\foutputWindow\"\xf7\x01\n" +
 	"\x06AppRun\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x05R\x05first\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x05R\x05count\x12\x12\n" +
 	"\x04argv\x18\x03 \x03(\tR\x04argv\x12\x10\n" +
 	"\x03env\x18\x04 \x03(\tR\x03env\x12\x10\n" +
-	"\x03dir\x18\x05 \x01(\tR\x03dir\"J\n" +
+	"\x03dir\x18\x05 \x01(\tR\x03dir\x12\x17\n" +
+	"\aadd_env\x18\x06 \x01(\bR\x06addEnv\x12!\n" +
+	"\fdir_optional\x18\a \x01(\bR\vdirOptional\x12)\n" +
+	"\aprogram\x18\b \x01(\v2\x0f.muster.ProgramR\aprogram\x12\"\n" +
+	"\x04cpus\x18\t \x03(\v2\x0e.muster.CPUSetR\x04cpus\"\x1c\n" +
+	"\x06CPUSet\x12\x12\n" +
+	"\x04cpus\x18\x01 \x03(\x05R\x04cpus\"J\n" +
 	"\aStarted\x12\x14\n" +
 	"\x05cores\x18\x01 \x01(\x05R\x05cores\x12)\n" +
 	"\x05ranks\x18\x02 \x03(\v2\x13.muster.RankProcessR\x05ranks\"G\n" +
@@ -1817,11 +3262,12 @@ const file_agent_proto_rawDesc = "" +
 	"StdinTaken\x12\x14\n" +
 	"\x05bytes\x18\x01 \x01(\x03R\x05bytes\"%\n" +
 	"\vSignalRanks\x12\x16\n" +
-	"\x06signal\x18\x01 \x01(\x05R\x06signal\"A\n" +
+	"\x06signal\x18\x01 \x01(\x05R\x06signal\"Y\n" +
 	"\x06EndJob\x12\x1f\n" +
 	"\vgrace_nanos\x18\x01 \x01(\x03R\n" +
 	"graceNanos\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\t\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06states\x18\x03 \x01(\bR\x06states\"\t\n" +
 	"\aSuspend\"\v\n" +
 	"\tSuspended\"\n" +
 	"\n" +
@@ -1847,7 +3293,7 @@ const file_agent_proto_rawDesc = "" +
 	"unix_nanos\x18\b \x01(\x03R\tunixNanos\x12\"\n" +
 	"\rout_of_memory\x18\t \x01(\tR\voutOfMemory\"\x1a\n" +
 	"\x04Note\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text\"\x89\x02\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\"\xb9\x02\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x03R\x03pid\x12\x12\n" +
@@ -1860,7 +3306,9 @@ const file_agent_proto_rawDesc = "" +
 	"\x06others\x18\t \x03(\v2\x11.muster.RankStateR\x06others\x12\x1d\n" +
 	"\n" +
 	"unix_nanos\x18\n" +
-	" \x01(\x03R\tunixNanos\"u\n" +
+	" \x01(\x03R\tunixNanos\x12\x1a\n" +
+	"\bstarting\x18\v \x01(\bR\bstarting\x12\x12\n" +
+	"\x04echo\x18\f \x01(\bR\x04echo\"u\n" +
 	"\tRankState\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x03R\x03pid\x12\x14\n" +
@@ -1873,9 +3321,14 @@ const file_agent_proto_rawDesc = "" +
 	"\x04Done\x12\x16\n" +
 	"\x06killed\x18\x01 \x01(\x05R\x06killed\x12\x16\n" +
 	"\x06strays\x18\x02 \x01(\x05R\x06strays\x12\x1c\n" +
-	"\tsurvivors\x18\x03 \x03(\x03R\tsurvivors26\n" +
+	"\tsurvivors\x18\x03 \x03(\x03R\tsurvivors*+\n" +
+	"\x05Stage\x12\b\n" +
+	"\x04NONE\x10\x00\x12\v\n" +
+	"\aLEAVING\x10\x01\x12\v\n" +
+	"\aDRAINED\x10\x022`\n" +
 	"\x05Agent\x12-\n" +
-	"\x03Run\x12\x0f.muster.ToAgent\x1a\x11.muster.FromAgent(\x010\x01B*Z(github.com/muster-mpi/muster/proto;protob\x06proto3"
+	"\x03Run\x12\x0f.muster.ToAgent\x1a\x11.muster.FromAgent(\x010\x01\x12(\n" +
+	"\x04Beat\x12\r.muster.Pulse\x1a\r.muster.Pulse(\x010\x01B*Z(github.com/muster-mpi/muster/proto;protob\x06proto3"
 
 var (
 	file_agent_proto_rawDescOnce sync.Once
@@ -1889,70 +3342,117 @@ func file_agent_proto_rawDescGZIP() []byte {
 	return file_agent_proto_rawDescData
 }
 
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_agent_proto_goTypes = []any{
-	(*ToAgent)(nil),      // 0: muster.ToAgent
-	(*FromAgent)(nil),    // 1: muster.FromAgent
-	(*Start)(nil),        // 2: muster.Start
-	(*AppRun)(nil),       // 3: muster.AppRun
-	(*Started)(nil),      // 4: muster.Started
-	(*RankProcess)(nil),  // 5: muster.RankProcess
-	(*Output)(nil),       // 6: muster.Output
-	(*OutputCredit)(nil), // 7: muster.OutputCredit
-	(*StdinData)(nil),    // 8: muster.StdinData
-	(*StdinTaken)(nil),   // 9: muster.StdinTaken
-	(*SignalRanks)(nil),  // 10: muster.SignalRanks
-	(*EndJob)(nil),       // 11: muster.EndJob
-	(*Suspend)(nil),      // 12: muster.Suspend
-	(*Suspended)(nil),    // 13: muster.Suspended
-	(*Continue)(nil),     // 14: muster.Continue
-	(*Stopped)(nil),      // 15: muster.Stopped
-	(*Continued)(nil),    // 16: muster.Continued
-	(*Exited)(nil),       // 17: muster.Exited
-	(*Note)(nil),         // 18: muster.Note
-	(*Failure)(nil),      // 19: muster.Failure
-	(*RankState)(nil),    // 20: muster.RankState
-	(*RankLeft)(nil),     // 21: muster.RankLeft
-	(*Done)(nil),         // 22: muster.Done
-	(*HostRun)(nil),      // 23: muster.HostRun
-	(*Settings)(nil),     // 24: muster.Settings
-	(*Credentials)(nil),  // 25: muster.Credentials
-	(*Left)(nil),         // 26: muster.Left
+	(Stage)(0),            // 0: muster.Stage
+	(*ToAgent)(nil),       // 1: muster.ToAgent
+	(*FromAgent)(nil),     // 2: muster.FromAgent
+	(*Sweep)(nil),         // 3: muster.Sweep
+	(*Pulse)(nil),         // 4: muster.Pulse
+	(*Ready)(nil),         // 5: muster.Ready
+	(*Listening)(nil),     // 6: muster.Listening
+	(*Roster)(nil),        // 7: muster.Roster
+	(*HostAddresses)(nil), // 8: muster.HostAddresses
+	(*Need)(nil),          // 9: muster.Need
+	(*Blob)(nil),          // 10: muster.Blob
+	(*Program)(nil),       // 11: muster.Program
+	(*RankJoined)(nil),    // 12: muster.RankJoined
+	(*FirstJoined)(nil),   // 13: muster.FirstJoined
+	(*Reached)(nil),       // 14: muster.Reached
+	(*AllReached)(nil),    // 15: muster.AllReached
+	(*RankLost)(nil),      // 16: muster.RankLost
+	(*States)(nil),        // 17: muster.States
+	(*Dump)(nil),          // 18: muster.Dump
+	(*Stacks)(nil),        // 19: muster.Stacks
+	(*Start)(nil),         // 20: muster.Start
+	(*AppRun)(nil),        // 21: muster.AppRun
+	(*CPUSet)(nil),        // 22: muster.CPUSet
+	(*Started)(nil),       // 23: muster.Started
+	(*RankProcess)(nil),   // 24: muster.RankProcess
+	(*Output)(nil),        // 25: muster.Output
+	(*OutputCredit)(nil),  // 26: muster.OutputCredit
+	(*StdinData)(nil),     // 27: muster.StdinData
+	(*StdinTaken)(nil),    // 28: muster.StdinTaken
+	(*SignalRanks)(nil),   // 29: muster.SignalRanks
+	(*EndJob)(nil),        // 30: muster.EndJob
+	(*Suspend)(nil),       // 31: muster.Suspend
+	(*Suspended)(nil),     // 32: muster.Suspended
+	(*Continue)(nil),      // 33: muster.Continue
+	(*Stopped)(nil),       // 34: muster.Stopped
+	(*Continued)(nil),     // 35: muster.Continued
+	(*Exited)(nil),        // 36: muster.Exited
+	(*Note)(nil),          // 37: muster.Note
+	(*Failure)(nil),       // 38: muster.Failure
+	(*RankState)(nil),     // 39: muster.RankState
+	(*RankLeft)(nil),      // 40: muster.RankLeft
+	(*Done)(nil),          // 41: muster.Done
+	(*Build)(nil),         // 42: muster.Build
+	(*HostRun)(nil),       // 43: muster.HostRun
+	(*Settings)(nil),      // 44: muster.Settings
+	(*Credentials)(nil),   // 45: muster.Credentials
+	(*Left)(nil),          // 46: muster.Left
 }
 var file_agent_proto_depIdxs = []int32{
-	2,  // 0: muster.ToAgent.start:type_name -> muster.Start
-	7,  // 1: muster.ToAgent.output_credit:type_name -> muster.OutputCredit
-	8,  // 2: muster.ToAgent.stdin:type_name -> muster.StdinData
-	10, // 3: muster.ToAgent.signal:type_name -> muster.SignalRanks
-	11, // 4: muster.ToAgent.end:type_name -> muster.EndJob
-	12, // 5: muster.ToAgent.suspend:type_name -> muster.Suspend
-	14, // 6: muster.ToAgent.continue:type_name -> muster.Continue
-	4,  // 7: muster.FromAgent.started:type_name -> muster.Started
-	6,  // 8: muster.FromAgent.output:type_name -> muster.Output
-	17, // 9: muster.FromAgent.exited:type_name -> muster.Exited
-	15, // 10: muster.FromAgent.stopped:type_name -> muster.Stopped
-	16, // 11: muster.FromAgent.continued:type_name -> muster.Continued
-	9,  // 12: muster.FromAgent.stdin_taken:type_name -> muster.StdinTaken
-	18, // 13: muster.FromAgent.note:type_name -> muster.Note
-	19, // 14: muster.FromAgent.failure:type_name -> muster.Failure
-	21, // 15: muster.FromAgent.left:type_name -> muster.RankLeft
-	13, // 16: muster.FromAgent.suspended:type_name -> muster.Suspended
-	22, // 17: muster.FromAgent.done:type_name -> muster.Done
-	23, // 18: muster.Start.hosts:type_name -> muster.HostRun
-	3,  // 19: muster.Start.apps:type_name -> muster.AppRun
-	24, // 20: muster.Start.settings:type_name -> muster.Settings
-	25, // 21: muster.Start.credentials:type_name -> muster.Credentials
-	5,  // 22: muster.Started.ranks:type_name -> muster.RankProcess
-	17, // 23: muster.Failure.exited:type_name -> muster.Exited
-	20, // 24: muster.Failure.others:type_name -> muster.RankState
-	26, // 25: muster.RankLeft.left:type_name -> muster.Left
-	0,  // 26: muster.Agent.Run:input_type -> muster.ToAgent
-	1,  // 27: muster.Agent.Run:output_type -> muster.FromAgent
-	27, // [27:28] is the sub-list for method output_type
-	26, // [26:27] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	20, // 0: muster.ToAgent.start:type_name -> muster.Start
+	26, // 1: muster.ToAgent.output_credit:type_name -> muster.OutputCredit
+	27, // 2: muster.ToAgent.stdin:type_name -> muster.StdinData
+	29, // 3: muster.ToAgent.signal:type_name -> muster.SignalRanks
+	30, // 4: muster.ToAgent.end:type_name -> muster.EndJob
+	31, // 5: muster.ToAgent.suspend:type_name -> muster.Suspend
+	33, // 6: muster.ToAgent.continue:type_name -> muster.Continue
+	7,  // 7: muster.ToAgent.roster:type_name -> muster.Roster
+	10, // 8: muster.ToAgent.blob:type_name -> muster.Blob
+	13, // 9: muster.ToAgent.first_joined:type_name -> muster.FirstJoined
+	15, // 10: muster.ToAgent.all_reached:type_name -> muster.AllReached
+	16, // 11: muster.ToAgent.lost:type_name -> muster.RankLost
+	18, // 12: muster.ToAgent.dump:type_name -> muster.Dump
+	3,  // 13: muster.ToAgent.sweep:type_name -> muster.Sweep
+	23, // 14: muster.FromAgent.started:type_name -> muster.Started
+	25, // 15: muster.FromAgent.output:type_name -> muster.Output
+	36, // 16: muster.FromAgent.exited:type_name -> muster.Exited
+	34, // 17: muster.FromAgent.stopped:type_name -> muster.Stopped
+	35, // 18: muster.FromAgent.continued:type_name -> muster.Continued
+	28, // 19: muster.FromAgent.stdin_taken:type_name -> muster.StdinTaken
+	37, // 20: muster.FromAgent.note:type_name -> muster.Note
+	38, // 21: muster.FromAgent.failure:type_name -> muster.Failure
+	40, // 22: muster.FromAgent.left:type_name -> muster.RankLeft
+	32, // 23: muster.FromAgent.suspended:type_name -> muster.Suspended
+	41, // 24: muster.FromAgent.done:type_name -> muster.Done
+	5,  // 25: muster.FromAgent.ready:type_name -> muster.Ready
+	6,  // 26: muster.FromAgent.listening:type_name -> muster.Listening
+	9,  // 27: muster.FromAgent.need:type_name -> muster.Need
+	12, // 28: muster.FromAgent.joined:type_name -> muster.RankJoined
+	14, // 29: muster.FromAgent.reached:type_name -> muster.Reached
+	16, // 30: muster.FromAgent.lost:type_name -> muster.RankLost
+	17, // 31: muster.FromAgent.states:type_name -> muster.States
+	19, // 32: muster.FromAgent.stacks:type_name -> muster.Stacks
+	8,  // 33: muster.Roster.hosts:type_name -> muster.HostAddresses
+	42, // 34: muster.RankJoined.build:type_name -> muster.Build
+	0,  // 35: muster.Reached.stage:type_name -> muster.Stage
+	0,  // 36: muster.AllReached.stage:type_name -> muster.Stage
+	38, // 37: muster.RankLost.failure:type_name -> muster.Failure
+	39, // 38: muster.States.ranks:type_name -> muster.RankState
+	43, // 39: muster.Start.hosts:type_name -> muster.HostRun
+	21, // 40: muster.Start.apps:type_name -> muster.AppRun
+	8,  // 41: muster.Start.peers:type_name -> muster.HostAddresses
+	44, // 42: muster.Start.settings:type_name -> muster.Settings
+	45, // 43: muster.Start.credentials:type_name -> muster.Credentials
+	11, // 44: muster.AppRun.program:type_name -> muster.Program
+	22, // 45: muster.AppRun.cpus:type_name -> muster.CPUSet
+	24, // 46: muster.Started.ranks:type_name -> muster.RankProcess
+	36, // 47: muster.Failure.exited:type_name -> muster.Exited
+	39, // 48: muster.Failure.others:type_name -> muster.RankState
+	46, // 49: muster.RankLeft.left:type_name -> muster.Left
+	1,  // 50: muster.Agent.Run:input_type -> muster.ToAgent
+	4,  // 51: muster.Agent.Beat:input_type -> muster.Pulse
+	2,  // 52: muster.Agent.Run:output_type -> muster.FromAgent
+	4,  // 53: muster.Agent.Beat:output_type -> muster.Pulse
+	52, // [52:54] is the sub-list for method output_type
+	50, // [50:52] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -1969,6 +3469,13 @@ func file_agent_proto_init() {
 		(*ToAgent_End)(nil),
 		(*ToAgent_Suspend)(nil),
 		(*ToAgent_Continue)(nil),
+		(*ToAgent_Roster)(nil),
+		(*ToAgent_Blob)(nil),
+		(*ToAgent_FirstJoined)(nil),
+		(*ToAgent_AllReached)(nil),
+		(*ToAgent_Lost)(nil),
+		(*ToAgent_Dump)(nil),
+		(*ToAgent_Sweep)(nil),
 	}
 	file_agent_proto_msgTypes[1].OneofWrappers = []any{
 		(*FromAgent_Started)(nil),
@@ -1982,19 +3489,28 @@ func file_agent_proto_init() {
 		(*FromAgent_Left)(nil),
 		(*FromAgent_Suspended)(nil),
 		(*FromAgent_Done)(nil),
+		(*FromAgent_Ready)(nil),
+		(*FromAgent_Listening)(nil),
+		(*FromAgent_Need)(nil),
+		(*FromAgent_Joined)(nil),
+		(*FromAgent_Reached)(nil),
+		(*FromAgent_Lost)(nil),
+		(*FromAgent_States)(nil),
+		(*FromAgent_Stacks)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   23,
+			NumEnums:      1,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_agent_proto_goTypes,
 		DependencyIndexes: file_agent_proto_depIdxs,
+		EnumInfos:         file_agent_proto_enumTypes,
 		MessageInfos:      file_agent_proto_msgTypes,
 	}.Build()
 	File_agent_proto = out.File

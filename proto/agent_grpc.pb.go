@@ -18,7 +18,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Agent_Run_FullMethodName = "/muster.Agent/Run"
+	Agent_Run_FullMethodName  = "/muster.Agent/Run"
+	Agent_Beat_FullMethodName = "/muster.Agent/Beat"
 )
 
 // AgentClient is the client API for Agent service.
@@ -26,10 +27,14 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // Agent is served by the agent of a host to the launcher, on a socket pair that
-// the agent inherited. One Run is one job; when the stream or the socket ends
+// the agent inherited or on its standard input and output, which a remote shell
+// brought there. One Run is one job; when the stream or the connection ends
 // before Done, the agent kills everything it started.
 type AgentClient interface {
 	Run(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ToAgent, FromAgent], error)
+	// Beat answers each Pulse with one. It has a stream of its own, so that output
+	// under way does not hold it up.
+	Beat(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[Pulse, Pulse], error)
 }
 
 type agentClient struct {
@@ -53,15 +58,32 @@ func (c *agentClient) Run(ctx context.Context, opts ...grpc.CallOption) (grpc.Bi
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Agent_RunClient = grpc.BidiStreamingClient[ToAgent, FromAgent]
 
+func (c *agentClient) Beat(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[Pulse, Pulse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Agent_ServiceDesc.Streams[1], Agent_Beat_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[Pulse, Pulse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Agent_BeatClient = grpc.BidiStreamingClient[Pulse, Pulse]
+
 // AgentServer is the server API for Agent service.
 // All implementations must embed UnimplementedAgentServer
 // for forward compatibility.
 //
 // Agent is served by the agent of a host to the launcher, on a socket pair that
-// the agent inherited. One Run is one job; when the stream or the socket ends
+// the agent inherited or on its standard input and output, which a remote shell
+// brought there. One Run is one job; when the stream or the connection ends
 // before Done, the agent kills everything it started.
 type AgentServer interface {
 	Run(grpc.BidiStreamingServer[ToAgent, FromAgent]) error
+	// Beat answers each Pulse with one. It has a stream of its own, so that output
+	// under way does not hold it up.
+	Beat(grpc.BidiStreamingServer[Pulse, Pulse]) error
 	mustEmbedUnimplementedAgentServer()
 }
 
@@ -74,6 +96,9 @@ type UnimplementedAgentServer struct{}
 
 func (UnimplementedAgentServer) Run(grpc.BidiStreamingServer[ToAgent, FromAgent]) error {
 	return status.Error(codes.Unimplemented, "method Run not implemented")
+}
+func (UnimplementedAgentServer) Beat(grpc.BidiStreamingServer[Pulse, Pulse]) error {
+	return status.Error(codes.Unimplemented, "method Beat not implemented")
 }
 func (UnimplementedAgentServer) mustEmbedUnimplementedAgentServer() {}
 func (UnimplementedAgentServer) testEmbeddedByValue()               {}
@@ -103,6 +128,13 @@ func _Agent_Run_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Agent_RunServer = grpc.BidiStreamingServer[ToAgent, FromAgent]
 
+func _Agent_Beat_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(AgentServer).Beat(&grpc.GenericServerStream[Pulse, Pulse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Agent_BeatServer = grpc.BidiStreamingServer[Pulse, Pulse]
+
 // Agent_ServiceDesc is the grpc.ServiceDesc for Agent service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -114,6 +146,12 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Run",
 			Handler:       _Agent_Run_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Beat",
+			Handler:       _Agent_Beat_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
 		},

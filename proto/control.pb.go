@@ -81,6 +81,7 @@ type FromRank struct {
 	//	*FromRank_Drained
 	//	*FromRank_Left
 	//	*FromRank_Abort
+	//	*FromRank_Stacks
 	Kind          isFromRank_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -177,6 +178,15 @@ func (x *FromRank) GetAbort() *Abort {
 	return nil
 }
 
+func (x *FromRank) GetStacks() *RankStacks {
+	if x != nil {
+		if x, ok := x.Kind.(*FromRank_Stacks); ok {
+			return x.Stacks
+		}
+	}
+	return nil
+}
+
 type isFromRank_Kind interface {
 	isFromRank_Kind()
 }
@@ -205,6 +215,10 @@ type FromRank_Abort struct {
 	Abort *Abort `protobuf:"bytes,5,opt,name=abort,proto3,oneof"`
 }
 
+type FromRank_Stacks struct {
+	Stacks *RankStacks `protobuf:"bytes,7,opt,name=stacks,proto3,oneof"`
+}
+
 func (*FromRank_Hello) isFromRank_Kind() {}
 
 func (*FromRank_Connect) isFromRank_Kind() {}
@@ -217,6 +231,8 @@ func (*FromRank_Left) isFromRank_Kind() {}
 
 func (*FromRank_Abort) isFromRank_Kind() {}
 
+func (*FromRank_Stacks) isFromRank_Kind() {}
+
 // ToRank is what the agent says to a rank.
 type ToRank struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -228,6 +244,7 @@ type ToRank struct {
 	//	*ToRank_AllLeaving
 	//	*ToRank_AllDrained
 	//	*ToRank_Failed
+	//	*ToRank_Dump
 	Kind          isToRank_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -324,6 +341,15 @@ func (x *ToRank) GetFailed() *RankFailed {
 	return nil
 }
 
+func (x *ToRank) GetDump() *DumpStacks {
+	if x != nil {
+		if x, ok := x.Kind.(*ToRank_Dump); ok {
+			return x.Dump
+		}
+	}
+	return nil
+}
+
 type isToRank_Kind interface {
 	isToRank_Kind()
 }
@@ -352,6 +378,10 @@ type ToRank_Failed struct {
 	Failed *RankFailed `protobuf:"bytes,6,opt,name=failed,proto3,oneof"`
 }
 
+type ToRank_Dump struct {
+	Dump *DumpStacks `protobuf:"bytes,7,opt,name=dump,proto3,oneof"`
+}
+
 func (*ToRank_Welcome) isToRank_Kind() {}
 
 func (*ToRank_Refused) isToRank_Kind() {}
@@ -363,6 +393,8 @@ func (*ToRank_AllLeaving) isToRank_Kind() {}
 func (*ToRank_AllDrained) isToRank_Kind() {}
 
 func (*ToRank_Failed) isToRank_Kind() {}
+
+func (*ToRank_Dump) isToRank_Kind() {}
 
 // Arrival is the one message on the socket that a rank's process inherits. It
 // carries one end of a SOCK_SEQPACKET pair that the process made; everything
@@ -1439,6 +1471,112 @@ func (x *Abort) GetText() string {
 	return ""
 }
 
+// DumpStacks asks for the stacks of all goroutines. RankStacks answers; a text
+// longer than a message comes in several, the last of which says so.
+type DumpStacks struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DumpStacks) Reset() {
+	*x = DumpStacks{}
+	mi := &file_control_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DumpStacks) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DumpStacks) ProtoMessage() {}
+
+func (x *DumpStacks) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DumpStacks.ProtoReflect.Descriptor instead.
+func (*DumpStacks) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *DumpStacks) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+type RankStacks struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	Last          bool                   `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RankStacks) Reset() {
+	*x = RankStacks{}
+	mi := &file_control_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RankStacks) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RankStacks) ProtoMessage() {}
+
+func (x *RankStacks) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RankStacks.ProtoReflect.Descriptor instead.
+func (*RankStacks) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *RankStacks) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *RankStacks) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *RankStacks) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
+}
+
 // RankFailed tells a rank that another is dead; sent only under the failure
 // policy return.
 type RankFailed struct {
@@ -1451,7 +1589,7 @@ type RankFailed struct {
 
 func (x *RankFailed) Reset() {
 	*x = RankFailed{}
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +1601,7 @@ func (x *RankFailed) String() string {
 func (*RankFailed) ProtoMessage() {}
 
 func (x *RankFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +1614,7 @@ func (x *RankFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankFailed.ProtoReflect.Descriptor instead.
 func (*RankFailed) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{19}
+	return file_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RankFailed) GetRank() int32 {
@@ -1497,15 +1635,16 @@ var File_control_proto protoreflect.FileDescriptor
 
 const file_control_proto_rawDesc = "" +
 	"\n" +
-	"\rcontrol.proto\x12\x06muster\"\x8b\x02\n" +
+	"\rcontrol.proto\x12\x06muster\"\xb9\x02\n" +
 	"\bFromRank\x12%\n" +
 	"\x05hello\x18\x01 \x01(\v2\r.muster.HelloH\x00R\x05hello\x12+\n" +
 	"\aconnect\x18\x02 \x01(\v2\x0f.muster.ConnectH\x00R\aconnect\x12+\n" +
 	"\aleaving\x18\x03 \x01(\v2\x0f.muster.LeavingH\x00R\aleaving\x12+\n" +
 	"\adrained\x18\x04 \x01(\v2\x0f.muster.DrainedH\x00R\adrained\x12\"\n" +
 	"\x04left\x18\x06 \x01(\v2\f.muster.LeftH\x00R\x04left\x12%\n" +
-	"\x05abort\x18\x05 \x01(\v2\r.muster.AbortH\x00R\x05abortB\x06\n" +
-	"\x04kind\"\xac\x02\n" +
+	"\x05abort\x18\x05 \x01(\v2\r.muster.AbortH\x00R\x05abort\x12,\n" +
+	"\x06stacks\x18\a \x01(\v2\x12.muster.RankStacksH\x00R\x06stacksB\x06\n" +
+	"\x04kind\"\xd6\x02\n" +
 	"\x06ToRank\x12+\n" +
 	"\awelcome\x18\x01 \x01(\v2\x0f.muster.WelcomeH\x00R\awelcome\x12+\n" +
 	"\arefused\x18\x02 \x01(\v2\x0f.muster.RefusedH\x00R\arefused\x12$\n" +
@@ -1514,7 +1653,8 @@ const file_control_proto_rawDesc = "" +
 	"allLeaving\x125\n" +
 	"\vall_drained\x18\x05 \x01(\v2\x12.muster.AllDrainedH\x00R\n" +
 	"allDrained\x12,\n" +
-	"\x06failed\x18\x06 \x01(\v2\x12.muster.RankFailedH\x00R\x06failedB\x06\n" +
+	"\x06failed\x18\x06 \x01(\v2\x12.muster.RankFailedH\x00R\x06failed\x12(\n" +
+	"\x04dump\x18\a \x01(\v2\x12.muster.DumpStacksH\x00R\x04dumpB\x06\n" +
 	"\x04kind\"%\n" +
 	"\aArrival\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\"Z\n" +
@@ -1595,7 +1735,15 @@ const file_control_proto_rawDesc = "" +
 	"\x04RECV\x10\x02\"/\n" +
 	"\x05Abort\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"6\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"$\n" +
+	"\n" +
+	"DumpStacks\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\"L\n" +
+	"\n" +
+	"RankStacks\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x12\n" +
+	"\x04last\x18\x03 \x01(\bR\x04last\"6\n" +
 	"\n" +
 	"RankFailed\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x14\n" +
@@ -1614,7 +1762,7 @@ func file_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_control_proto_goTypes = []any{
 	(Leftover_Kind)(0),  // 0: muster.Leftover.Kind
 	(*FromRank)(nil),    // 1: muster.FromRank
@@ -1636,7 +1784,9 @@ var file_control_proto_goTypes = []any{
 	(*Left)(nil),        // 17: muster.Left
 	(*Leftover)(nil),    // 18: muster.Leftover
 	(*Abort)(nil),       // 19: muster.Abort
-	(*RankFailed)(nil),  // 20: muster.RankFailed
+	(*DumpStacks)(nil),  // 20: muster.DumpStacks
+	(*RankStacks)(nil),  // 21: muster.RankStacks
+	(*RankFailed)(nil),  // 22: muster.RankFailed
 }
 var file_control_proto_depIdxs = []int32{
 	4,  // 0: muster.FromRank.hello:type_name -> muster.Hello
@@ -1645,23 +1795,25 @@ var file_control_proto_depIdxs = []int32{
 	15, // 3: muster.FromRank.drained:type_name -> muster.Drained
 	17, // 4: muster.FromRank.left:type_name -> muster.Left
 	19, // 5: muster.FromRank.abort:type_name -> muster.Abort
-	6,  // 6: muster.ToRank.welcome:type_name -> muster.Welcome
-	10, // 7: muster.ToRank.refused:type_name -> muster.Refused
-	12, // 8: muster.ToRank.link:type_name -> muster.LinkUp
-	14, // 9: muster.ToRank.all_leaving:type_name -> muster.AllLeaving
-	16, // 10: muster.ToRank.all_drained:type_name -> muster.AllDrained
-	20, // 11: muster.ToRank.failed:type_name -> muster.RankFailed
-	5,  // 12: muster.Hello.build:type_name -> muster.Build
-	7,  // 13: muster.Welcome.hosts:type_name -> muster.HostRun
-	8,  // 14: muster.Welcome.settings:type_name -> muster.Settings
-	9,  // 15: muster.Welcome.credentials:type_name -> muster.Credentials
-	18, // 16: muster.Left.leftovers:type_name -> muster.Leftover
-	0,  // 17: muster.Leftover.kind:type_name -> muster.Leftover.Kind
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	21, // 6: muster.FromRank.stacks:type_name -> muster.RankStacks
+	6,  // 7: muster.ToRank.welcome:type_name -> muster.Welcome
+	10, // 8: muster.ToRank.refused:type_name -> muster.Refused
+	12, // 9: muster.ToRank.link:type_name -> muster.LinkUp
+	14, // 10: muster.ToRank.all_leaving:type_name -> muster.AllLeaving
+	16, // 11: muster.ToRank.all_drained:type_name -> muster.AllDrained
+	22, // 12: muster.ToRank.failed:type_name -> muster.RankFailed
+	20, // 13: muster.ToRank.dump:type_name -> muster.DumpStacks
+	5,  // 14: muster.Hello.build:type_name -> muster.Build
+	7,  // 15: muster.Welcome.hosts:type_name -> muster.HostRun
+	8,  // 16: muster.Welcome.settings:type_name -> muster.Settings
+	9,  // 17: muster.Welcome.credentials:type_name -> muster.Credentials
+	18, // 18: muster.Left.leftovers:type_name -> muster.Leftover
+	0,  // 19: muster.Leftover.kind:type_name -> muster.Leftover.Kind
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -1676,6 +1828,7 @@ func file_control_proto_init() {
 		(*FromRank_Drained)(nil),
 		(*FromRank_Left)(nil),
 		(*FromRank_Abort)(nil),
+		(*FromRank_Stacks)(nil),
 	}
 	file_control_proto_msgTypes[1].OneofWrappers = []any{
 		(*ToRank_Welcome)(nil),
@@ -1684,6 +1837,7 @@ func file_control_proto_init() {
 		(*ToRank_AllLeaving)(nil),
 		(*ToRank_AllDrained)(nil),
 		(*ToRank_Failed)(nil),
+		(*ToRank_Dump)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1691,7 +1845,7 @@ func file_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   20,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
