@@ -19,8 +19,9 @@ type control struct {
 	conn       *boot.Conn
 	world      int
 	engine     *engine.Engine
-	links      links
-	returnable bool // failure policy return
+	isNear     func(peer int) bool // it is a rank of this host
+	near, far  links               // to ranks of this host, and of others; may be the same
+	returnable bool                // failure policy return
 	closing    atomic.Bool
 
 	mu sync.Mutex
@@ -56,9 +57,11 @@ func (c *control) listen() {
 			c.leaving.open()
 		case *pb.ToRank_AllDrained:
 			c.drained.open()
+		case *pb.ToRank_Dump:
+			go c.dump(k.Dump.Number)
 		case *pb.ToRank_Failed:
 			cause := errors.New(k.Failed.Cause)
-			c.links.fail(int(k.Failed.Rank), cause)
+			c.linksTo(int(k.Failed.Rank)).fail(int(k.Failed.Rank), cause)
 			c.engine.Fail(int(k.Failed.Rank), cause)
 		}
 		closeAll(files)
@@ -68,7 +71,7 @@ func (c *control) listen() {
 // attach makes a link of what the agent has handed over. Without the means for it
 // (descriptors, memory) the job cannot go on.
 func (c *control) attach(l *pb.LinkUp, files []*os.File) {
-	if err := c.links.attach(l, files); err != nil && !c.closing.Load() {
+	if err := c.linksTo(int(l.Peer)).attach(l, files); err != nil && !c.closing.Load() {
 		go c.abort(exitResource, fmt.Sprintf("rank %d cannot be linked to rank %d: %v", c.world, l.Peer, err))
 	}
 }

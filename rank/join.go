@@ -124,6 +124,13 @@ func newJob(conn *boot.Conn, w *pb.Welcome, files []*os.File) (*job, error) {
 		next:       make(map[int]uint32),
 	}
 	j.control = ctl
+	near := make([]bool, w.Size)
+	for _, h := range j.hosts {
+		for r := h.first; r <= h.last; r++ {
+			near[r] = h.number == j.hostOf(ctl.world).number
+		}
+	}
+	ctl.isNear = func(peer int) bool { return near[peer] }
 	self, size := int(w.Rank), int(w.Size)
 	j.engine = engine.New(engine.Config{
 		Self: self, Size: size,
@@ -139,7 +146,7 @@ func newJob(conn *boot.Conn, w *pb.Welcome, files []*os.File) (*job, error) {
 	if err := ctl.open(w, bell); err != nil {
 		return nil, err
 	}
-	conns, route := byWay(self, ctl.links.Conn, inproc.Loop(size, self, j.engine))
+	conns, route := ctl.conns(inproc.Loop(size, self, j.engine))
 	j.conns = conns
 	j.engine.Start(route, conns...)
 	if err := j.found(size, self); err != nil {

@@ -24,37 +24,67 @@ type links struct {
 // message is never cut.
 const packetBytes = 256 << 10
 
-// open makes the links that the job's settings name. What another transport
-// would need is not even made.
+// open makes the links that the job's settings name, and those to other hosts if the
+// job has any. What else there is is not even made.
 func (c *control) open(w *pb.Welcome, bell *os.File) error {
-	switch name := w.Settings.GetTransport(); name {
+	name := w.Settings.GetTransport()
+	switch name {
 	case "shm":
 		if bell == nil {
 			return fmt.Errorf("malformed welcome: the transport is %q and no bell came with it", name)
 		}
-		c.links = sharedLinks(shm.New(shm.Config{
+		c.near = sharedLinks(shm.New(shm.Config{
 			Self: int(w.Rank), Size: int(w.Size), Connect: c.connect, Bell: bell,
 			Wake: c.engine.Wake,
 		}, c.engine))
 	case "unix", "tcp":
-		spin := stream.DefaultSpin
-		if crowded(w) {
-			spin = -1 // another rank needs the core
-		}
-		tlsConfig, err := credentials(w)
-		if err != nil {
+		var err error
+		if c.near, err = c.streamLinks(w, name == "tcp"); err != nil {
 			return err
 		}
-		c.links = c.streamLinks(stream.New(stream.Config{
-			Self: int(w.Rank), Size: int(w.Size), Job: [16]byte(w.Job), Incarnation: w.Incarnation,
-			Connect: c.connect, TLS: tlsConfig,
-			Packet: max(packetBytes, int(w.Settings.GetEagerBytes())),
-			Spin:   spin,
-		}, c.engine))
 	default:
 		return fmt.Errorf("malformed welcome: transport %q, this program has \"shm\", \"unix\" and \"tcp\"", name)
 	}
+	c.far = c.near
+	if name != "tcp" && severalHosts(w) {
+		var err error
+		if c.far, err = c.streamLinks(w, true); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// severalHosts reports whether the job has ranks on another host than this rank's.
+func severalHosts(w *pb.Welcome) bool {
+	for _, h := range w.Hosts {
+		if h.Host != w.Hosts[0].Host {
+			return true
+		}
+	}
+	return false
+}
+
+// linksTo returns the links by which peer is reached.
+func (c *control) linksTo(peer int) *links {
+	if c.isNear(peer) {
+		return &c.near
+	}
+	return &c.far
+}
+
+// conns returns all of this rank's links, and which of them leads to a peer.
+func (c *control) conns(loop transport.Conn) ([]transport.Conn, func(peer int) transport.Conn) {
+	all, route := byWay(c.world, c.near.Conn, loop)
+	if c.far.Conn == c.near.Conn {
+		return all, route
+	}
+	return append(all, c.far.Conn), func(peer int) transport.Conn {
+		if c.isNear(peer) {
+			return route(peer)
+		}
+		return c.far.Conn
+	}
 }
 
 // crowded reports whether the ranks of this rank's host exceed its cores. The agent
@@ -72,8 +102,25 @@ func sharedLinks(c *shm.Conn) links {
 	}}
 }
 
-// streamLinks are links by gRPC over connected sockets.
-func (c *control) streamLinks(s *stream.Conn) links {
+// streamLinks are links by gRPC over connected sockets; with TLS, if the job has it, on
+// those that others might reach.
+func (c *control) streamLinks(w *pb.Welcome, tcp bool) (links, error) {
+	cfg := stream.Config{
+		Self: int(w.Rank), Size: int(w.Size), Job: [16]byte(w.Job), Incarnation: w.Incarnation,
+		Connect: c.connect,
+		Packet:  max(packetBytes, int(w.Settings.GetEagerBytes())),
+		Spin:    stream.DefaultSpin,
+	}
+	if crowded(w) {
+		cfg.Spin = -1 // another rank needs the core
+	}
+	if tcp {
+		var err error
+		if cfg.TLS, err = credentials(w); err != nil {
+			return links{}, err
+		}
+	}
+	s := stream.New(cfg, c.engine)
 	return links{s, s.Fail, func(l *pb.LinkUp, files []*os.File) error {
 		defer closeAll(files)
 		c.mu.Lock()
@@ -88,7 +135,7 @@ func (c *control) streamLinks(s *stream.Conn) links {
 		}
 		s.Attach(int(l.Peer), l.Number, conn)
 		return nil
-	}}
+	}}, nil
 }
 
 func closeAll(files []*os.File) {

@@ -80,7 +80,7 @@ func (h *host) onDeath(r *rankState) {
 		h.fail(f)
 	case r.phase == running:
 		h.absent = r
-		if h.joined > 0 {
+		if h.joined > 0 || h.elsewhere {
 			h.failAbsent(r)
 		}
 	}
@@ -119,31 +119,34 @@ func (h *host) judge(r *rankState, x *pb.Exited) (failure, bool) {
 
 // failAbsent ends a job some of whose ranks wait for one that will never join.
 func (h *host) failAbsent(r *rankState) {
-	h.fail(failure{
-		rank: r.rank, code: ExitInternal,
-		what: fmt.Sprintf("exited 0 without joining, %d of %d ranks have joined", h.joined, h.start.GetSize()),
-	})
+	h.fail(failure{rank: r.rank, code: ExitInternal, what: "exited 0 without joining, and others have joined"})
 }
 
-// lose goes on without rank r.
+// lose goes on without rank r. The launcher tells the other hosts, and the user.
 func (h *host) lose(r *rankState, f failure) {
 	r.lost = f.what
-	if h.lost == nil {
-		h.lost = &f
-	}
-	h.note("rank %d (pid %d) %s; the job goes on without it", r.rank, r.proc.pid, f.what)
+	h.send(&pb.FromAgent{Kind: &pb.FromAgent_Lost{Lost: &pb.RankLost{Failure: h.failureOf(f)}}})
 	for _, other := range h.ranks {
 		if other != r {
-			other.tell(r.obituary())
+			other.tell(obituary(r.rank, r.lost))
 		}
 	}
-	h.checkLeaving()
-	h.checkDrained()
+	h.checkReached()
 }
 
-// obituary tells another rank that r is dead.
-func (r *rankState) obituary() *pb.ToRank {
-	return &pb.ToRank{Kind: &pb.ToRank_Failed{Failed: &pb.RankFailed{Rank: int32(r.rank), Cause: r.lost}}}
+// onLostElsewhere is that the job goes on without a rank of another host.
+func (h *host) onLostElsewhere(f *pb.Failure) {
+	h.lostRanks[int(f.GetRank())] = true
+	m := obituary(int(f.GetRank()), f.GetWhat())
+	h.obituaries = append(h.obituaries, m)
+	for _, r := range h.ranks {
+		r.tell(m)
+	}
+}
+
+// obituary tells a rank that another is dead.
+func obituary(rank int, cause string) *pb.ToRank {
+	return &pb.ToRank{Kind: &pb.ToRank_Failed{Failed: &pb.RankFailed{Rank: int32(rank), Cause: cause}}}
 }
 
 // onSilence is the end of a connection to a process of rank r.

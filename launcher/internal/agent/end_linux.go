@@ -5,6 +5,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/muster-mpi/muster/internal/boot"
 	"github.com/muster-mpi/muster/launcher/internal/proctree"
 	pb "github.com/muster-mpi/muster/proto"
 )
@@ -19,6 +20,7 @@ func (h *host) end(grace time.Duration) {
 	first := !h.ending
 	h.ending = true
 	h.table.close()
+	h.blobs.close()
 	if grace <= 0 {
 		h.kill()
 		return
@@ -45,11 +47,9 @@ func (h *host) proceed() (over bool) {
 	}
 	if !h.finishing {
 		h.finishing = true
-		if h.lost != nil && !h.ending && !h.anyLeft() {
-			h.fail(*h.lost)
-		}
 		h.ending = true
 		h.table.close()
+		h.closeNetwork()
 		go h.finish()
 	}
 	if !h.drained || h.reporting {
@@ -64,15 +64,6 @@ func (h *host) proceed() (over bool) {
 	h.send(&pb.FromAgent{Kind: &pb.FromAgent_Done{Done: done}})
 	h.outbox.close()
 	return true
-}
-
-func (h *host) anyLeft() bool {
-	for _, r := range h.ranks {
-		if r.phase == left {
-			return true
-		}
-	}
-	return false
 }
 
 // finish kills what the ranks have left behind and waits for the end of their
@@ -104,7 +95,12 @@ func (h *host) finish() {
 			}
 		}
 	}
-	h.post(func() { h.strays, h.survivors, h.drained = strays, survivors, true })
+	h.post(func() {
+		h.strays, h.survivors, h.drained = strays, survivors, true
+		if err := h.removeScratch(); err != nil {
+			h.note("%v", err)
+		}
+	})
 }
 
 // killStrays kills every descendant of the agent until there is none.
@@ -127,4 +123,41 @@ func killStrays(t *table) (killed int, survivors []int64) {
 		time.Sleep(time.Millisecond) // until the reaper has seen them
 	}
 	return len(hit), nil
+}
+
+// sweepJob kills every process of this user that has the job in its environment, and
+// what descends from those.
+func sweepJob(job string) (killed int, survivors []int64) {
+	mark := boot.EnvJob + "=" + job
+	deadline := time.Now().Add(deathTime)
+	hit := make(map[int]bool)
+	for {
+		all := proctree.All()
+		marked := make(map[int]bool)
+		for _, p := range all {
+			for _, kv := range proctree.Environ(p.PID) {
+				if string(kv) == mark && p.State != 'Z' && p.PID != os.Getpid() {
+					marked[p.PID] = true
+				}
+			}
+		}
+		found := proctree.Below(all, func(p proctree.Process) bool { return marked[p.PID] })
+		for _, p := range all {
+			if marked[p.PID] {
+				found = append(found, p)
+			}
+		}
+		survivors = survivors[:0]
+		for _, p := range found {
+			if p.State != 'Z' {
+				p.Kill()
+				hit[p.PID] = true
+				survivors = append(survivors, int64(p.PID))
+			}
+		}
+		if len(survivors) == 0 || time.Now().After(deadline) {
+			return len(hit), survivors
+		}
+		time.Sleep(time.Millisecond)
+	}
 }

@@ -21,6 +21,7 @@ type failure struct {
 	grace   time.Duration // 0: failGrace
 	spawn   bool          // the job has not begun
 	stopped bool          // by the launcher, for a reason worth a report
+	echo    bool          // may be but the consequence of what has happened on another host
 }
 
 // fail ends the job because of f, and reports it with what every rank was
@@ -30,23 +31,11 @@ func (h *host) fail(f failure) {
 	if h.ending {
 		return
 	}
-	m := &pb.Failure{Rank: int32(f.rank), Code: int32(f.code), What: f.what, UnixNanos: time.Now().UnixNano()}
-	r := h.rank(f.rank)
-	for _, other := range h.ranks {
-		if other != r {
-			m.Others = append(m.Others, other.state())
-		}
-	}
+	m := h.failureOf(f)
 	var words <-chan struct{}
-	if r != nil && r.proc != nil {
-		s := r.state()
-		m.Pid = int64(cmp.Or(r.pid, r.proc.pid))
-		m.Exited = r.exited
-		m.Last = cmp.Or(s.GetBlocked(), s.GetLast())
-		m.Phase = h.phaseOf(r, f)
-		if r.exited != nil {
-			words = r.streams[1].settled()
-		}
+	r := h.rank(f.rank)
+	if r != nil && r.proc != nil && r.exited != nil {
+		words = r.streams[1].settled()
 	}
 	h.end(cmp.Or(f.grace, failGrace))
 	if words == nil {
@@ -72,20 +61,38 @@ func (h *host) report(m *pb.Failure) {
 	h.send(&pb.FromAgent{Kind: &pb.FromAgent_Failure{Failure: m}})
 }
 
-func (h *host) phaseOf(r *rankState, f failure) string {
+// failureOf is f with what all ranks of the host are doing.
+func (h *host) failureOf(f failure) *pb.Failure {
+	m := &pb.Failure{Rank: int32(f.rank), Code: int32(f.code), What: f.what, UnixNanos: time.Now().UnixNano(), Echo: f.echo}
+	r := h.rank(f.rank)
+	m.Others = h.states(r)
+	if r == nil || r.proc == nil {
+		return m
+	}
+	s := r.state()
+	m.Pid = int64(cmp.Or(r.pid, r.proc.pid))
+	m.Exited = r.exited
+	m.Last = cmp.Or(s.GetBlocked(), s.GetLast())
 	switch {
 	case f.spawn:
-		return ""
 	case r.phase == leaving || r.phase == drained:
-		return "while leaving"
+		m.Phase = "while leaving"
 	case r.phase == left:
-		return "after leaving"
-	case h.joined > 0 && h.joined < len(h.ranks):
-		return fmt.Sprintf("during startup, %d of %d joined", h.joined, h.start.GetSize())
-	case h.joined == 0 && len(h.ranks) > 1:
-		return "before any rank joined"
+		m.Phase = "after leaving"
+	default:
+		m.Starting = true // the launcher knows how many have joined
 	}
-	return ""
+	return m
+}
+
+// states tells what the ranks of this host but one are doing.
+func (h *host) states(but *rankState) (all []*pb.RankState) {
+	for _, r := range h.ranks {
+		if r != but {
+			all = append(all, r.state())
+		}
+	}
+	return all
 }
 
 // state reads what rank r is doing now.

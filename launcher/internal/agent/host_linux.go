@@ -4,12 +4,14 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/muster-mpi/muster/internal/boot"
 	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/internal/segment"
+	"github.com/muster-mpi/muster/internal/tcpwatch"
 	pb "github.com/muster-mpi/muster/proto"
 	"golang.org/x/sys/unix"
 )
@@ -32,17 +34,27 @@ type host struct {
 	abandoned    chan struct{} // closed when the launcher is dead
 	events       chan func()
 
-	spawned bool // no rank is started any more
-	live    int  // ranks whose process runs
-	joined  int
-	deaths  []*death      // not judged yet, in the order of the ends
-	firstIn time.Duration // awake time of the first Join
-	awake   awake
-	memory  memoryLog
-	links   links
-	shared  *os.File   // memory of all ranks here, once the first has joined; nil: none
-	lost    *failure   // first one that the failure policy let pass
-	absent  *rankState // one that ended with success and without joining
+	spawned   bool // no rank is started any more
+	live      int  // ranks whose process runs
+	joined    int
+	deaths    []*death      // not judged yet, in the order of the ends
+	firstIn   time.Duration // awake time of the first Join
+	awake     awake
+	memory    memoryLog
+	links     links
+	net       network
+	programs  map[string]string // path by digest, of those that the launcher provides
+	blobs     *queue[*pb.Blob]
+	scratch   []string // directories made for this job alone
+	peerWatch *tcpwatch.Watch
+	shared    *os.File   // memory of all ranks here, once the first has joined; nil: none
+	absent    *rankState // one that ended with success and without joining
+
+	elsewhere bool         // a rank of another host has joined
+	lostRanks map[int]bool // of other hosts, under the failure policy return
+	// obituaries are for ranks that join after the death of one of another host.
+	obituaries []*pb.ToRank
+	reached    pb.Stage // by all ranks here
 
 	ending    bool // ranks were told to end
 	killed    bool // and killed
@@ -83,8 +95,9 @@ type rankState struct {
 	lost   string // how it died, if the job goes on
 
 	build  *pb.Build
-	group  string // its memory cgroup when it joined
-	silent bool   // its connection has ended, and it had not left
+	group  string           // its memory cgroup when it joined
+	silent bool             // its connection has ended, and it had not left
+	stacks *strings.Builder // that have come so far; nil: none are asked for
 
 	stopped   bool
 	stoppedAt time.Duration // awake time
@@ -111,6 +124,8 @@ func newHost(start *pb.Start) *host {
 		events:    make(chan func(), 64),
 		memory:    make(memoryLog),
 		links:     newLinks(),
+		blobs:     newQueue[*pb.Blob](),
+		lostRanks: make(map[int]bool),
 		usable:    usableCPUs(),
 	}
 	h.cpus = ceil(h.usable, 100)
@@ -170,13 +185,16 @@ func (h *host) run() {
 	if err == nil {
 		err = h.chooseTransport(segment.Probe)
 	}
+	if err == nil && h.hasPeers() {
+		err = h.openPort()
+	}
 	if err != nil {
 		h.spawned = true
 		h.fail(failure{rank: -1, code: ExitResource, what: err.Error()})
 	} else {
 		h.memory.seen(memoryGroup(os.Getpid()), readMemoryState)
 		go h.table.reap()
-		go (&spawner{h: h}).run()
+		go h.stage()
 	}
 	var tick <-chan time.Time
 	for !h.proceed() {
@@ -229,6 +247,9 @@ func (r *rankState) afterBirth(f func()) {
 // onSpawned is called when no more ranks will be started.
 func (h *host) onSpawned(err *spawnError) {
 	h.spawned = true
+	if h.joined == 0 && h.elsewhere {
+		h.firstIn = h.awake.total // the time to join does not pass while the program is on its way
+	}
 	if err != nil {
 		what := err.err.Error()
 		if err.rank >= 0 {
@@ -252,13 +273,14 @@ func (h *host) onSpawned(err *spawnError) {
 	h.send(&pb.FromAgent{Kind: &pb.FromAgent_Started{Started: started}})
 }
 
+// hasPeers reports whether ranks of this host may have to reach other hosts.
+func (h *host) hasPeers() bool { return len(h.start.GetPeers()) > 0 }
+
 func (h *host) hostName() string {
-	for _, run := range h.start.GetHosts() {
-		if run.GetHost() == h.start.GetHost() {
-			return run.GetName()
-		}
+	if len(h.start.GetHosts()) == 0 {
+		return boot.LocalHost()
 	}
-	return boot.LocalHost()
+	return h.nameOf(int(h.start.GetHost()))
 }
 
 // onLauncher is a message from the launcher.
@@ -266,7 +288,20 @@ func (h *host) onLauncher(m *pb.ToAgent) {
 	switch k := m.GetKind().(type) {
 	case *pb.ToAgent_Signal:
 		h.table.signal(syscall.Signal(k.Signal.GetSignal()))
+	case *pb.ToAgent_Roster:
+		h.onRoster(k.Roster)
+	case *pb.ToAgent_FirstJoined:
+		h.onFirstJoined()
+	case *pb.ToAgent_AllReached:
+		h.onAllReached(k.AllReached.GetStage())
+	case *pb.ToAgent_Lost:
+		h.onLostElsewhere(k.Lost.GetFailure())
+	case *pb.ToAgent_Dump:
+		h.dump(k.Dump)
 	case *pb.ToAgent_End:
+		if k.End.GetStates() && !h.ending {
+			h.send(&pb.FromAgent{Kind: &pb.FromAgent_States{States: &pb.States{Ranks: h.states(nil)}}})
+		}
 		if k.End.GetReason() != "" {
 			h.fail(failure{rank: -1, what: k.End.GetReason(), grace: time.Duration(k.End.GetGraceNanos()), stopped: true})
 			return

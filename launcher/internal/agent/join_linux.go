@@ -70,18 +70,20 @@ func (h *host) onRank(r *rankState, c *boot.Conn, m *pb.FromRank) {
 	case *pb.FromRank_Leaving:
 		if r.phase == joined {
 			r.phase = leaving
-			h.checkLeaving()
+			h.checkReached()
 		}
 	case *pb.FromRank_Drained:
 		if r.phase == leaving {
 			r.phase = drained
-			h.checkDrained()
+			h.checkReached()
 		}
 	case *pb.FromRank_Left:
 		if r.phase == drained {
 			r.phase = left
 			h.send(&pb.FromAgent{Kind: &pb.FromAgent_Left{Left: &pb.RankLeft{Rank: int32(r.rank), Left: k.Left}}})
 		}
+	case *pb.FromRank_Stacks:
+		h.onStacks(r, k.Stacks)
 	case *pb.FromRank_Abort:
 		what := "aborted the job"
 		if k.Abort.GetText() != "" {
@@ -135,16 +137,32 @@ func (h *host) onHello(r *rankState, c *boot.Conn, m *pb.Hello) {
 	r.tell(&pb.ToRank{Kind: &pb.ToRank_Welcome{Welcome: welcome}}, files...)
 	for _, other := range h.ranks {
 		if other.lost != "" {
-			r.tell(other.obituary())
+			r.tell(obituary(other.rank, other.lost))
 		}
+	}
+	for _, m := range h.obituaries {
+		r.tell(m)
 	}
 	r.group = memoryGroup(pid)
 	h.memory.seen(r.group, readMemoryState)
 	h.joined++
-	if h.joined == 1 {
+	if h.joined == 1 && !h.elsewhere {
 		h.firstIn = h.awake.total
 	}
+	h.send(&pb.FromAgent{Kind: &pb.FromAgent_Joined{Joined: &pb.RankJoined{Rank: int32(r.rank), Pid: int64(pid), Build: r.build}}})
 	h.linkWanted(r)
+	h.handOverParked(r)
+	if h.absent != nil {
+		h.failAbsent(h.absent)
+	}
+}
+
+// onFirstJoined is that a rank of another host has joined.
+func (h *host) onFirstJoined() {
+	h.elsewhere = true
+	if h.joined == 0 {
+		h.firstIn = h.awake.total
+	}
 	if h.absent != nil {
 		h.failAbsent(h.absent)
 	}
@@ -282,27 +300,34 @@ func converse(c *boot.Conn, out *queue[packet]) {
 	}
 }
 
-// checkLeaving lets the ranks leave once all want to.
-func (h *host) checkLeaving() {
+// checkReached tells the launcher once all ranks of this host have come to a stage,
+// or are dead. It lets all of the job go on when those of all hosts have.
+func (h *host) checkReached() {
+	lowest := pb.Stage_DRAINED
 	for _, r := range h.ranks {
-		if r.phase < leaving && r.lost == "" {
+		switch {
+		case r.lost != "":
+		case r.phase < leaving:
 			return
+		case r.phase < drained:
+			lowest = pb.Stage_LEAVING
 		}
 	}
-	for _, r := range h.ranks {
-		r.tell(&pb.ToRank{Kind: &pb.ToRank_AllLeaving{AllLeaving: &pb.AllLeaving{}}})
+	if lowest > h.reached {
+		h.reached = lowest
+		h.send(&pb.FromAgent{Kind: &pb.FromAgent_Reached{Reached: &pb.Reached{Stage: lowest}}})
 	}
 }
 
-// checkDrained lets the ranks close their links once nothing is under way.
-func (h *host) checkDrained() {
-	for _, r := range h.ranks {
-		if r.phase < drained && r.lost == "" {
-			return
-		}
+// onAllReached lets the ranks drain their links once all are leaving, and close them
+// once nothing is under way.
+func (h *host) onAllReached(s pb.Stage) {
+	m := &pb.ToRank{Kind: &pb.ToRank_AllLeaving{AllLeaving: &pb.AllLeaving{}}}
+	if s == pb.Stage_DRAINED {
+		m = &pb.ToRank{Kind: &pb.ToRank_AllDrained{AllDrained: &pb.AllDrained{}}}
 	}
 	for _, r := range h.ranks {
-		r.tell(&pb.ToRank{Kind: &pb.ToRank_AllDrained{AllDrained: &pb.AllDrained{}}})
+		r.tell(m)
 	}
 }
 

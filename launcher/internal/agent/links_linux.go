@@ -58,6 +58,10 @@ func (l *links) want(p pair, number uint32, joined bool) bool {
 // onConnect answers rank r's wish for a link.
 func (h *host) onConnect(r *rankState, m *pb.Connect) {
 	peer := h.rank(int(m.GetPeer()))
+	if host := h.hostOf(int(m.GetPeer())); peer == nil && host >= 0 && h.hasPeers() {
+		h.onConnectAcross(r, int(m.GetPeer()), m.GetNumber())
+		return
+	}
 	if peer == nil || peer == r {
 		h.violation(r, fmt.Sprintf("asked for a link to rank %d of %d", m.GetPeer(), h.start.GetSize()))
 		return

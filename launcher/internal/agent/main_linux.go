@@ -5,6 +5,7 @@ package agent
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -51,13 +52,14 @@ func Main(args ...string) int {
 		fmt.Fprintln(os.Stderr, "muster agent:", err)
 		return 64
 	}
-	s := &server{over: make(chan struct{})}
+	s := new(server)
 	g := grpc.NewServer(
 		grpc.InitialWindowSize(4<<20), grpc.InitialConnWindowSize(8<<20),
-		grpc.MaxRecvMsgSize(64<<20), grpc.MaxConcurrentStreams(1),
+		grpc.MaxRecvMsgSize(64<<20), grpc.MaxConcurrentStreams(2),
 	)
 	pb.RegisterAgentServer(g, s)
 	c := &onlyConn{Conn: conn, closed: make(chan struct{})}
+	s.conn = c
 	go g.Serve(newOnlyListener(c))
 	<-c.closed
 	s.end()
@@ -123,16 +125,24 @@ func (l *onlyListener) Addr() net.Addr            { return l.local }
 
 type server struct {
 	pb.UnimplementedAgentServer
+	conn net.Conn
 	mu   sync.Mutex
 	host *host
-	over chan struct{} // closed by end
 }
 
 // Run is the one job. When it returns nothing of the job runs any more.
 func (s *server) Run(stream grpc.BidiStreamingServer[pb.ToAgent, pb.FromAgent]) error {
+	if err := stream.Send(&pb.FromAgent{Kind: &pb.FromAgent_Ready{Ready: ready()}}); err != nil {
+		return err
+	}
 	first, err := stream.Recv()
 	if err != nil {
 		return err
+	}
+	if sweep := first.GetSweep(); sweep != nil {
+		strays, survivors := sweepJob(hex.EncodeToString(sweep.GetJob()))
+		done := &pb.Done{Strays: int32(strays), Survivors: survivors}
+		return stream.Send(&pb.FromAgent{Kind: &pb.FromAgent_Done{Done: done}})
 	}
 	start := first.GetStart()
 	if start == nil {
@@ -191,6 +201,10 @@ func (h *host) listen(recv func() (*pb.ToAgent, error)) {
 		}
 		if in := m.GetStdin(); in != nil {
 			h.stdin.put(in)
+			continue
+		}
+		if b := m.GetBlob(); b != nil {
+			h.blobs.put(b)
 			continue
 		}
 		h.post(func() { h.onLauncher(m) })

@@ -49,7 +49,7 @@ func (s *spawner) all() *spawnError {
 	s.null = null
 	s.cores, s.affinity = cores(), s.h.affinity
 	for _, app := range s.h.start.GetApps() {
-		program, err := findProgram(app)
+		app, program, err := s.h.locate(app)
 		if err != nil {
 			return &spawnError{rank: int(app.GetFirst()), err: err, code: ExitSpawn}
 		}
@@ -64,6 +64,43 @@ func (s *spawner) all() *spawnError {
 		}
 	}
 	return nil
+}
+
+// locate returns the application as it is started on this host, and the path of its
+// executable.
+func (h *host) locate(app *pb.AppRun) (*pb.AppRun, string, error) {
+	if app.GetAddEnv() {
+		app.Env = mergeEnv(os.Environ(), app.GetEnv())
+	}
+	if _, err := os.Stat(app.GetDir()); app.GetDirOptional() && err != nil {
+		home, e := os.UserHomeDir()
+		if e != nil {
+			return app, "", fmt.Errorf("working directory: %w", err)
+		}
+		h.post(func() { h.note("%s has no directory %s: its ranks start in %s", h.hostName(), app.GetDir(), home) })
+		app.Dir = home
+	}
+	if p := app.GetProgram(); p != nil {
+		return app, h.programs[string(p.GetDigest())], nil
+	}
+	program, err := findProgram(app)
+	return app, program, err
+}
+
+// mergeEnv returns base with the settings of over, each name once.
+func mergeEnv(base, over []string) []string {
+	set := make(map[string]bool)
+	for _, kv := range over {
+		name, _, _ := strings.Cut(kv, "=")
+		set[name] = true
+	}
+	merged := slices.Clone(over)
+	for _, kv := range base {
+		if name, _, _ := strings.Cut(kv, "="); !set[name] && !slices.Contains(boot.Variables(), name) && name != EnvSocket {
+			merged = append(merged, kv)
+		}
+	}
+	return merged
 }
 
 // findProgram returns the path of the application's executable.
@@ -179,8 +216,12 @@ func (s *spawner) one(r *rankState, program string) error {
 			return err
 		}
 	}
-	if bind := s.h.start.GetBindCores(); bind || s.spreads() {
-		cpus := place(s.cores, r.local, len(s.h.ranks))
+	named := namedCPUs(r)
+	if bind := s.h.start.GetBindCores() || named != nil; bind || s.spreads() {
+		cpus := named
+		if cpus == nil {
+			cpus = place(s.cores, r.local, len(s.h.ranks))
+		}
 		if unix.SchedSetaffinity(0, cpuSet(cpus)) == nil {
 			defer unix.SchedSetaffinity(0, &s.affinity)
 			b.spread = !bind
@@ -212,6 +253,19 @@ func (s *spawner) one(r *rankState, program string) error {
 	}
 	s.h.post(func() { s.h.onStarted(r, b) })
 	return nil
+}
+
+// namedCPUs are those that the launcher binds rank r to; nil if it leaves that to the
+// host.
+func namedCPUs(r *rankState) (cpus []int) {
+	i := r.rank - int(r.app.GetFirst())
+	if i >= len(r.app.GetCpus()) {
+		return nil
+	}
+	for _, cpu := range r.app.GetCpus()[i].GetCpus() {
+		cpus = append(cpus, int(cpu))
+	}
+	return cpus
 }
 
 // explainExec adds what the error number alone does not say.

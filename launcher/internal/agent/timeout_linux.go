@@ -13,7 +13,7 @@ func (h *host) needsClock() bool {
 	if h.ending {
 		return false
 	}
-	if h.joined > 0 && h.joined < len(h.ranks) {
+	if h.awaited() || h.hasPeers() {
 		return true
 	}
 	for _, r := range h.ranks {
@@ -24,8 +24,16 @@ func (h *host) needsClock() bool {
 	return false
 }
 
+// awaited reports whether ranks of this host are waited for by ones that have joined.
+func (h *host) awaited() bool {
+	return h.spawned && h.joined < len(h.ranks) && (h.joined > 0 || h.elsewhere)
+}
+
 func (h *host) checkTimeouts() {
-	if limit := time.Duration(h.start.GetStartTimeoutNanos()); limit > 0 && h.joined > 0 && h.joined < len(h.ranks) && h.awake.total-h.firstIn > limit {
+	if h.hasPeers() {
+		h.watchPeers()
+	}
+	if limit := time.Duration(h.start.GetStartTimeoutNanos()); limit > 0 && h.awaited() && h.awake.total-h.firstIn > limit {
 		for _, r := range h.ranks {
 			if r.conn != nil || r.exited != nil {
 				continue
