@@ -11,6 +11,19 @@ import (
 type Job struct {
 	Apps []App // programs in rank order; more than one is MPMD
 
+	Hosts     []Host  // nil: this machine alone
+	Placement []int   // by rank: index of its host in Hosts; nil: all on the first
+	CPUs      [][]int // by rank: CPUs that it is bound to; nil, or nil for a rank: as BindTo says
+
+	// Shell is the command by which another host is reached: it is given the host's
+	// name and one command line, and connects that command's standard input and output
+	// with its own. Nil: ssh.
+	Shell      []string
+	Iface      string        // restricts connections between hosts to this interface of each; empty: those that lead to the others
+	Subnet     string        // and to addresses in this network
+	NetTimeout time.Duration // how long a host that does not answer is waited for; 0: 4 s
+	Timing     bool          // show how long each step of the start took
+
 	Stdin     io.Reader // read by the ranks StdinTo names; nil: every rank reads an empty input
 	StdinTo   string    // "0" (default), a rank, "all", or "none"
 	Stdout    io.Writer // nil: os.Stdout
@@ -36,6 +49,15 @@ type Job struct {
 	// Agent is the command whose whole program is AgentMain. Nil: this
 	// program's executable with the argument "agent".
 	Agent []string
+}
+
+// Host is a machine that ranks are placed on. One that has this machine's own name, or
+// "localhost", is this machine; others are reached by Job.Shell.
+type Host struct {
+	Name  string // as Job.Shell takes it
+	User  string // empty: whoever the shell's configuration says
+	Port  int    // 0: the shell's default
+	Slots int    // ranks that it has room for, as whoever placed them was told
 }
 
 // App is Ranks processes of one program.

@@ -10,7 +10,6 @@ import (
 
 // phases are the steps of a job's start and what they took.
 type phases struct {
-	start time.Time
 	list  []phase
 	hosts []hostPhases
 }

@@ -14,37 +14,60 @@ import (
 	"github.com/muster-mpi/muster/internal/boot"
 	"github.com/muster-mpi/muster/internal/output"
 	"github.com/muster-mpi/muster/launcher/internal/agent"
+	"github.com/muster-mpi/muster/launcher/internal/remote"
 	pb "github.com/muster-mpi/muster/proto"
+	"google.golang.org/protobuf/proto"
 )
 
 const (
 	maxRanks            = 1 << 16
 	defaultStartTimeout = 10 * time.Second
 	defaultGrace        = 5 * time.Second
+	defaultNetTimeout   = 4 * time.Second
+	leastNetTimeout     = 300 * time.Millisecond
 	outputWindow        = 1 << 20 // bytes of a rank's output between its pipe and the reader
 	stdinNone, stdinAll = -1, -2
 )
 
-// plan turns a job into what the agent of its only host has to know.
-func plan(job *Job, now time.Time) (*pb.Start, error) {
+// jobPlan is a job as all its hosts have to know it, and what each of them has.
+type jobPlan struct {
+	common   *pb.Start // but for what is a host's own
+	hosts    []Host
+	local    []bool // by host: it is this machine
+	host     []int  // by rank
+	apps     []App
+	cpus     [][]int
+	base     []string // environment of this machine's ranks, under the applications'
+	exported []string // what of it other hosts' ranks get
+	here     string   // this machine's working directory
+	secrets  []*pb.Credentials
+	programs map[string]*pb.Program // by path, of what other hosts get from here
+}
+
+// plan checks a job and works out what its hosts have to know.
+func plan(job *Job, now time.Time) (*jobPlan, error) {
 	id := make([]byte, 16)
 	rand.Read(id)
 	s := &pb.Start{
 		Job:               id,
 		StartTimeoutNanos: int64(job.StartTimeout),
 		StopTimeoutNanos:  int64(job.StopTimeout),
+		SilenceNanos:      int64(netTimeout(job)),
 		OutputWindow:      outputWindow,
 		StartUnixNanos:    now.UnixNano(),
 	}
 	if job.StartTimeout == 0 {
 		s.StartTimeoutNanos = int64(defaultStartTimeout)
 	}
-	base := outside(os.Environ())
-	base = append(base, boot.EnvTerminal+"="+terminals(job))
-	if err := addApps(s, job.Apps, base); err != nil {
+	p := &jobPlan{common: s, apps: job.Apps, cpus: job.CPUs, hosts: job.Hosts}
+	p.base = append(outside(os.Environ()), boot.EnvTerminal+"="+terminals(job))
+	p.exported = portable(p.base)
+	if err := checkApps(s, job.Apps); err != nil {
 		return nil, err
 	}
-	s.Hosts = []*pb.HostRun{{Name: boot.LocalHost(), Count: s.Size}}
+	if err := p.placeRanks(job.Placement); err != nil {
+		return nil, err
+	}
 	var err error
 	if s.StdinRank, err = stdinRank(job, int(s.Size)); err != nil {
 		return nil, err
@@ -70,16 +93,159 @@ func plan(job *Job, now time.Time) (*pb.Start, error) {
 	default:
 		return nil, fmt.Errorf("there is no transport %q, only \"shm\", \"unix\" and \"tcp\"", job.Transport)
 	}
-	if s.Settings.Transport == "tcp" && !job.Insecure {
-		if s.Credentials, err = credentials(hex.EncodeToString(id), int(s.Size)); err != nil {
+	if (s.Settings.Transport == "tcp" || len(p.hosts) > 1) && !job.Insecure {
+		if p.secrets, err = credentials(hex.EncodeToString(id), int(s.Size)); err != nil {
 			return nil, err
 		}
 	}
-	return s, nil
+	if len(p.hosts) > 1 {
+		s.LinkKey = make([]byte, 32)
+		rand.Read(s.LinkKey)
+	}
+	if job.Iface != "" {
+		s.Networks = append(s.Networks, "iface "+job.Iface)
+	}
+	if job.Subnet != "" {
+		s.Networks = append(s.Networks, "subnet "+job.Subnet)
+	}
+	return p, p.measurePrograms()
 }
 
-// addApps numbers the ranks of apps, whose environment is on top of base.
-func addApps(s *pb.Start, apps []App, base []string) error {
+// netTimeout is how long a host that does not answer is waited for.
+func netTimeout(job *Job) time.Duration {
+	switch {
+	case job.NetTimeout == 0:
+		return defaultNetTimeout
+	case job.NetTimeout < leastNetTimeout:
+		return leastNetTimeout
+	}
+	return job.NetTimeout
+}
+
+// placeRanks settles which rank is on which host. Hosts without ranks are left out.
+func (p *jobPlan) placeRanks(placement []int) error {
+	size := int(p.common.Size)
+	if len(p.hosts) == 0 {
+		p.hosts = []Host{{Name: boot.LocalHost()}}
+	}
+	if placement == nil {
+		placement = make([]int, size)
+	}
+	if len(placement) != size {
+		return fmt.Errorf("%d ranks are placed, the job has %d", len(placement), size)
+	}
+	number := make(map[int]int) // of each host that has ranks
+	var used []Host
+	p.host = make([]int, size)
+	for rank, at := range placement {
+		if at < 0 || at >= len(p.hosts) {
+			return fmt.Errorf("rank %d is placed on host %d of %d", rank, at, len(p.hosts))
+		}
+		n, ok := number[at]
+		if !ok {
+			n = len(used)
+			number[at] = n
+			used = append(used, p.hosts[at])
+			p.local = append(p.local, isLocal(p.hosts[at]))
+		}
+		p.host[rank] = n
+		if runs := p.common.Hosts; len(runs) > 0 && int(runs[len(runs)-1].Host) == n {
+			runs[len(runs)-1].Count++
+			continue
+		}
+		p.common.Hosts = append(p.common.Hosts, &pb.HostRun{Name: used[n].Name, Host: int32(n), First: int32(rank), Count: 1})
+	}
+	p.hosts = used
+	return nil
+}
+
+// isLocal reports whether h is this machine.
+func isLocal(h Host) bool {
+	if h.User != "" || h.Port != 0 {
+		return false
+	}
+	own := boot.LocalHost()
+	short, _, _ := strings.Cut(own, ".")
+	return h.Name == own || h.Name == short || h.Name == "localhost" || h.Name == "127.0.0.1" || h.Name == "::1"
+}
+
+// measurePrograms identifies the executables that other hosts may have to be given: those
+// named by a path. What is named without one is looked for in each host's own PATH.
+func (p *jobPlan) measurePrograms() error {
+	p.programs = make(map[string]*pb.Program)
+	if !slices.Contains(p.local, false) {
+		return nil
+	}
+	var err error
+	if p.here, err = os.Getwd(); err != nil {
+		return fmt.Errorf("the working directory, in which ranks of other hosts are to start: %w", err)
+	}
+	for _, app := range p.apps {
+		name := app.Argv[0]
+		if !strings.Contains(name, "/") || p.programs[name] != nil {
+			continue
+		}
+		sum, size, err := remote.Digest(name)
+		if err != nil {
+			return fmt.Errorf("reading the program: %w", err)
+		}
+		digest, err := hex.DecodeString(sum)
+		if err != nil {
+			return err
+		}
+		p.programs[name] = &pb.Program{Digest: digest, Bytes: size}
+	}
+	return nil
+}
+
+// start is what host n has to know. skew is how far its clock is before this one's.
+func (p *jobPlan) start(n int, peers []*pb.HostAddresses, skew time.Duration) *pb.Start {
+	s := proto.CloneOf(p.common)
+	s.Host, s.Peers = int32(n), peers
+	s.StartUnixNanos += int64(skew)
+	rank := 0
+	for _, app := range p.apps {
+		for end := rank + app.Ranks; rank < end; rank++ {
+			if p.host[rank] != n {
+				continue
+			}
+			if rank == end-app.Ranks || p.host[rank-1] != n || len(s.Apps) == 0 {
+				s.Apps = append(s.Apps, p.appOn(n, app, rank))
+			}
+			last := s.Apps[len(s.Apps)-1]
+			last.Count++
+			if p.cpus != nil {
+				set := new(pb.CPUSet)
+				for _, cpu := range p.cpus[rank] {
+					set.Cpus = append(set.Cpus, int32(cpu))
+				}
+				last.Cpus = append(last.Cpus, set)
+			}
+			if p.secrets != nil {
+				s.Credentials = append(s.Credentials, p.secrets[rank])
+			}
+		}
+	}
+	return s
+}
+
+// appOn is app as host n runs it from rank first on.
+func (p *jobPlan) appOn(n int, app App, first int) *pb.AppRun {
+	run := &pb.AppRun{First: int32(first), Argv: app.Argv, Dir: app.Dir}
+	if p.local[n] {
+		run.Env = merge(p.base, outside(app.Env))
+		return run
+	}
+	run.AddEnv, run.Env = true, merge(p.exported, outside(app.Env))
+	run.Program = p.programs[app.Argv[0]]
+	if run.Dir == "" {
+		run.Dir, run.DirOptional = p.here, true
+	}
+	return run
+}
+
+// checkApps checks the programs of a job and counts its ranks.
+func checkApps(s *pb.Start, apps []App) error {
 	for i, app := range apps {
 		switch {
 		case app.Ranks < 1:
@@ -94,9 +260,6 @@ func addApps(s *pb.Start, apps []App, base []string) error {
 				return fmt.Errorf("program %d: %q holds a zero byte", i, text)
 			}
 		}
-		s.Apps = append(s.Apps, &pb.AppRun{
-			First: s.Size, Count: int32(app.Ranks), Argv: app.Argv, Env: merge(base, outside(app.Env)), Dir: app.Dir,
-		})
 		s.Size += int32(app.Ranks)
 	}
 	if s.Size == 0 {
@@ -131,6 +294,21 @@ func outside(env []string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
 		return slices.Contains(ours, name)
+	})
+}
+
+// portable returns what of env means the same on another host: all but what a login
+// there sets anew, and what belongs to this machine's session.
+func portable(env []string) []string {
+	own := []string{
+		"HOME", "USER", "LOGNAME", "SHELL", "PATH", "PWD", "OLDPWD", "SHLVL", "_", "HOSTNAME", "HOST", "TMPDIR", "TMP", "TEMP",
+		"MAIL", "TERM_PROGRAM", "DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "GNUPGHOME", "INVOCATION_ID", "JOURNAL_STREAM",
+	}
+	prefixes := []string{"SSH_", "XDG_", "SYSTEMD_", "TMUX", "SLURM", "PMI", "PBS_", "LSB_", "FLUX_", "KUBERNETES_"}
+	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains(own, name) ||
+			slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 	})
 }
 

@@ -15,6 +15,7 @@ type Result struct {
 	Stopped      int           `json:"stopped_ranks"`            // ranks that were ended because of the failure
 	Strays       int           `json:"stray_processes"`          // processes that ranks had left behind, ended
 	Survivors    []int         `json:"surviving_pids,omitempty"` // processes that could not be ended
+	Unswept      []string      `json:"unswept_hosts,omitempty"`  // lost hosts that were not reached again to see that nothing is left
 	DroppedLines int64         `json:"dropped_lines,omitempty"`  // of output, under DropOnSlow
 	LostBytes    int64         `json:"lost_bytes,omitempty"`     // of output that could not be written
 }
@@ -30,6 +31,9 @@ type Failure struct {
 	Panic  string      `json:"panic,omitempty"` // first line of the crash text it wrote
 	Time   time.Time   `json:"time"`
 	Others []RankState `json:"others,omitempty"`
+
+	code int
+	echo bool // may be but the consequence of another host's
 }
 
 // RankState is what another rank was doing when the job failed.
@@ -55,6 +59,8 @@ type RankResult struct {
 	OutOfMemory string    `json:"out_of_memory,omitempty"`
 	PeakBytes   int64     `json:"peak_bytes"`
 	Time        time.Time `json:"time"`
+
+	joined bool
 }
 
 // Leftover is a message or an operation that nobody had completed when the

@@ -8,10 +8,11 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
+	"sync"
 	"syscall"
 	"time"
 
-	"github.com/muster-mpi/muster/internal/boot"
 	"github.com/muster-mpi/muster/internal/output"
 	pb "github.com/muster-mpi/muster/proto"
 	"golang.org/x/sys/unix"
@@ -25,21 +26,32 @@ const patience = 3 * time.Second
 // run is a job under way. Its fields belong to the goroutine of Run.
 type run struct {
 	job    Job
-	start  *pb.Start
+	plan   *jobPlan
 	result Result
-	agent  *hostAgent
+	agents []*hostAgent // by host
 	sink   *output.Sink
 	feed   *feed
-	taken  chan int64
 
-	messages chan *pb.FromAgent // all but Output; closed when the stream has ended
-	started  bool
-	done     *pb.Done
-	ending   bool // the ranks were told to end because of the outside
-	reason   string
-	code     int       // of the job, if the outside ended it
-	limit    time.Time // when an agent that has not ended the job is given up
-	overdue  <-chan time.Time
+	stdinMu    sync.Mutex
+	stdinTaken int64 // by every host that reads
+	taken      chan int64
+
+	events   chan func() // what the goroutines of agents have for Run's
+	over     chan struct{}
+	reaching context.CancelFunc // gives up the hosts that are not reached yet
+
+	phases  phases
+	started bool       // every rank's process exists
+	joined  int        // ranks
+	builds  []joinedAs // by application, of the first rank that joined
+	stage   pb.Stage   // all have reached
+	lost    *Failure   // first rank without which the job went on
+	left    bool       // a rank has left in order
+	ending  bool       // the ranks were told to end because of the outside
+	reason  string
+	code    int       // of the job, if the outside ended it
+	limit   time.Time // when an agent that has not ended the job is given up
+	overdue <-chan time.Time
 }
 
 // Run runs job and returns when nothing of it is left: no process, file or
@@ -59,7 +71,7 @@ type run struct {
 // end may have a read under way when Run returns.
 func Run(ctx context.Context, job Job, signals Signals) (Result, error) {
 	now := time.Now()
-	start, err := plan(&job, now)
+	p, err := plan(&job, now)
 	if err != nil {
 		return Result{Code: ExitUsage, Start: now}, err
 	}
@@ -67,80 +79,91 @@ func Run(ctx context.Context, job Job, signals Signals) (Result, error) {
 	signal.Notify(broken, syscall.SIGPIPE)
 	defer signal.Stop(broken)
 
+	size := int(p.common.GetSize())
 	r := &run{
-		job: job, start: start,
-		result:   Result{Job: hex.EncodeToString(start.GetJob()), Start: now},
-		taken:    make(chan int64, 64),
-		messages: make(chan *pb.FromAgent, 64),
+		job: job, plan: p,
+		result: Result{Job: hex.EncodeToString(p.common.GetJob()), Start: now},
+		taken:  make(chan int64, 64),
+		events: make(chan func(), 64),
+		over:   make(chan struct{}),
+		builds: make([]joinedAs, len(job.Apps)),
 	}
-	for rank := range int(start.GetSize()) {
-		r.result.Ranks = append(r.result.Ranks, RankResult{Rank: rank, Host: boot.LocalHost()})
-	}
-	r.agent, err = startAgent(job.Agent)
-	if err != nil {
-		r.result.Code = ExitSpawn
-		return r.result, fmt.Errorf("cannot start the agent on %s: %w", boot.LocalHost(), err)
+	defer close(r.over)
+	for rank := range size {
+		r.result.Ranks = append(r.result.Ranks, RankResult{Rank: rank, Host: p.hosts[p.host[rank]].Name})
 	}
 	r.sink, err = output.New(output.Options{
-		Size: int(start.GetSize()), Stdout: job.Stdout, Stderr: job.Stderr,
+		Size: size, Stdout: job.Stdout, Stderr: job.Stderr,
 		Tag: job.Output.Tag, Timestamp: job.Output.Timestamp, Color: job.Output.Color,
 		Raw: job.Output.Raw, Dir: job.Output.Dir, DropOnSlow: job.Output.DropOnSlow,
 	})
 	if err != nil {
-		r.agent.kill()
 		r.result.Code = ExitResource
 		return r.result, err
 	}
 	r.feed = newFeed(r.sink, func(rank int32, bytes int64) {
-		r.agent.send(&pb.ToAgent{Kind: &pb.ToAgent_OutputCredit{OutputCredit: &pb.OutputCredit{Rank: rank, Bytes: bytes}}})
+		r.agents[p.host[rank]].send(&pb.ToAgent{Kind: &pb.ToAgent_OutputCredit{OutputCredit: &pb.OutputCredit{Rank: rank, Bytes: bytes}}})
 	})
-	r.agent.send(&pb.ToAgent{Kind: &pb.ToAgent_Start{Start: start}})
-	go r.receive()
+	for n, h := range p.hosts {
+		r.agents = append(r.agents, &hostAgent{number: n, host: h})
+	}
+	r.reachAll(ctx)
+	defer r.reaching()
 	stop := make(chan struct{})
 	defer close(stop)
-	if start.GetStdinRank() != stdinNone {
-		go readStdin(job.Stdin, r.agent.send, r.taken, stop)
+	if p.common.GetStdinRank() != stdinNone {
+		go readStdin(job.Stdin, r.sendStdin, r.taken, stop)
 	}
 	r.loop(ctx, signals)
 	return r.finish(ctx, signals)
 }
 
+// post has Run's goroutine call f. It reports false when Run has returned.
+func (r *run) post(f func()) bool {
+	select {
+	case r.events <- f:
+		return true
+	case <-r.over:
+		return false
+	}
+}
+
 // receive takes the agent's messages in until the stream ends.
-func (r *run) receive() {
-	defer close(r.messages)
+func (r *run) receive(a *hostAgent) {
 	for {
-		m, err := r.agent.stream.Recv()
+		m, err := a.stream.Recv()
 		if err != nil {
+			r.post(func() { r.onGone(a) })
 			return
 		}
 		switch k := m.GetKind().(type) {
 		case *pb.FromAgent_Output:
 			r.feed.put(k.Output)
 		case *pb.FromAgent_StdinTaken:
-			r.taken <- k.StdinTaken.GetBytes() // at most stdinWindow is on the way
+			r.onStdinTaken(a, k.StdinTaken.GetBytes())
 		default:
-			r.messages <- m
-			if m.GetDone() != nil {
+			if !r.post(func() { r.onMessage(a, m) }) || m.GetDone() != nil {
 				return
 			}
 		}
 	}
 }
 
-// loop returns when the agent is done or lost.
+// loop returns when every agent is done or lost.
 func (r *run) loop(ctx context.Context, signals Signals) {
 	var timeout <-chan time.Time
 	if r.job.Timeout > 0 {
 		timeout = time.After(r.job.Timeout)
 	}
+	patience := time.NewTicker(waitingEvery)
+	defer patience.Stop()
 	canceled, closed := ctx.Done(), r.sink.Closed()
-	for r.done == nil {
+	for !r.allOver() {
 		select {
-		case m, ok := <-r.messages:
-			if !ok {
-				return
-			}
-			r.onMessage(m)
+		case f := <-r.events:
+			f()
+		case <-patience.C:
+			r.sayWaiting()
 		case sig := <-signals:
 			r.onSignal(sig)
 		case <-canceled:
@@ -161,7 +184,20 @@ func (r *run) loop(ctx context.Context, signals Signals) {
 				r.end(r.grace(), fmt.Sprintf("the job ran longer than %v", r.job.Timeout))
 			}
 		case <-r.overdue:
-			return // the agent does not answer: it is treated as lost
+			return // an agent that does not answer is treated as lost
+		}
+	}
+}
+
+func (r *run) allOver() bool {
+	return !slices.ContainsFunc(r.agents, func(a *hostAgent) bool { return !a.over() })
+}
+
+// tell sends m to every agent that runs.
+func (r *run) tell(m *pb.ToAgent) {
+	for _, a := range r.agents {
+		if !a.over() {
+			a.send(m)
 		}
 	}
 }
@@ -173,13 +209,32 @@ func (r *run) grace() time.Duration {
 	return defaultGrace
 }
 
-// end asks the agent to end the ranks; with a reason, to report on them as well.
+// end asks the agents to end the ranks; with a reason, to report on them as well.
 func (r *run) end(grace time.Duration, reason string) {
 	r.ending = true
+	r.expect(grace)
+	r.endAgents(&pb.EndJob{GraceNanos: int64(grace), Reason: reason})
+}
+
+// expect sets when agents that have not ended the job by then are given up.
+func (r *run) expect(grace time.Duration) {
 	if limit := time.Now().Add(grace + patience); r.overdue == nil || limit.Before(r.limit) {
 		r.limit, r.overdue = limit, time.After(grace+patience)
 	}
-	r.agent.send(&pb.ToAgent{Kind: &pb.ToAgent_End{End: &pb.EndJob{GraceNanos: int64(grace), Reason: reason}}})
+}
+
+// endAgents passes m on to the agents that have begun, and gives up the others.
+func (r *run) endAgents(m *pb.EndJob) {
+	r.reaching()
+	for _, a := range r.agents {
+		switch {
+		case a.over():
+		case a.begun:
+			a.send(&pb.ToAgent{Kind: &pb.ToAgent_End{End: m}})
+		default:
+			r.abandon(a)
+		}
+	}
 }
 
 func (r *run) say(format string, args ...any) {
@@ -207,10 +262,10 @@ func (r *run) onSignal(s os.Signal) {
 		r.end(r.grace(), "")
 	case syscall.SIGTSTP:
 		// Suspended answers, and then this process stops as well.
-		r.agent.send(&pb.ToAgent{Kind: &pb.ToAgent_Suspend{Suspend: &pb.Suspend{}}})
+		r.tell(&pb.ToAgent{Kind: &pb.ToAgent_Suspend{Suspend: &pb.Suspend{}}})
 	case syscall.SIGCONT, syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGURG:
 	default:
-		r.agent.send(&pb.ToAgent{Kind: &pb.ToAgent_Signal{Signal: &pb.SignalRanks{Signal: int32(sig)}}})
+		r.tell(&pb.ToAgent{Kind: &pb.ToAgent_Signal{Signal: &pb.SignalRanks{Signal: int32(sig)}}})
 	}
 }
 
@@ -223,68 +278,84 @@ func stopSelf() {
 	unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
 }
 
-func (r *run) onMessage(m *pb.FromAgent) {
+func (r *run) onMessage(a *hostAgent, m *pb.FromAgent) {
 	switch k := m.GetKind().(type) {
+	case *pb.FromAgent_Ready:
+		r.onReady(a, k.Ready)
+	case *pb.FromAgent_Listening:
+		r.onListening(a, k.Listening)
+	case *pb.FromAgent_Need:
+		go r.provide(a, k.Need)
 	case *pb.FromAgent_Started:
-		r.started = true
-		for _, p := range k.Started.GetRanks() {
-			x := &r.result.Ranks[p.GetRank()]
-			x.PID = int(p.GetPid())
-			for _, cpu := range p.GetCpus() {
-				x.CPUs = append(x.CPUs, int(cpu))
-			}
-		}
-		if r.job.ReportBind {
-			r.sink.Message(r.result.bindings())
-		}
+		r.onStarted(a, k.Started)
+	case *pb.FromAgent_Joined:
+		r.onJoined(a, k.Joined)
+	case *pb.FromAgent_Reached:
+		a.reached = k.Reached.GetStage()
+		r.checkStage()
+	case *pb.FromAgent_Lost:
+		r.onRankLost(a, k.Lost)
+	case *pb.FromAgent_States:
+		r.addStates(k.States.GetRanks())
 	case *pb.FromAgent_Exited:
 		r.onExited(k.Exited)
 	case *pb.FromAgent_Stopped:
-		r.say("rank %d (pid %d) is stopped by %s; the job waits for it", k.Stopped.GetRank(), k.Stopped.GetPid(),
+		r.say("rank %d%s (pid %d) is stopped by %s; the job waits for it", k.Stopped.GetRank(), r.on(a), k.Stopped.GetPid(),
 			unix.SignalName(syscall.Signal(k.Stopped.GetSignal())))
 	case *pb.FromAgent_Continued:
-		r.say("rank %d (pid %d) runs again", k.Continued.GetRank(), k.Continued.GetPid())
+		r.say("rank %d%s (pid %d) runs again", k.Continued.GetRank(), r.on(a), k.Continued.GetPid())
 	case *pb.FromAgent_Note:
 		r.say("%s", k.Note.GetText())
 	case *pb.FromAgent_Failure:
-		r.onFailure(k.Failure)
+		r.onFailure(a, k.Failure)
 	case *pb.FromAgent_Left:
+		r.left = true
 		r.onLeft(k.Left)
 	case *pb.FromAgent_Suspended:
-		stopSelf()
-		r.agent.send(&pb.ToAgent{Kind: &pb.ToAgent_Continue{Continue: &pb.Continue{}}})
+		a.suspended = true
+		r.checkSuspended()
 	case *pb.FromAgent_Done:
-		r.done = k.Done
+		a.done = k.Done
+		r.checkStage()
+		r.checkSuspended()
 	}
+}
+
+// on names the host of an agent where the job has several.
+func (r *run) on(a *hostAgent) string {
+	if len(r.agents) == 1 {
+		return ""
+	}
+	return " on " + a.host.Name
+}
+
+// checkSuspended stops this process once all ranks are stopped, and continues them
+// when it runs again.
+func (r *run) checkSuspended() {
+	asked := false
+	for _, a := range r.agents {
+		if a.suspended {
+			asked = true
+		} else if !a.over() && a.begun {
+			return
+		}
+	}
+	if !asked {
+		return
+	}
+	for _, a := range r.agents {
+		a.suspended = false
+	}
+	stopSelf()
+	r.tell(&pb.ToAgent{Kind: &pb.ToAgent_Continue{Continue: &pb.Continue{}}})
 }
 
 func (r *run) onExited(e *pb.Exited) {
 	r.result.Ranks[e.GetRank()] = RankResult{
-		Rank: int(e.GetRank()), Host: r.result.Ranks[e.GetRank()].Host, PID: int(e.GetPid()),
+		joined: r.result.Ranks[e.GetRank()].joined, Rank: int(e.GetRank()), Host: r.result.Ranks[e.GetRank()].Host, PID: int(e.GetPid()),
 		CPUs: r.result.Ranks[e.GetRank()].CPUs, Ended: true, Code: int(e.GetCode()), Signal: int(e.GetSignal()),
 		CoreDumped: e.GetCoreDumped(), ByMuster: e.GetByAgent(), OutOfMemory: e.GetOutOfMemory(),
 		PeakBytes: e.GetPeakBytes(), Time: time.Unix(0, e.GetUnixNanos()),
-	}
-}
-
-func (r *run) onFailure(f *pb.Failure) {
-	if r.result.Failure != nil {
-		return
-	}
-	if r.code == 0 {
-		r.code = int(f.GetCode())
-	}
-	r.result.Failure = &Failure{
-		Rank: int(f.GetRank()), PID: int(f.GetPid()), What: f.GetWhat(), Phase: f.GetPhase(),
-		Last: f.GetLast(), Panic: f.GetPanic(), Time: time.Unix(0, f.GetUnixNanos()),
-	}
-	if f.GetRank() >= 0 {
-		r.result.Failure.Host = r.result.Ranks[f.GetRank()].Host
-	}
-	for _, o := range f.GetOthers() {
-		r.result.Failure.Others = append(r.result.Failure.Others, RankState{
-			Rank: int(o.GetRank()), PID: int(o.GetPid()), Phase: o.GetPhase(), Blocked: o.GetBlocked(), Last: o.GetLast(),
-		})
 	}
 }
 
@@ -305,19 +376,17 @@ func (r *run) onLeft(m *pb.RankLeft) {
 	}
 }
 
-// finish ends what is left of the agent, waits for the output to reach its
+// finish ends what is left of the agents, waits for the output to reach its
 // reader, and says how the job ended.
 func (r *run) finish(ctx context.Context, signals Signals) (Result, error) {
-	lost := r.done == nil
-	r.agent.kill() // after Done it has nothing left to do
-	if lost {
-		r.onLost()
-	} else {
-		r.result.Strays = int(r.done.GetStrays())
-		for _, pid := range r.done.GetSurvivors() {
-			r.result.Survivors = append(r.result.Survivors, int(pid))
+	r.reaching()
+	for _, a := range r.agents {
+		if !a.over() {
+			r.lose(a, "it does not answer") // overdue
 		}
 	}
+	r.closeAgents()
+	r.judgeLost()
 	for _, x := range r.result.Ranks {
 		if f := r.result.Failure; x.ByMuster && (f == nil || f.Rank != x.Rank) {
 			r.result.Stopped++
@@ -380,25 +449,6 @@ func (r *run) flush(ctx context.Context, signals Signals, begun bool) {
 			return
 		}
 	}
-}
-
-// onLost cleans up after an agent that died with its job, or does not answer.
-func (r *run) onLost() {
-	r.result.Survivors = killOrphans(r.agent.process.Pid, boot.EnvJob+"="+r.result.Job)
-	if r.result.Failure != nil || r.ending && r.code != 0 && r.started {
-		return
-	}
-	f := &Failure{Rank: -1, Time: time.Now()}
-	if r.started {
-		r.code = ExitLost
-		f.What = fmt.Sprintf("the agent of host %s (pid %d) was lost: %s; its ranks died with it",
-			boot.LocalHost(), r.agent.process.Pid, r.agent.deathText())
-	} else {
-		r.code = ExitSpawn
-		f.What = fmt.Sprintf("the agent on host %s (pid %d) ended before it had started the job: %s",
-			boot.LocalHost(), r.agent.process.Pid, r.agent.deathText())
-	}
-	r.result.Failure = f
 }
 
 // conclude says how the job ended.

@@ -53,6 +53,38 @@ func readStdin(in io.Reader, send func(*pb.ToAgent), taken <-chan int64, stop <-
 	}
 }
 
+// sendStdin passes input on to every host with a rank that reads it.
+func (r *run) sendStdin(m *pb.ToAgent) {
+	for _, a := range r.stdinAgents() {
+		a.send(m)
+	}
+}
+
+func (r *run) stdinAgents() []*hostAgent {
+	if rank := r.plan.common.GetStdinRank(); rank >= 0 {
+		at := r.plan.host[rank]
+		return r.agents[at : at+1]
+	}
+	return r.agents
+}
+
+// onStdinTaken counts what the ranks of a host have taken. So much room there is for more
+// as the slowest host has made.
+func (r *run) onStdinTaken(a *hostAgent, bytes int64) {
+	r.stdinMu.Lock()
+	a.stdin += bytes
+	least := a.stdin
+	for _, other := range r.stdinAgents() {
+		least = min(least, other.stdin)
+	}
+	more := least - r.stdinTaken
+	r.stdinTaken = least
+	r.stdinMu.Unlock()
+	if more > 0 {
+		r.taken <- more // at most stdinWindow is on the way
+	}
+}
+
 // mayRead waits until reading in would not stop the launcher: a process group in
 // the background that reads from its terminal is stopped by it.
 func mayRead(in io.Reader, stop <-chan struct{}) bool {

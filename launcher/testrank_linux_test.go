@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "agent":
-			os.Exit(AgentMain())
+			os.Exit(AgentMain(os.Args[2:]...))
 		case "rank":
 			testRank(os.Args[2:])
 			os.Exit(0)
@@ -422,6 +422,15 @@ func testLaunch(args []string) int {
 		forbidMemfd()
 	}
 	job.Transport = os.Getenv("TEST_TRANSPORT")
+	if hosts := os.Getenv("TEST_HOSTS"); hosts != "" {
+		for name := range strings.SplitSeq(hosts, ",") {
+			job.Hosts = append(job.Hosts, Host{Name: name})
+		}
+		for rank := range n {
+			job.Placement = append(job.Placement, rank%len(job.Hosts))
+		}
+		job.Shell = strings.Fields(os.Getenv("TEST_SHELL"))
+	}
 	job.Detach = os.Getenv("TEST_DETACH") != ""
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTSTP, syscall.SIGCONT,
