@@ -16,7 +16,8 @@ type listener struct {
 
 // A host is a shell script that runs in new network, uts, mount and ipc namespaces and
 // has to say "up" when they are as they should be. The shell stays in them then. The
-// first is up before the others begin; HUB in their environment is its process id.
+// first is up before the others begin; HUB in their environment is its process id. What
+// the script last started in the background belongs to the bed, not to its guests.
 type host struct {
 	Script string
 	Log    string
@@ -28,5 +29,6 @@ type reply struct {
 	Refused bool     // Error is for want of permission
 	Ports   []int    // of the listeners
 	PIDs    []int    // of the hosts' shells
+	Daemons []int    // what the scripts left in the background
 	Spaces  []string // their network namespaces, as /proc/PID/ns/net reads
 }

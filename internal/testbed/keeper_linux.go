@@ -89,14 +89,29 @@ func keep(t testing.TB, s spec) *keeper {
 	return k
 }
 
-// processes returns the bed's processes but the hosts' shells.
+// processes returns the bed's processes but those that make it.
 func (k *keeper) processes(t testing.TB) []Process {
 	t.Helper()
 	list, err := processes(k.cmd.Process.Pid, k.Spaces)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return without(list, k.PIDs)
+	return without(without(list, k.PIDs), k.Daemons)
+}
+
+// kill ends every process of a host but its shell, whatever they do meanwhile.
+func (k *keeper) kill(host int) {
+	for {
+		list, err := processes(0, k.Spaces)
+		list = slices.DeleteFunc(without(list, k.PIDs), func(p Process) bool { return p.Host != host })
+		if err != nil || len(list) == 0 {
+			return
+		}
+		for _, p := range list {
+			syscall.Kill(p.PID, syscall.SIGKILL)
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func keeperMain() error {
@@ -199,13 +214,22 @@ func enterHosts(list []host, r *reply) error {
 	answers := make([]*os.File, len(list))
 	up := func(i int) error {
 		defer answers[i].Close()
-		if line, _ := bufio.NewReader(answers[i]).ReadString('\n'); line != "up\n" {
+		line, _ := bufio.NewReader(answers[i]).ReadString('\n')
+		f := strings.Fields(line)
+		if len(f) == 0 || f[0] != "up" {
 			said, _ := os.ReadFile(list[i].Log)
 			err := fmt.Errorf("host %d does not come up: %s", i, said)
 			if strings.Contains(string(said), syscall.EPERM.Error()) || strings.Contains(string(said), "permission denied") {
 				err = fmt.Errorf("%w: %w", err, syscall.EPERM)
 			}
 			return err
+		}
+		if len(f) > 1 {
+			daemon, err := strconv.Atoi(f[1])
+			if err != nil {
+				return fmt.Errorf("host %d answers %q", i, line)
+			}
+			r.Daemons = append(r.Daemons, daemon)
 		}
 		return nil
 	}
@@ -227,7 +251,7 @@ func enterHosts(list []host, r *reply) error {
 		if i > 0 {
 			env = append(env, "HUB="+strconv.Itoa(r.PIDs[0]))
 		}
-		p, err := os.StartProcess("/bin/sh", []string{"sh", "-ec", h.Script + "\necho up\nexec >&-\nread _ || true"}, &os.ProcAttr{
+		p, err := os.StartProcess("/bin/sh", []string{"sh", "-ec", h.Script + "\necho up $!\nexec >&-\nread _ || true"}, &os.ProcAttr{
 			Files: []*os.File{in, out, log},
 			Env:   env,
 			Sys: &syscall.SysProcAttr{
@@ -323,4 +347,9 @@ func processes(root int, spaces []string) ([]Process, error) {
 		list = append(list, Process{PID: pid, Host: host, Args: strings.Split(strings.TrimRight(string(line), "\x00"), "\x00")})
 	}
 	return list, nil
+}
+
+// without returns the processes that are not in pids.
+func without(list []Process, pids []int) []Process {
+	return slices.DeleteFunc(list, func(p Process) bool { return slices.Contains(pids, p.PID) })
 }

@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -81,9 +80,4 @@ func run(t testing.TB, argv ...string) {
 	if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
 		t.Fatalf("%q: %v\n%s", argv, err, out)
 	}
-}
-
-// without returns the processes that are not in pids.
-func without(list []Process, pids []int) []Process {
-	return slices.DeleteFunc(list, func(p Process) bool { return slices.Contains(pids, p.PID) })
 }
