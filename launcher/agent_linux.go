@@ -47,6 +47,7 @@ type hostAgent struct {
 	suspended bool
 	done      *pb.Done
 	lost      bool
+	silent    bool         // it was lost because nothing was heard of it
 	swept     <-chan error // end of the search for what a lost agent may have left
 	stdin     int64        // bytes of input that its ranks have taken; guarded by run.stdinMu
 }

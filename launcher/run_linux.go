@@ -401,6 +401,9 @@ func (r *run) finish(ctx context.Context, signals Signals) (Result, error) {
 	if len(r.result.Leftovers) > 0 && r.job.Strict && r.result.Code == 0 {
 		r.result.Code = ExitLeftover
 	}
+	if err != nil {
+		r.awaitSweeps()
+	}
 	r.flush(ctx, signals, err == nil)
 	if r.job.Report != "" {
 		if e := writeReport(r.job.Report, &r.result); e != nil {
@@ -465,4 +468,5 @@ func (r *run) conclude() {
 	if n := r.result.Strays; n > 0 && r.result.Failure == nil {
 		r.say("ranks had left processes behind; %d ended", n)
 	}
+	r.awaitSweeps()
 }

@@ -28,12 +28,17 @@ type launcherProcess struct {
 
 func launch(t testing.TB, args ...string) *launcherProcess {
 	t.Helper()
+	return launchAs(t, exec.Command(os.Args[0], append([]string{"launch"}, args...)...))
+}
+
+// launchAs starts a launcher by a command of one's own.
+func launchAs(t testing.TB, cmd *exec.Cmd) *launcherProcess {
+	t.Helper()
 	l := &launcherProcess{
-		t: t, stdout: newBuffer(), stderr: newBuffer(),
+		t: t, cmd: cmd, stdout: newBuffer(), stderr: newBuffer(),
 		mark: fmt.Sprintf("TEST_TRIAL=%s-%d", t.Name(), time.Now().UnixNano()),
 	}
-	l.cmd = exec.Command(os.Args[0], append([]string{"launch"}, args...)...)
-	l.cmd.Env = append(os.Environ(), l.mark)
+	l.cmd.Env = append(l.cmd.Environ(), l.mark)
 	l.cmd.Stdout, l.cmd.Stderr = l.stdout, l.stderr
 	l.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	// Its pipes would else keep Wait as long as a stray holds them.
@@ -63,7 +68,7 @@ func (l *launcherProcess) wait(limit time.Duration) int {
 	for deadline := time.Now().Add(slack(limit)); ; time.Sleep(time.Millisecond) {
 		children := 0
 		for _, p := range proctree.All() {
-			if p.Parent == os.Getpid() {
+			if p.Parent == os.Getpid() && p.State == 'Z' {
 				children++
 				unix.Wait4(p.PID, nil, unix.WNOHANG, nil)
 			}

@@ -8,10 +8,13 @@ import (
 	pb "github.com/muster-mpi/muster/proto"
 )
 
-// sweepTime is how long the search for what a lost agent has left may take: a host that
-// is cut off is not waited for, since its agent ends all by itself once its lease is
-// over.
-const sweepTime = 3 * time.Second
+// How long the search for what a lost agent has left may take. A host of which nothing
+// was heard is most likely cut off and cannot be searched; its agent ends all by itself
+// once its lease is over.
+const (
+	sweepTime       = 3 * time.Second
+	sweepTimeSilent = 700 * time.Millisecond
+)
 
 // sweep starts another agent on the host of one that was lost, to kill what that may
 // have left of the job. Ranks die with their agent; what they have started may not.
@@ -20,12 +23,16 @@ func (r *run) sweep(lost *hostAgent) <-chan error {
 	a := &hostAgent{number: lost.number, host: lost.host}
 	o := r.shellOptions(a)
 	o.OnStage, o.Stderr = nil, nil
-	go func() { end <- sweepHost(a, o, r.plan.common.GetJob()) }()
+	limit := sweepTime
+	if lost.silent {
+		limit = sweepTimeSilent
+	}
+	go func() { end <- sweepHost(a, o, r.plan.common.GetJob(), limit) }()
 	return end
 }
 
-func sweepHost(a *hostAgent, o remote.Options, job []byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), sweepTime)
+func sweepHost(a *hostAgent, o remote.Options, job []byte, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	s, err := remote.Start(ctx, o)
 	if err != nil {

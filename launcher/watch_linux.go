@@ -63,6 +63,7 @@ func (r *run) beat(a *hostAgent) {
 		if silent > limit {
 			r.post(func() {
 				if !a.over() {
+					a.silent = true
 					r.lose(a, fmt.Sprintf("nothing was heard of it for %v", limit))
 				}
 			})
@@ -133,12 +134,19 @@ func (r *run) closeAgents() {
 	for range r.agents {
 		<-done
 	}
+}
+
+// awaitSweeps waits for those who look after lost hosts, and tells of what they cannot
+// vouch for.
+func (r *run) awaitSweeps() {
 	for _, a := range r.agents {
 		if a.swept == nil {
 			continue
 		}
 		if err := <-a.swept; err != nil {
 			r.result.Unswept = append(r.result.Unswept, a.host.Name)
+			r.say("host %s could not be reached again to see that nothing is left there; an agent that still runs ends its ranks within %v",
+				a.host.Name, max(netTimeout(&r.job)+leaseAfter, time.Minute))
 		}
 	}
 }
