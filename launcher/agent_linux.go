@@ -160,7 +160,7 @@ func (a *hostAgent) connect(conn net.Conn) (err error) {
 			}
 		}),
 		grpc.WithNoProxy(), grpc.WithDisableServiceConfig(), grpc.WithIdleTimeout(0),
-		grpc.WithInitialWindowSize(8<<20), grpc.WithInitialConnWindowSize(16<<20),
+		grpc.WithInitialWindowSize(8<<20), grpc.WithInitialConnWindowSize(1<<30),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)),
 	)
 	if err != nil {

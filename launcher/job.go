@@ -21,6 +21,7 @@ type Job struct {
 	Shell      []string
 	Iface      string        // restricts connections between hosts to this interface of each; empty: those that lead to the others
 	Subnet     string        // and to addresses in this network
+	Via        string        // how ranks of different hosts are linked: "tcp" (default), or "ssh": by way of the launcher, without a port
 	NetTimeout time.Duration // how long a host that does not answer is waited for; 0: 4 s
 	Timing     bool          // show how long each step of the start took
 

@@ -205,11 +205,11 @@ func TestS8RanksChildrenInheritNoDescriptor(t *testing.T) {
 
 func TestCredentialsNameTheRankAndFitTogether(t *testing.T) {
 	job := hex.EncodeToString(make([]byte, 16))
-	mine, err := credentials(job, 3)
+	mine, err := credentials(job, 3, 24*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	others, err := credentials(job, 1)
+	others, err := credentials(job, 1, 24*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

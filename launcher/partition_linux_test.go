@@ -104,3 +104,14 @@ func TestF11LauncherOfSeveralHostsMayBeStopped(t *testing.T) {
 	l.signal(syscall.SIGUSR1)
 	l.expect(l.wait(5*time.Second), 0)
 }
+
+func TestSixtyFourHostsStartAndEnd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 64 network namespaces; run without -short")
+	}
+	b := testbed.Namespaces(t, 64)
+	begin := time.Now()
+	l := inHub(t, b, "10s", "64", "@leave")
+	l.expect(l.wait(20*time.Second), 0)
+	t.Logf("64 hosts with a rank each took %v", time.Since(begin))
+}

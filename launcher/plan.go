@@ -94,13 +94,20 @@ func plan(job *Job, now time.Time) (*jobPlan, error) {
 		return nil, fmt.Errorf("there is no transport %q, only \"shm\", \"unix\" and \"tcp\"", job.Transport)
 	}
 	if (s.Settings.Transport == "tcp" || len(p.hosts) > 1) && !job.Insecure {
-		if p.secrets, err = credentials(hex.EncodeToString(id), int(s.Size)); err != nil {
+		if p.secrets, err = credentials(hex.EncodeToString(id), int(s.Size), validFor(job)); err != nil {
 			return nil, err
 		}
 	}
 	if len(p.hosts) > 1 {
 		s.LinkKey = make([]byte, 32)
 		rand.Read(s.LinkKey)
+	}
+	switch job.Via {
+	case "", "tcp":
+	case "ssh":
+		s.ByLauncher = true
+	default:
+		return nil, fmt.Errorf("hosts cannot be linked by %q, only by \"tcp\" or \"ssh\"", job.Via)
 	}
 	if job.Iface != "" {
 		s.Networks = append(s.Networks, "iface "+job.Iface)

@@ -41,13 +41,14 @@ type run struct {
 	reaching context.CancelFunc // gives up the hosts that are not reached yet
 
 	phases  phases
-	started bool       // every rank's process exists
-	joined  int        // ranks
-	builds  []joinedAs // by application, of the first rank that joined
-	stage   pb.Stage   // all have reached
-	lost    *Failure   // first rank without which the job went on
-	left    bool       // a rank has left in order
-	ending  bool       // the ranks were told to end because of the outside
+	started bool                // every rank's process exists
+	joined  int                 // ranks
+	builds  []joinedAs          // by application, of the first rank that joined
+	tunnels map[rankPair]uint32 // number of the next
+	stage   pb.Stage            // all have reached
+	lost    *Failure            // first rank without which the job went on
+	left    bool                // a rank has left in order
+	ending  bool                // the ranks were told to end because of the outside
 	reason  string
 	code    int       // of the job, if the outside ended it
 	limit   time.Time // when an agent that has not ended the job is given up
@@ -82,11 +83,12 @@ func Run(ctx context.Context, job Job, signals Signals) (Result, error) {
 	size := int(p.common.GetSize())
 	r := &run{
 		job: job, plan: p,
-		result: Result{Job: hex.EncodeToString(p.common.GetJob()), Start: now},
-		taken:  make(chan int64, 64),
-		events: make(chan func(), 64),
-		over:   make(chan struct{}),
-		builds: make([]joinedAs, len(job.Apps)),
+		result:  Result{Job: hex.EncodeToString(p.common.GetJob()), Start: now},
+		taken:   make(chan int64, 64),
+		events:  make(chan func(), 64),
+		over:    make(chan struct{}),
+		builds:  make([]joinedAs, len(job.Apps)),
+		tunnels: make(map[rankPair]uint32),
 	}
 	defer close(r.over)
 	for rank := range size {
@@ -284,6 +286,8 @@ func (r *run) onMessage(a *hostAgent, m *pb.FromAgent) {
 		r.onReady(a, k.Ready)
 	case *pb.FromAgent_Listening:
 		r.onListening(a, k.Listening)
+	case *pb.FromAgent_Tunnel:
+		r.onTunnelWanted(k.Tunnel)
 	case *pb.FromAgent_Need:
 		go r.provide(a, k.Need)
 	case *pb.FromAgent_Started:

@@ -369,6 +369,7 @@ type FromAgent struct {
 	//	*FromAgent_Lost
 	//	*FromAgent_States
 	//	*FromAgent_Stacks
+	//	*FromAgent_Tunnel
 	Kind          isFromAgent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -582,6 +583,15 @@ func (x *FromAgent) GetStacks() *Stacks {
 	return nil
 }
 
+func (x *FromAgent) GetTunnel() *TunnelWanted {
+	if x != nil {
+		if x, ok := x.Kind.(*FromAgent_Tunnel); ok {
+			return x.Tunnel
+		}
+	}
+	return nil
+}
+
 type isFromAgent_Kind interface {
 	isFromAgent_Kind()
 }
@@ -662,6 +672,10 @@ type FromAgent_Stacks struct {
 	Stacks *Stacks `protobuf:"bytes,20,opt,name=stacks,proto3,oneof"`
 }
 
+type FromAgent_Tunnel struct {
+	Tunnel *TunnelWanted `protobuf:"bytes,21,opt,name=tunnel,proto3,oneof"`
+}
+
 func (*FromAgent_Started) isFromAgent_Kind() {}
 
 func (*FromAgent_Output) isFromAgent_Kind() {}
@@ -699,6 +713,8 @@ func (*FromAgent_Lost) isFromAgent_Kind() {}
 func (*FromAgent_States) isFromAgent_Kind() {}
 
 func (*FromAgent_Stacks) isFromAgent_Kind() {}
+
+func (*FromAgent_Tunnel) isFromAgent_Kind() {}
 
 // Sweep asks for the end of every process on the host that belongs to a job whose
 // agent is gone. Done answers.
@@ -908,6 +924,120 @@ func (x *Ready) GetPid() int64 {
 	return 0
 }
 
+// TunnelWanted asks the launcher for a tunnel between a rank of this host and one of
+// another.
+type TunnelWanted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          int32                  `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
+	To            int32                  `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"`
+	Number        uint32                 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TunnelWanted) Reset() {
+	*x = TunnelWanted{}
+	mi := &file_agent_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TunnelWanted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TunnelWanted) ProtoMessage() {}
+
+func (x *TunnelWanted) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TunnelWanted.ProtoReflect.Descriptor instead.
+func (*TunnelWanted) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *TunnelWanted) GetFrom() int32 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *TunnelWanted) GetTo() int32 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *TunnelWanted) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+type Chunk struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Open          *TunnelWanted          `protobuf:"bytes,1,opt,name=open,proto3" json:"open,omitempty"` // in the first; from is the rank of the host that is asked
+	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Chunk) Reset() {
+	*x = Chunk{}
+	mi := &file_agent_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Chunk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Chunk) ProtoMessage() {}
+
+func (x *Chunk) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
+func (*Chunk) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Chunk) GetOpen() *TunnelWanted {
+	if x != nil {
+		return x.Open
+	}
+	return nil
+}
+
+func (x *Chunk) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 // Listening says where the host takes connections from others; after Start, where
 // that has peers.
 type Listening struct {
@@ -919,7 +1049,7 @@ type Listening struct {
 
 func (x *Listening) Reset() {
 	*x = Listening{}
-	mi := &file_agent_proto_msgTypes[5]
+	mi := &file_agent_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -931,7 +1061,7 @@ func (x *Listening) String() string {
 func (*Listening) ProtoMessage() {}
 
 func (x *Listening) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[5]
+	mi := &file_agent_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -944,7 +1074,7 @@ func (x *Listening) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Listening.ProtoReflect.Descriptor instead.
 func (*Listening) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{5}
+	return file_agent_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Listening) GetAddresses() []string {
@@ -964,7 +1094,7 @@ type Roster struct {
 
 func (x *Roster) Reset() {
 	*x = Roster{}
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -976,7 +1106,7 @@ func (x *Roster) String() string {
 func (*Roster) ProtoMessage() {}
 
 func (x *Roster) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -989,7 +1119,7 @@ func (x *Roster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Roster.ProtoReflect.Descriptor instead.
 func (*Roster) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{6}
+	return file_agent_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Roster) GetHosts() []*HostAddresses {
@@ -1010,7 +1140,7 @@ type HostAddresses struct {
 
 func (x *HostAddresses) Reset() {
 	*x = HostAddresses{}
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1022,7 +1152,7 @@ func (x *HostAddresses) String() string {
 func (*HostAddresses) ProtoMessage() {}
 
 func (x *HostAddresses) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1035,7 +1165,7 @@ func (x *HostAddresses) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostAddresses.ProtoReflect.Descriptor instead.
 func (*HostAddresses) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{7}
+	return file_agent_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *HostAddresses) GetHost() int32 {
@@ -1069,7 +1199,7 @@ type Need struct {
 
 func (x *Need) Reset() {
 	*x = Need{}
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1081,7 +1211,7 @@ func (x *Need) String() string {
 func (*Need) ProtoMessage() {}
 
 func (x *Need) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1094,7 +1224,7 @@ func (x *Need) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Need.ProtoReflect.Descriptor instead.
 func (*Need) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{8}
+	return file_agent_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Need) GetDigests() [][]byte {
@@ -1116,7 +1246,7 @@ type Blob struct {
 
 func (x *Blob) Reset() {
 	*x = Blob{}
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1128,7 +1258,7 @@ func (x *Blob) String() string {
 func (*Blob) ProtoMessage() {}
 
 func (x *Blob) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1141,7 +1271,7 @@ func (x *Blob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Blob.ProtoReflect.Descriptor instead.
 func (*Blob) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{9}
+	return file_agent_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Blob) GetDigest() []byte {
@@ -1176,7 +1306,7 @@ type Program struct {
 
 func (x *Program) Reset() {
 	*x = Program{}
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1188,7 +1318,7 @@ func (x *Program) String() string {
 func (*Program) ProtoMessage() {}
 
 func (x *Program) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1201,7 +1331,7 @@ func (x *Program) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Program.ProtoReflect.Descriptor instead.
 func (*Program) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{10}
+	return file_agent_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Program) GetDigest() []byte {
@@ -1230,7 +1360,7 @@ type RankJoined struct {
 
 func (x *RankJoined) Reset() {
 	*x = RankJoined{}
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1242,7 +1372,7 @@ func (x *RankJoined) String() string {
 func (*RankJoined) ProtoMessage() {}
 
 func (x *RankJoined) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1255,7 +1385,7 @@ func (x *RankJoined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankJoined.ProtoReflect.Descriptor instead.
 func (*RankJoined) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{11}
+	return file_agent_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RankJoined) GetRank() int32 {
@@ -1290,7 +1420,7 @@ type FirstJoined struct {
 
 func (x *FirstJoined) Reset() {
 	*x = FirstJoined{}
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1302,7 +1432,7 @@ func (x *FirstJoined) String() string {
 func (*FirstJoined) ProtoMessage() {}
 
 func (x *FirstJoined) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1315,7 +1445,7 @@ func (x *FirstJoined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirstJoined.ProtoReflect.Descriptor instead.
 func (*FirstJoined) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{12}
+	return file_agent_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FirstJoined) GetRank() int32 {
@@ -1335,7 +1465,7 @@ type Reached struct {
 
 func (x *Reached) Reset() {
 	*x = Reached{}
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +1477,7 @@ func (x *Reached) String() string {
 func (*Reached) ProtoMessage() {}
 
 func (x *Reached) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +1490,7 @@ func (x *Reached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reached.ProtoReflect.Descriptor instead.
 func (*Reached) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{13}
+	return file_agent_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Reached) GetStage() Stage {
@@ -1380,7 +1510,7 @@ type AllReached struct {
 
 func (x *AllReached) Reset() {
 	*x = AllReached{}
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1392,7 +1522,7 @@ func (x *AllReached) String() string {
 func (*AllReached) ProtoMessage() {}
 
 func (x *AllReached) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1405,7 +1535,7 @@ func (x *AllReached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllReached.ProtoReflect.Descriptor instead.
 func (*AllReached) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{14}
+	return file_agent_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AllReached) GetStage() Stage {
@@ -1426,7 +1556,7 @@ type RankLost struct {
 
 func (x *RankLost) Reset() {
 	*x = RankLost{}
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1438,7 +1568,7 @@ func (x *RankLost) String() string {
 func (*RankLost) ProtoMessage() {}
 
 func (x *RankLost) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1451,7 +1581,7 @@ func (x *RankLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankLost.ProtoReflect.Descriptor instead.
 func (*RankLost) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{15}
+	return file_agent_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RankLost) GetFailure() *Failure {
@@ -1471,7 +1601,7 @@ type States struct {
 
 func (x *States) Reset() {
 	*x = States{}
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1483,7 +1613,7 @@ func (x *States) String() string {
 func (*States) ProtoMessage() {}
 
 func (x *States) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1496,7 +1626,7 @@ func (x *States) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use States.ProtoReflect.Descriptor instead.
 func (*States) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{16}
+	return file_agent_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *States) GetRanks() []*RankState {
@@ -1517,7 +1647,7 @@ type Dump struct {
 
 func (x *Dump) Reset() {
 	*x = Dump{}
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1529,7 +1659,7 @@ func (x *Dump) String() string {
 func (*Dump) ProtoMessage() {}
 
 func (x *Dump) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1542,7 +1672,7 @@ func (x *Dump) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dump.ProtoReflect.Descriptor instead.
 func (*Dump) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{17}
+	return file_agent_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Dump) GetNumber() uint64 {
@@ -1572,7 +1702,7 @@ type Stacks struct {
 
 func (x *Stacks) Reset() {
 	*x = Stacks{}
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1584,7 +1714,7 @@ func (x *Stacks) String() string {
 func (*Stacks) ProtoMessage() {}
 
 func (x *Stacks) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1597,7 +1727,7 @@ func (x *Stacks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stacks.ProtoReflect.Descriptor instead.
 func (*Stacks) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{18}
+	return file_agent_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Stacks) GetNumber() uint64 {
@@ -1646,6 +1776,7 @@ type Start struct {
 	Peers             []*HostAddresses       `protobuf:"bytes,15,rep,name=peers,proto3" json:"peers,omitempty"`                                    // the hosts that this one's ranks may have to reach
 	LinkKey           []byte                 `protobuf:"bytes,16,opt,name=link_key,json=linkKey,proto3" json:"link_key,omitempty"`                 // by which agents of the job know each other
 	Networks          []string               `protobuf:"bytes,17,rep,name=networks,proto3" json:"networks,omitempty"`                              // "iface NAME" or "subnet PREFIX" that connections are restricted to
+	ByLauncher        bool                   `protobuf:"varint,19,opt,name=by_launcher,json=byLauncher,proto3" json:"by_launcher,omitempty"`       // links to other hosts are tunnels
 	SilenceNanos      int64                  `protobuf:"varint,18,opt,name=silence_nanos,json=silenceNanos,proto3" json:"silence_nanos,omitempty"` // how long a host that does not answer is waited for
 	Settings          *Settings              `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`                               // cores and ranks_per_core are the agent's to fill
 	Credentials       []*Credentials         `protobuf:"bytes,7,rep,name=credentials,proto3" json:"credentials,omitempty"`                         // of this host's ranks, in order; or none
@@ -1661,7 +1792,7 @@ type Start struct {
 
 func (x *Start) Reset() {
 	*x = Start{}
-	mi := &file_agent_proto_msgTypes[19]
+	mi := &file_agent_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1673,7 +1804,7 @@ func (x *Start) String() string {
 func (*Start) ProtoMessage() {}
 
 func (x *Start) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[19]
+	mi := &file_agent_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1686,7 +1817,7 @@ func (x *Start) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Start.ProtoReflect.Descriptor instead.
 func (*Start) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{19}
+	return file_agent_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Start) GetJob() []byte {
@@ -1743,6 +1874,13 @@ func (x *Start) GetNetworks() []string {
 		return x.Networks
 	}
 	return nil
+}
+
+func (x *Start) GetByLauncher() bool {
+	if x != nil {
+		return x.ByLauncher
+	}
+	return false
 }
 
 func (x *Start) GetSilenceNanos() int64 {
@@ -1826,7 +1964,7 @@ type AppRun struct {
 
 func (x *AppRun) Reset() {
 	*x = AppRun{}
-	mi := &file_agent_proto_msgTypes[20]
+	mi := &file_agent_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1838,7 +1976,7 @@ func (x *AppRun) String() string {
 func (*AppRun) ProtoMessage() {}
 
 func (x *AppRun) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[20]
+	mi := &file_agent_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1851,7 +1989,7 @@ func (x *AppRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppRun.ProtoReflect.Descriptor instead.
 func (*AppRun) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{20}
+	return file_agent_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AppRun) GetFirst() int32 {
@@ -1926,7 +2064,7 @@ type CPUSet struct {
 
 func (x *CPUSet) Reset() {
 	*x = CPUSet{}
-	mi := &file_agent_proto_msgTypes[21]
+	mi := &file_agent_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1938,7 +2076,7 @@ func (x *CPUSet) String() string {
 func (*CPUSet) ProtoMessage() {}
 
 func (x *CPUSet) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[21]
+	mi := &file_agent_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1951,7 +2089,7 @@ func (x *CPUSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CPUSet.ProtoReflect.Descriptor instead.
 func (*CPUSet) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{21}
+	return file_agent_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CPUSet) GetCpus() []int32 {
@@ -1973,7 +2111,7 @@ type Started struct {
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1985,7 +2123,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1998,7 +2136,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{22}
+	return file_agent_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Started) GetCores() int32 {
@@ -2026,7 +2164,7 @@ type RankProcess struct {
 
 func (x *RankProcess) Reset() {
 	*x = RankProcess{}
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2038,7 +2176,7 @@ func (x *RankProcess) String() string {
 func (*RankProcess) ProtoMessage() {}
 
 func (x *RankProcess) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2051,7 +2189,7 @@ func (x *RankProcess) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankProcess.ProtoReflect.Descriptor instead.
 func (*RankProcess) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{23}
+	return file_agent_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RankProcess) GetRank() int32 {
@@ -2088,7 +2226,7 @@ type Output struct {
 
 func (x *Output) Reset() {
 	*x = Output{}
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2100,7 +2238,7 @@ func (x *Output) String() string {
 func (*Output) ProtoMessage() {}
 
 func (x *Output) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2113,7 +2251,7 @@ func (x *Output) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Output.ProtoReflect.Descriptor instead.
 func (*Output) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{24}
+	return file_agent_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Output) GetRank() int32 {
@@ -2155,7 +2293,7 @@ type OutputCredit struct {
 
 func (x *OutputCredit) Reset() {
 	*x = OutputCredit{}
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2167,7 +2305,7 @@ func (x *OutputCredit) String() string {
 func (*OutputCredit) ProtoMessage() {}
 
 func (x *OutputCredit) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2180,7 +2318,7 @@ func (x *OutputCredit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutputCredit.ProtoReflect.Descriptor instead.
 func (*OutputCredit) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{25}
+	return file_agent_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *OutputCredit) GetRank() int32 {
@@ -2207,7 +2345,7 @@ type StdinData struct {
 
 func (x *StdinData) Reset() {
 	*x = StdinData{}
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2219,7 +2357,7 @@ func (x *StdinData) String() string {
 func (*StdinData) ProtoMessage() {}
 
 func (x *StdinData) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2232,7 +2370,7 @@ func (x *StdinData) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StdinData.ProtoReflect.Descriptor instead.
 func (*StdinData) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{26}
+	return file_agent_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *StdinData) GetData() []byte {
@@ -2259,7 +2397,7 @@ type StdinTaken struct {
 
 func (x *StdinTaken) Reset() {
 	*x = StdinTaken{}
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2271,7 +2409,7 @@ func (x *StdinTaken) String() string {
 func (*StdinTaken) ProtoMessage() {}
 
 func (x *StdinTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2284,7 +2422,7 @@ func (x *StdinTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StdinTaken.ProtoReflect.Descriptor instead.
 func (*StdinTaken) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{27}
+	return file_agent_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *StdinTaken) GetBytes() int64 {
@@ -2304,7 +2442,7 @@ type SignalRanks struct {
 
 func (x *SignalRanks) Reset() {
 	*x = SignalRanks{}
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2316,7 +2454,7 @@ func (x *SignalRanks) String() string {
 func (*SignalRanks) ProtoMessage() {}
 
 func (x *SignalRanks) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2329,7 +2467,7 @@ func (x *SignalRanks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalRanks.ProtoReflect.Descriptor instead.
 func (*SignalRanks) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{28}
+	return file_agent_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SignalRanks) GetSignal() int32 {
@@ -2352,7 +2490,7 @@ type EndJob struct {
 
 func (x *EndJob) Reset() {
 	*x = EndJob{}
-	mi := &file_agent_proto_msgTypes[29]
+	mi := &file_agent_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2364,7 +2502,7 @@ func (x *EndJob) String() string {
 func (*EndJob) ProtoMessage() {}
 
 func (x *EndJob) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[29]
+	mi := &file_agent_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2377,7 +2515,7 @@ func (x *EndJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJob.ProtoReflect.Descriptor instead.
 func (*EndJob) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{29}
+	return file_agent_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *EndJob) GetGraceNanos() int64 {
@@ -2411,7 +2549,7 @@ type Suspend struct {
 
 func (x *Suspend) Reset() {
 	*x = Suspend{}
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2423,7 +2561,7 @@ func (x *Suspend) String() string {
 func (*Suspend) ProtoMessage() {}
 
 func (x *Suspend) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2436,7 +2574,7 @@ func (x *Suspend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Suspend.ProtoReflect.Descriptor instead.
 func (*Suspend) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{30}
+	return file_agent_proto_rawDescGZIP(), []int{32}
 }
 
 type Suspended struct {
@@ -2447,7 +2585,7 @@ type Suspended struct {
 
 func (x *Suspended) Reset() {
 	*x = Suspended{}
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2459,7 +2597,7 @@ func (x *Suspended) String() string {
 func (*Suspended) ProtoMessage() {}
 
 func (x *Suspended) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2472,7 +2610,7 @@ func (x *Suspended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Suspended.ProtoReflect.Descriptor instead.
 func (*Suspended) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{31}
+	return file_agent_proto_rawDescGZIP(), []int{33}
 }
 
 type Continue struct {
@@ -2483,7 +2621,7 @@ type Continue struct {
 
 func (x *Continue) Reset() {
 	*x = Continue{}
-	mi := &file_agent_proto_msgTypes[32]
+	mi := &file_agent_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2495,7 +2633,7 @@ func (x *Continue) String() string {
 func (*Continue) ProtoMessage() {}
 
 func (x *Continue) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[32]
+	mi := &file_agent_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2508,7 +2646,7 @@ func (x *Continue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continue.ProtoReflect.Descriptor instead.
 func (*Continue) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{32}
+	return file_agent_proto_rawDescGZIP(), []int{34}
 }
 
 type Stopped struct {
@@ -2522,7 +2660,7 @@ type Stopped struct {
 
 func (x *Stopped) Reset() {
 	*x = Stopped{}
-	mi := &file_agent_proto_msgTypes[33]
+	mi := &file_agent_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2534,7 +2672,7 @@ func (x *Stopped) String() string {
 func (*Stopped) ProtoMessage() {}
 
 func (x *Stopped) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[33]
+	mi := &file_agent_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2547,7 +2685,7 @@ func (x *Stopped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stopped.ProtoReflect.Descriptor instead.
 func (*Stopped) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{33}
+	return file_agent_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Stopped) GetRank() int32 {
@@ -2581,7 +2719,7 @@ type Continued struct {
 
 func (x *Continued) Reset() {
 	*x = Continued{}
-	mi := &file_agent_proto_msgTypes[34]
+	mi := &file_agent_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2593,7 +2731,7 @@ func (x *Continued) String() string {
 func (*Continued) ProtoMessage() {}
 
 func (x *Continued) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[34]
+	mi := &file_agent_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2606,7 +2744,7 @@ func (x *Continued) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continued.ProtoReflect.Descriptor instead.
 func (*Continued) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{34}
+	return file_agent_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Continued) GetRank() int32 {
@@ -2641,7 +2779,7 @@ type Exited struct {
 
 func (x *Exited) Reset() {
 	*x = Exited{}
-	mi := &file_agent_proto_msgTypes[35]
+	mi := &file_agent_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2653,7 +2791,7 @@ func (x *Exited) String() string {
 func (*Exited) ProtoMessage() {}
 
 func (x *Exited) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[35]
+	mi := &file_agent_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2666,7 +2804,7 @@ func (x *Exited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exited.ProtoReflect.Descriptor instead.
 func (*Exited) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{35}
+	return file_agent_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Exited) GetRank() int32 {
@@ -2741,7 +2879,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_agent_proto_msgTypes[36]
+	mi := &file_agent_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2753,7 +2891,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[36]
+	mi := &file_agent_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2766,7 +2904,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{36}
+	return file_agent_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Note) GetText() string {
@@ -2797,7 +2935,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_agent_proto_msgTypes[37]
+	mi := &file_agent_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2809,7 +2947,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[37]
+	mi := &file_agent_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2822,7 +2960,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{37}
+	return file_agent_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Failure) GetRank() int32 {
@@ -2923,7 +3061,7 @@ type RankState struct {
 
 func (x *RankState) Reset() {
 	*x = RankState{}
-	mi := &file_agent_proto_msgTypes[38]
+	mi := &file_agent_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2935,7 +3073,7 @@ func (x *RankState) String() string {
 func (*RankState) ProtoMessage() {}
 
 func (x *RankState) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[38]
+	mi := &file_agent_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2948,7 +3086,7 @@ func (x *RankState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankState.ProtoReflect.Descriptor instead.
 func (*RankState) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{38}
+	return file_agent_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *RankState) GetRank() int32 {
@@ -2997,7 +3135,7 @@ type RankLeft struct {
 
 func (x *RankLeft) Reset() {
 	*x = RankLeft{}
-	mi := &file_agent_proto_msgTypes[39]
+	mi := &file_agent_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3009,7 +3147,7 @@ func (x *RankLeft) String() string {
 func (*RankLeft) ProtoMessage() {}
 
 func (x *RankLeft) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[39]
+	mi := &file_agent_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3022,7 +3160,7 @@ func (x *RankLeft) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankLeft.ProtoReflect.Descriptor instead.
 func (*RankLeft) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{39}
+	return file_agent_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RankLeft) GetRank() int32 {
@@ -3051,7 +3189,7 @@ type Done struct {
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_agent_proto_msgTypes[40]
+	mi := &file_agent_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3063,7 +3201,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[40]
+	mi := &file_agent_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3076,7 +3214,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{40}
+	return file_agent_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Done) GetKilled() int32 {
@@ -3122,7 +3260,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x04lost\x18\f \x01(\v2\x10.muster.RankLostH\x00R\x04lost\x12\"\n" +
 	"\x04dump\x18\r \x01(\v2\f.muster.DumpH\x00R\x04dump\x12%\n" +
 	"\x05sweep\x18\x0e \x01(\v2\r.muster.SweepH\x00R\x05sweepB\x06\n" +
-	"\x04kind\"\xd0\x06\n" +
+	"\x04kind\"\x80\a\n" +
 	"\tFromAgent\x12+\n" +
 	"\astarted\x18\x01 \x01(\v2\x0f.muster.StartedH\x00R\astarted\x12(\n" +
 	"\x06output\x18\x02 \x01(\v2\x0e.muster.OutputH\x00R\x06output\x12(\n" +
@@ -3144,7 +3282,8 @@ const file_agent_proto_rawDesc = "" +
 	"\areached\x18\x11 \x01(\v2\x0f.muster.ReachedH\x00R\areached\x12&\n" +
 	"\x04lost\x18\x12 \x01(\v2\x10.muster.RankLostH\x00R\x04lost\x12(\n" +
 	"\x06states\x18\x13 \x01(\v2\x0e.muster.StatesH\x00R\x06states\x12(\n" +
-	"\x06stacks\x18\x14 \x01(\v2\x0e.muster.StacksH\x00R\x06stacksB\x06\n" +
+	"\x06stacks\x18\x14 \x01(\v2\x0e.muster.StacksH\x00R\x06stacks\x12.\n" +
+	"\x06tunnel\x18\x15 \x01(\v2\x14.muster.TunnelWantedH\x00R\x06tunnelB\x06\n" +
 	"\x04kind\"\x19\n" +
 	"\x05Sweep\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\fR\x03job\"_\n" +
@@ -3164,7 +3303,14 @@ const file_agent_proto_rawDesc = "" +
 	"\n" +
 	"unix_nanos\x18\x06 \x01(\x03R\tunixNanos\x12\x14\n" +
 	"\x05cores\x18\a \x01(\x05R\x05cores\x12\x10\n" +
-	"\x03pid\x18\b \x01(\x03R\x03pid\")\n" +
+	"\x03pid\x18\b \x01(\x03R\x03pid\"J\n" +
+	"\fTunnelWanted\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\x05R\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\x05R\x02to\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\rR\x06number\"E\n" +
+	"\x05Chunk\x12(\n" +
+	"\x04open\x18\x01 \x01(\v2\x14.muster.TunnelWantedR\x04open\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\")\n" +
 	"\tListening\x12\x1c\n" +
 	"\taddresses\x18\x01 \x03(\tR\taddresses\"5\n" +
 	"\x06Roster\x12+\n" +
@@ -3206,7 +3352,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x04rank\x18\x02 \x01(\x05R\x04rank\x12\x10\n" +
 	"\x03pid\x18\x03 \x01(\x03R\x03pid\x12\x12\n" +
 	"\x04text\x18\x04 \x01(\tR\x04text\x12\x14\n" +
-	"\x05error\x18\x05 \x01(\tR\x05error\"\xe5\x04\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"\x86\x05\n" +
 	"\x05Start\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\fR\x03job\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x05R\x04size\x12\x12\n" +
@@ -3215,7 +3361,9 @@ const file_agent_proto_rawDesc = "" +
 	"\x04apps\x18\x05 \x03(\v2\x0e.muster.AppRunR\x04apps\x12+\n" +
 	"\x05peers\x18\x0f \x03(\v2\x15.muster.HostAddressesR\x05peers\x12\x19\n" +
 	"\blink_key\x18\x10 \x01(\fR\alinkKey\x12\x1a\n" +
-	"\bnetworks\x18\x11 \x03(\tR\bnetworks\x12#\n" +
+	"\bnetworks\x18\x11 \x03(\tR\bnetworks\x12\x1f\n" +
+	"\vby_launcher\x18\x13 \x01(\bR\n" +
+	"byLauncher\x12#\n" +
 	"\rsilence_nanos\x18\x12 \x01(\x03R\fsilenceNanos\x12,\n" +
 	"\bsettings\x18\x06 \x01(\v2\x10.muster.SettingsR\bsettings\x125\n" +
 	"\vcredentials\x18\a \x03(\v2\x13.muster.CredentialsR\vcredentials\x12\x1d\n" +
@@ -3325,10 +3473,11 @@ const file_agent_proto_rawDesc = "" +
 	"\x05Stage\x12\b\n" +
 	"\x04NONE\x10\x00\x12\v\n" +
 	"\aLEAVING\x10\x01\x12\v\n" +
-	"\aDRAINED\x10\x022`\n" +
+	"\aDRAINED\x10\x022\x8c\x01\n" +
 	"\x05Agent\x12-\n" +
 	"\x03Run\x12\x0f.muster.ToAgent\x1a\x11.muster.FromAgent(\x010\x01\x12(\n" +
-	"\x04Beat\x12\r.muster.Pulse\x1a\r.muster.Pulse(\x010\x01B*Z(github.com/muster-mpi/muster/proto;protob\x06proto3"
+	"\x04Beat\x12\r.muster.Pulse\x1a\r.muster.Pulse(\x010\x01\x12*\n" +
+	"\x06Tunnel\x12\r.muster.Chunk\x1a\r.muster.Chunk(\x010\x01B*Z(github.com/muster-mpi/muster/proto;protob\x06proto3"
 
 var (
 	file_agent_proto_rawDescOnce sync.Once
@@ -3343,7 +3492,7 @@ func file_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_agent_proto_goTypes = []any{
 	(Stage)(0),            // 0: muster.Stage
 	(*ToAgent)(nil),       // 1: muster.ToAgent
@@ -3351,108 +3500,114 @@ var file_agent_proto_goTypes = []any{
 	(*Sweep)(nil),         // 3: muster.Sweep
 	(*Pulse)(nil),         // 4: muster.Pulse
 	(*Ready)(nil),         // 5: muster.Ready
-	(*Listening)(nil),     // 6: muster.Listening
-	(*Roster)(nil),        // 7: muster.Roster
-	(*HostAddresses)(nil), // 8: muster.HostAddresses
-	(*Need)(nil),          // 9: muster.Need
-	(*Blob)(nil),          // 10: muster.Blob
-	(*Program)(nil),       // 11: muster.Program
-	(*RankJoined)(nil),    // 12: muster.RankJoined
-	(*FirstJoined)(nil),   // 13: muster.FirstJoined
-	(*Reached)(nil),       // 14: muster.Reached
-	(*AllReached)(nil),    // 15: muster.AllReached
-	(*RankLost)(nil),      // 16: muster.RankLost
-	(*States)(nil),        // 17: muster.States
-	(*Dump)(nil),          // 18: muster.Dump
-	(*Stacks)(nil),        // 19: muster.Stacks
-	(*Start)(nil),         // 20: muster.Start
-	(*AppRun)(nil),        // 21: muster.AppRun
-	(*CPUSet)(nil),        // 22: muster.CPUSet
-	(*Started)(nil),       // 23: muster.Started
-	(*RankProcess)(nil),   // 24: muster.RankProcess
-	(*Output)(nil),        // 25: muster.Output
-	(*OutputCredit)(nil),  // 26: muster.OutputCredit
-	(*StdinData)(nil),     // 27: muster.StdinData
-	(*StdinTaken)(nil),    // 28: muster.StdinTaken
-	(*SignalRanks)(nil),   // 29: muster.SignalRanks
-	(*EndJob)(nil),        // 30: muster.EndJob
-	(*Suspend)(nil),       // 31: muster.Suspend
-	(*Suspended)(nil),     // 32: muster.Suspended
-	(*Continue)(nil),      // 33: muster.Continue
-	(*Stopped)(nil),       // 34: muster.Stopped
-	(*Continued)(nil),     // 35: muster.Continued
-	(*Exited)(nil),        // 36: muster.Exited
-	(*Note)(nil),          // 37: muster.Note
-	(*Failure)(nil),       // 38: muster.Failure
-	(*RankState)(nil),     // 39: muster.RankState
-	(*RankLeft)(nil),      // 40: muster.RankLeft
-	(*Done)(nil),          // 41: muster.Done
-	(*Build)(nil),         // 42: muster.Build
-	(*HostRun)(nil),       // 43: muster.HostRun
-	(*Settings)(nil),      // 44: muster.Settings
-	(*Credentials)(nil),   // 45: muster.Credentials
-	(*Left)(nil),          // 46: muster.Left
+	(*TunnelWanted)(nil),  // 6: muster.TunnelWanted
+	(*Chunk)(nil),         // 7: muster.Chunk
+	(*Listening)(nil),     // 8: muster.Listening
+	(*Roster)(nil),        // 9: muster.Roster
+	(*HostAddresses)(nil), // 10: muster.HostAddresses
+	(*Need)(nil),          // 11: muster.Need
+	(*Blob)(nil),          // 12: muster.Blob
+	(*Program)(nil),       // 13: muster.Program
+	(*RankJoined)(nil),    // 14: muster.RankJoined
+	(*FirstJoined)(nil),   // 15: muster.FirstJoined
+	(*Reached)(nil),       // 16: muster.Reached
+	(*AllReached)(nil),    // 17: muster.AllReached
+	(*RankLost)(nil),      // 18: muster.RankLost
+	(*States)(nil),        // 19: muster.States
+	(*Dump)(nil),          // 20: muster.Dump
+	(*Stacks)(nil),        // 21: muster.Stacks
+	(*Start)(nil),         // 22: muster.Start
+	(*AppRun)(nil),        // 23: muster.AppRun
+	(*CPUSet)(nil),        // 24: muster.CPUSet
+	(*Started)(nil),       // 25: muster.Started
+	(*RankProcess)(nil),   // 26: muster.RankProcess
+	(*Output)(nil),        // 27: muster.Output
+	(*OutputCredit)(nil),  // 28: muster.OutputCredit
+	(*StdinData)(nil),     // 29: muster.StdinData
+	(*StdinTaken)(nil),    // 30: muster.StdinTaken
+	(*SignalRanks)(nil),   // 31: muster.SignalRanks
+	(*EndJob)(nil),        // 32: muster.EndJob
+	(*Suspend)(nil),       // 33: muster.Suspend
+	(*Suspended)(nil),     // 34: muster.Suspended
+	(*Continue)(nil),      // 35: muster.Continue
+	(*Stopped)(nil),       // 36: muster.Stopped
+	(*Continued)(nil),     // 37: muster.Continued
+	(*Exited)(nil),        // 38: muster.Exited
+	(*Note)(nil),          // 39: muster.Note
+	(*Failure)(nil),       // 40: muster.Failure
+	(*RankState)(nil),     // 41: muster.RankState
+	(*RankLeft)(nil),      // 42: muster.RankLeft
+	(*Done)(nil),          // 43: muster.Done
+	(*Build)(nil),         // 44: muster.Build
+	(*HostRun)(nil),       // 45: muster.HostRun
+	(*Settings)(nil),      // 46: muster.Settings
+	(*Credentials)(nil),   // 47: muster.Credentials
+	(*Left)(nil),          // 48: muster.Left
 }
 var file_agent_proto_depIdxs = []int32{
-	20, // 0: muster.ToAgent.start:type_name -> muster.Start
-	26, // 1: muster.ToAgent.output_credit:type_name -> muster.OutputCredit
-	27, // 2: muster.ToAgent.stdin:type_name -> muster.StdinData
-	29, // 3: muster.ToAgent.signal:type_name -> muster.SignalRanks
-	30, // 4: muster.ToAgent.end:type_name -> muster.EndJob
-	31, // 5: muster.ToAgent.suspend:type_name -> muster.Suspend
-	33, // 6: muster.ToAgent.continue:type_name -> muster.Continue
-	7,  // 7: muster.ToAgent.roster:type_name -> muster.Roster
-	10, // 8: muster.ToAgent.blob:type_name -> muster.Blob
-	13, // 9: muster.ToAgent.first_joined:type_name -> muster.FirstJoined
-	15, // 10: muster.ToAgent.all_reached:type_name -> muster.AllReached
-	16, // 11: muster.ToAgent.lost:type_name -> muster.RankLost
-	18, // 12: muster.ToAgent.dump:type_name -> muster.Dump
+	22, // 0: muster.ToAgent.start:type_name -> muster.Start
+	28, // 1: muster.ToAgent.output_credit:type_name -> muster.OutputCredit
+	29, // 2: muster.ToAgent.stdin:type_name -> muster.StdinData
+	31, // 3: muster.ToAgent.signal:type_name -> muster.SignalRanks
+	32, // 4: muster.ToAgent.end:type_name -> muster.EndJob
+	33, // 5: muster.ToAgent.suspend:type_name -> muster.Suspend
+	35, // 6: muster.ToAgent.continue:type_name -> muster.Continue
+	9,  // 7: muster.ToAgent.roster:type_name -> muster.Roster
+	12, // 8: muster.ToAgent.blob:type_name -> muster.Blob
+	15, // 9: muster.ToAgent.first_joined:type_name -> muster.FirstJoined
+	17, // 10: muster.ToAgent.all_reached:type_name -> muster.AllReached
+	18, // 11: muster.ToAgent.lost:type_name -> muster.RankLost
+	20, // 12: muster.ToAgent.dump:type_name -> muster.Dump
 	3,  // 13: muster.ToAgent.sweep:type_name -> muster.Sweep
-	23, // 14: muster.FromAgent.started:type_name -> muster.Started
-	25, // 15: muster.FromAgent.output:type_name -> muster.Output
-	36, // 16: muster.FromAgent.exited:type_name -> muster.Exited
-	34, // 17: muster.FromAgent.stopped:type_name -> muster.Stopped
-	35, // 18: muster.FromAgent.continued:type_name -> muster.Continued
-	28, // 19: muster.FromAgent.stdin_taken:type_name -> muster.StdinTaken
-	37, // 20: muster.FromAgent.note:type_name -> muster.Note
-	38, // 21: muster.FromAgent.failure:type_name -> muster.Failure
-	40, // 22: muster.FromAgent.left:type_name -> muster.RankLeft
-	32, // 23: muster.FromAgent.suspended:type_name -> muster.Suspended
-	41, // 24: muster.FromAgent.done:type_name -> muster.Done
+	25, // 14: muster.FromAgent.started:type_name -> muster.Started
+	27, // 15: muster.FromAgent.output:type_name -> muster.Output
+	38, // 16: muster.FromAgent.exited:type_name -> muster.Exited
+	36, // 17: muster.FromAgent.stopped:type_name -> muster.Stopped
+	37, // 18: muster.FromAgent.continued:type_name -> muster.Continued
+	30, // 19: muster.FromAgent.stdin_taken:type_name -> muster.StdinTaken
+	39, // 20: muster.FromAgent.note:type_name -> muster.Note
+	40, // 21: muster.FromAgent.failure:type_name -> muster.Failure
+	42, // 22: muster.FromAgent.left:type_name -> muster.RankLeft
+	34, // 23: muster.FromAgent.suspended:type_name -> muster.Suspended
+	43, // 24: muster.FromAgent.done:type_name -> muster.Done
 	5,  // 25: muster.FromAgent.ready:type_name -> muster.Ready
-	6,  // 26: muster.FromAgent.listening:type_name -> muster.Listening
-	9,  // 27: muster.FromAgent.need:type_name -> muster.Need
-	12, // 28: muster.FromAgent.joined:type_name -> muster.RankJoined
-	14, // 29: muster.FromAgent.reached:type_name -> muster.Reached
-	16, // 30: muster.FromAgent.lost:type_name -> muster.RankLost
-	17, // 31: muster.FromAgent.states:type_name -> muster.States
-	19, // 32: muster.FromAgent.stacks:type_name -> muster.Stacks
-	8,  // 33: muster.Roster.hosts:type_name -> muster.HostAddresses
-	42, // 34: muster.RankJoined.build:type_name -> muster.Build
-	0,  // 35: muster.Reached.stage:type_name -> muster.Stage
-	0,  // 36: muster.AllReached.stage:type_name -> muster.Stage
-	38, // 37: muster.RankLost.failure:type_name -> muster.Failure
-	39, // 38: muster.States.ranks:type_name -> muster.RankState
-	43, // 39: muster.Start.hosts:type_name -> muster.HostRun
-	21, // 40: muster.Start.apps:type_name -> muster.AppRun
-	8,  // 41: muster.Start.peers:type_name -> muster.HostAddresses
-	44, // 42: muster.Start.settings:type_name -> muster.Settings
-	45, // 43: muster.Start.credentials:type_name -> muster.Credentials
-	11, // 44: muster.AppRun.program:type_name -> muster.Program
-	22, // 45: muster.AppRun.cpus:type_name -> muster.CPUSet
-	24, // 46: muster.Started.ranks:type_name -> muster.RankProcess
-	36, // 47: muster.Failure.exited:type_name -> muster.Exited
-	39, // 48: muster.Failure.others:type_name -> muster.RankState
-	46, // 49: muster.RankLeft.left:type_name -> muster.Left
-	1,  // 50: muster.Agent.Run:input_type -> muster.ToAgent
-	4,  // 51: muster.Agent.Beat:input_type -> muster.Pulse
-	2,  // 52: muster.Agent.Run:output_type -> muster.FromAgent
-	4,  // 53: muster.Agent.Beat:output_type -> muster.Pulse
-	52, // [52:54] is the sub-list for method output_type
-	50, // [50:52] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	8,  // 26: muster.FromAgent.listening:type_name -> muster.Listening
+	11, // 27: muster.FromAgent.need:type_name -> muster.Need
+	14, // 28: muster.FromAgent.joined:type_name -> muster.RankJoined
+	16, // 29: muster.FromAgent.reached:type_name -> muster.Reached
+	18, // 30: muster.FromAgent.lost:type_name -> muster.RankLost
+	19, // 31: muster.FromAgent.states:type_name -> muster.States
+	21, // 32: muster.FromAgent.stacks:type_name -> muster.Stacks
+	6,  // 33: muster.FromAgent.tunnel:type_name -> muster.TunnelWanted
+	6,  // 34: muster.Chunk.open:type_name -> muster.TunnelWanted
+	10, // 35: muster.Roster.hosts:type_name -> muster.HostAddresses
+	44, // 36: muster.RankJoined.build:type_name -> muster.Build
+	0,  // 37: muster.Reached.stage:type_name -> muster.Stage
+	0,  // 38: muster.AllReached.stage:type_name -> muster.Stage
+	40, // 39: muster.RankLost.failure:type_name -> muster.Failure
+	41, // 40: muster.States.ranks:type_name -> muster.RankState
+	45, // 41: muster.Start.hosts:type_name -> muster.HostRun
+	23, // 42: muster.Start.apps:type_name -> muster.AppRun
+	10, // 43: muster.Start.peers:type_name -> muster.HostAddresses
+	46, // 44: muster.Start.settings:type_name -> muster.Settings
+	47, // 45: muster.Start.credentials:type_name -> muster.Credentials
+	13, // 46: muster.AppRun.program:type_name -> muster.Program
+	24, // 47: muster.AppRun.cpus:type_name -> muster.CPUSet
+	26, // 48: muster.Started.ranks:type_name -> muster.RankProcess
+	38, // 49: muster.Failure.exited:type_name -> muster.Exited
+	41, // 50: muster.Failure.others:type_name -> muster.RankState
+	48, // 51: muster.RankLeft.left:type_name -> muster.Left
+	1,  // 52: muster.Agent.Run:input_type -> muster.ToAgent
+	4,  // 53: muster.Agent.Beat:input_type -> muster.Pulse
+	7,  // 54: muster.Agent.Tunnel:input_type -> muster.Chunk
+	2,  // 55: muster.Agent.Run:output_type -> muster.FromAgent
+	4,  // 56: muster.Agent.Beat:output_type -> muster.Pulse
+	7,  // 57: muster.Agent.Tunnel:output_type -> muster.Chunk
+	55, // [55:58] is the sub-list for method output_type
+	52, // [52:55] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -3497,6 +3652,7 @@ func file_agent_proto_init() {
 		(*FromAgent_Lost)(nil),
 		(*FromAgent_States)(nil),
 		(*FromAgent_Stacks)(nil),
+		(*FromAgent_Tunnel)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3504,7 +3660,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   41,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

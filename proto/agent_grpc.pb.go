@@ -18,8 +18,9 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Agent_Run_FullMethodName  = "/muster.Agent/Run"
-	Agent_Beat_FullMethodName = "/muster.Agent/Beat"
+	Agent_Run_FullMethodName    = "/muster.Agent/Run"
+	Agent_Beat_FullMethodName   = "/muster.Agent/Beat"
+	Agent_Tunnel_FullMethodName = "/muster.Agent/Tunnel"
 )
 
 // AgentClient is the client API for Agent service.
@@ -35,6 +36,9 @@ type AgentClient interface {
 	// Beat answers each Pulse with one. It has a stream of its own, so that output
 	// under way does not hold it up.
 	Beat(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[Pulse, Pulse], error)
+	// Tunnel is a link of a rank of this host that goes by way of the launcher, where
+	// hosts are not to have ports. The first Chunk says which.
+	Tunnel(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[Chunk, Chunk], error)
 }
 
 type agentClient struct {
@@ -71,6 +75,19 @@ func (c *agentClient) Beat(ctx context.Context, opts ...grpc.CallOption) (grpc.B
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Agent_BeatClient = grpc.BidiStreamingClient[Pulse, Pulse]
 
+func (c *agentClient) Tunnel(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[Chunk, Chunk], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Agent_ServiceDesc.Streams[2], Agent_Tunnel_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[Chunk, Chunk]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Agent_TunnelClient = grpc.BidiStreamingClient[Chunk, Chunk]
+
 // AgentServer is the server API for Agent service.
 // All implementations must embed UnimplementedAgentServer
 // for forward compatibility.
@@ -84,6 +101,9 @@ type AgentServer interface {
 	// Beat answers each Pulse with one. It has a stream of its own, so that output
 	// under way does not hold it up.
 	Beat(grpc.BidiStreamingServer[Pulse, Pulse]) error
+	// Tunnel is a link of a rank of this host that goes by way of the launcher, where
+	// hosts are not to have ports. The first Chunk says which.
+	Tunnel(grpc.BidiStreamingServer[Chunk, Chunk]) error
 	mustEmbedUnimplementedAgentServer()
 }
 
@@ -99,6 +119,9 @@ func (UnimplementedAgentServer) Run(grpc.BidiStreamingServer[ToAgent, FromAgent]
 }
 func (UnimplementedAgentServer) Beat(grpc.BidiStreamingServer[Pulse, Pulse]) error {
 	return status.Error(codes.Unimplemented, "method Beat not implemented")
+}
+func (UnimplementedAgentServer) Tunnel(grpc.BidiStreamingServer[Chunk, Chunk]) error {
+	return status.Error(codes.Unimplemented, "method Tunnel not implemented")
 }
 func (UnimplementedAgentServer) mustEmbedUnimplementedAgentServer() {}
 func (UnimplementedAgentServer) testEmbeddedByValue()               {}
@@ -135,6 +158,13 @@ func _Agent_Beat_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Agent_BeatServer = grpc.BidiStreamingServer[Pulse, Pulse]
 
+func _Agent_Tunnel_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(AgentServer).Tunnel(&grpc.GenericServerStream[Chunk, Chunk]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Agent_TunnelServer = grpc.BidiStreamingServer[Chunk, Chunk]
+
 // Agent_ServiceDesc is the grpc.ServiceDesc for Agent service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -152,6 +182,12 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Beat",
 			Handler:       _Agent_Beat_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Tunnel",
+			Handler:       _Agent_Tunnel_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
 		},

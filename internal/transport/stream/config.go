@@ -21,7 +21,7 @@ type Config struct {
 	Connect func(peer int) error
 
 	// TLS returns the configuration for a connection to peer; nil means plain
-	// connections. Certificates, RootCAs and ClientCAs are read from it; that
+	// connections. Certificates, RootCAs, ClientCAs and Time are read from it; that
 	// both sides show a certificate for Identity(Job, rank) is seen to here.
 	TLS func(peer int, client bool) *tls.Config
 

@@ -1,5 +1,9 @@
 package stream
 
+import (
+	"crypto/tls"
+)
+
 import "net"
 
 // OneConn returns a listener that accepts conn and no more.
@@ -26,4 +30,10 @@ func (c *Conn) Kept(peer int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.queued + l.unacked
+}
+
+// Handshake does the TLS handshake of one end.
+func Handshake(conn net.Conn, cfg *tls.Config, client bool, identity string) error {
+	_, err := secure(conn, cfg, client, identity, 64<<10)
+	return err
 }

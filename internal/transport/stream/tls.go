@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 )
 
 // secure does the TLS handshake on conn. Both sides show a certificate that
 // the other's pool vouches for and that carries identity, the peer's URI, as
 // subject alternative name; host names mean nothing here. A peer that shows
-// another is an ErrRefused that names both. buffer is how much goes through the
+// another is an ErrRefused that names both. cfg.Time, if there is one, is the clock for
+// the certificates' validity. buffer is how much goes through the
 // kernel at a time.
 func secure(conn net.Conn, cfg *tls.Config, client bool, identity string, buffer int) (net.Conn, error) {
 	if cfg == nil {
@@ -32,7 +34,7 @@ func secure(conn net.Conn, cfg *tls.Config, client bool, identity string, buffer
 	cfg.ClientAuth = tls.RequireAnyClientCert
 	cfg.VerifyPeerCertificate = nil
 	cfg.VerifyConnection = func(s tls.ConnectionState) error {
-		return verify(s.PeerCertificates, roots, usage, identity)
+		return verify(s.PeerCertificates, roots, usage, identity, cfg.Time)
 	}
 	// A client learns the server's verdict on its certificate with the first
 	// byte only, so there is one.
@@ -69,7 +71,7 @@ func classify(err error) error {
 	return fmt.Errorf("TLS: %w", err)
 }
 
-func verify(chain []*x509.Certificate, roots *x509.CertPool, usage x509.ExtKeyUsage, identity string) error {
+func verify(chain []*x509.Certificate, roots *x509.CertPool, usage x509.ExtKeyUsage, identity string, clock func() time.Time) error {
 	if len(chain) == 0 || roots == nil {
 		return fmt.Errorf("%w: no certificate or no pool to check it against, want one for %s", ErrRefused, identity)
 	}
@@ -78,7 +80,11 @@ func verify(chain []*x509.Certificate, roots *x509.CertPool, usage x509.ExtKeyUs
 		between.AddCert(c)
 	}
 	leaf := chain[0]
-	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{usage}})
+	options := x509.VerifyOptions{Roots: roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{usage}}
+	if clock != nil {
+		options.CurrentTime = clock()
+	}
+	_, err := leaf.Verify(options)
 	if err != nil {
 		return fmt.Errorf("%w: certificate for %s: %w", ErrRefused, identity, err)
 	}

@@ -14,7 +14,8 @@ import (
 
 // A link between ranks of two hosts is a TCP connection between their agents, which
 // each hands its end to its rank. Whose rank asks for it dials; the ranks do TLS on it,
-// so an agent sees nothing of what they say. Both ends number the connections of a
+// so an agent sees nothing of what they say. Where hosts are not to have ports it is a tunnel
+// by way of the launcher, and that numbers it. Both ends number the connections of a
 // pair alike: the one who accepts takes any number that it has not had.
 
 // dial is a connection on its way.
@@ -42,6 +43,12 @@ func (h *host) onConnectAcross(r *rankState, peer int, number uint32) {
 		return
 	}
 	h.links.wanted[p] = true
+	if h.start.GetByLauncher() {
+		h.send(&pb.FromAgent{Kind: &pb.FromAgent_Tunnel{Tunnel: &pb.TunnelWanted{
+			From: int32(r.rank), To: int32(peer), Number: number,
+		}}})
+		return
+	}
 	h.net.queued = append(h.net.queued, p)
 	h.dialQueued()
 }
@@ -198,7 +205,7 @@ func (h *host) handOver(p pair, a arrival) {
 		return
 	}
 	defer a.conn.Close()
-	f, err := a.conn.(*net.TCPConn).File()
+	f, err := a.conn.(interface{ File() (*os.File, error) }).File()
 	if err != nil {
 		h.fail(failure{rank: r.rank, code: ExitResource, what: fmt.Sprintf("cannot be linked to rank %d: %v", peer, err)})
 		return

@@ -124,6 +124,7 @@ func newHost(start *pb.Start) *host {
 		events:    make(chan func(), 64),
 		memory:    make(memoryLog),
 		links:     newLinks(),
+		net:       newNetwork(),
 		blobs:     newQueue[*pb.Blob](),
 		lostRanks: make(map[int]bool),
 		usable:    usableCPUs(),
@@ -185,7 +186,7 @@ func (h *host) run() {
 	if err == nil {
 		err = h.chooseTransport(segment.Probe)
 	}
-	if err == nil && h.hasPeers() {
+	if err == nil && h.hasPeers() && !h.start.GetByLauncher() {
 		err = h.openPort()
 	}
 	if err != nil {

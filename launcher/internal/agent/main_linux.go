@@ -54,8 +54,8 @@ func Main(args ...string) int {
 	}
 	s := new(server)
 	g := grpc.NewServer(
-		grpc.InitialWindowSize(4<<20), grpc.InitialConnWindowSize(8<<20),
-		grpc.MaxRecvMsgSize(64<<20), grpc.MaxConcurrentStreams(2),
+		grpc.InitialWindowSize(4<<20), grpc.InitialConnWindowSize(connWindow),
+		grpc.MaxRecvMsgSize(64<<20), grpc.MaxConcurrentStreams(1<<20),
 	)
 	pb.RegisterAgentServer(g, s)
 	c := &onlyConn{Conn: conn, closed: make(chan struct{})}
@@ -65,6 +65,10 @@ func Main(args ...string) int {
 	s.end()
 	return 0
 }
+
+// connWindow is so large that one stream whose reader waits never holds up the
+// others: what is under way is bounded for each stream, and for each link by its ranks.
+const connWindow = 1 << 30
 
 func launcherConn() (net.Conn, error) {
 	value, ok := os.LookupEnv(EnvSocket)

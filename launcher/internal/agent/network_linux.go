@@ -84,6 +84,10 @@ type network struct {
 	parked    map[pair]arrival // for a rank that has not joined
 }
 
+func newNetwork() network {
+	return network{names: make(map[int]string), dials: make(map[pair]*dial), parked: make(map[pair]arrival)}
+}
+
 // arrival is a connection that a rank of another host asked for.
 type arrival struct {
 	conn   net.Conn
@@ -93,7 +97,6 @@ type arrival struct {
 // openPort opens this host's port on the addresses that lead to the job's other hosts,
 // and on no others.
 func (h *host) openPort() error {
-	h.net = network{names: make(map[int]string), dials: make(map[pair]*dial), parked: make(map[pair]arrival)}
 	addresses, err := h.facing()
 	if err != nil {
 		return err
