@@ -2,6 +2,7 @@ package testbed
 
 // A spec is what a keeper is to keep. Its files and commands are named by absolute paths.
 type spec struct {
+	Dir       string // the bed's directory, removed in the end
 	Listeners []listener
 	Hosts     []host
 }
@@ -31,4 +32,12 @@ type reply struct {
 	PIDs    []int    // of the hosts' shells
 	Daemons []int    // what the scripts left in the background
 	Spaces  []string // their network namespaces, as /proc/PID/ns/net reads
+}
+
+// A daemon is a command that a keeper starts when it is asked to.
+type daemon struct {
+	Command []string
+	Env     []string
+	Dir     string
+	Log     string
 }

@@ -38,8 +38,9 @@ func init() {
 // be it by dying.
 type keeper struct {
 	reply
-	cmd   *exec.Cmd
-	input io.Closer
+	cmd    *exec.Cmd
+	input  io.WriteCloser
+	output *json.Decoder
 }
 
 // keep starts a keeper for the time of the test. Without permission the test is skipped.
@@ -65,7 +66,7 @@ func keep(t testing.TB, s spec) *keeper {
 	if err := k.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	k.input = input
+	k.input, k.output = input, json.NewDecoder(output)
 	t.Cleanup(func() {
 		k.input.Close()
 		late := time.AfterFunc(time.Minute, func() { k.cmd.Process.Kill() })
@@ -77,7 +78,7 @@ func keep(t testing.TB, s spec) *keeper {
 	if err := json.NewEncoder(input).Encode(s); err != nil {
 		t.Fatal(err)
 	}
-	if err := json.NewDecoder(output).Decode(&k.reply); err != nil {
+	if err := k.output.Decode(&k.reply); err != nil {
 		t.Fatalf("test bed: no answer from its keeper: %v", err)
 	}
 	if k.Refused {
@@ -87,6 +88,22 @@ func keep(t testing.TB, s spec) *keeper {
 		t.Fatalf("test bed: %s", k.Error)
 	}
 	return k
+}
+
+// start has the keeper start a daemon, so that what it leaves is the keeper's to reap.
+func (k *keeper) start(t testing.TB, d daemon) {
+	t.Helper()
+	var r reply
+	if err := json.NewEncoder(k.input).Encode(d); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.output.Decode(&r); err != nil {
+		t.Fatalf("test bed: no answer from its keeper: %v", err)
+	}
+	if r.Error != "" {
+		t.Fatalf("test bed: %s", r.Error)
+	}
+	k.Daemons = append(k.Daemons, r.Daemons...)
 }
 
 // processes returns the bed's processes but those that make it.
@@ -139,9 +156,8 @@ func keeperMain() error {
 	if err != nil {
 		r.Error, r.Refused = err.Error(), errors.Is(err, syscall.EPERM)
 	}
-	if json.NewEncoder(os.Stdout).Encode(r) == nil {
-		io.Copy(io.Discard, os.Stdin)
-	}
+	serve(input, json.NewEncoder(os.Stdout), r)
+	defer os.RemoveAll(s.Dir)
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		list, err := processes(os.Getpid(), r.Spaces)
@@ -160,6 +176,42 @@ func keeperMain() error {
 		time.Sleep(time.Millisecond)
 		reap()
 	}
+}
+
+// serve answers what the test asks for, first with r, until it asks no more.
+func serve(input *json.Decoder, output *json.Encoder, r reply) {
+	for output.Encode(r) == nil {
+		var d daemon
+		if input.Decode(&d) != nil {
+			return
+		}
+		r = reply{}
+		if pid, err := d.start(); err != nil {
+			r.Error = err.Error()
+		} else {
+			r.Daemons = []int{pid}
+		}
+	}
+}
+
+func (d daemon) start() (pid int, err error) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return 0, err
+	}
+	defer null.Close()
+	log, err := os.OpenFile(d.Log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	defer log.Close()
+	p, err := os.StartProcess(d.Command[0], d.Command, &os.ProcAttr{
+		Dir: d.Dir, Env: d.Env, Files: []*os.File{null, log, log}, Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		return 0, err
+	}
+	return p.Pid, nil
 }
 
 // reap takes note of the children that have ended, those of other parents too.

@@ -14,3 +14,5 @@ func keep(t testing.TB, _ spec) *keeper {
 func (k *keeper) processes(testing.TB) []Process { return nil }
 
 func (k *keeper) kill(int) {}
+
+func (k *keeper) start(testing.TB, daemon) {}

@@ -66,7 +66,7 @@ func Namespaces(t testing.TB, n int) *Net {
 		t.Fatal(err)
 	}
 
-	var s spec
+	s := spec{Dir: b.dir}
 	for i := range n + 1 {
 		name := b.name(i)
 		write(t, config, b.Home(i), ".ssh", "config")

@@ -31,7 +31,7 @@ func SSH(t testing.TB, n int) *Farm {
 	}
 	f := &Farm{t: t, dir: directory(t)}
 	key := keys(t, f.dir)
-	var s spec
+	s := spec{Dir: f.dir}
 	for i := 1; i <= n; i++ {
 		name := fmt.Sprintf("node%d", i)
 		f.hosts = append(f.hosts, name)
