@@ -37,8 +37,9 @@ func eventually(t *testing.T, what string, holds func() bool) {
 func gone(t *testing.T, list []testbed.Process) {
 	t.Helper()
 	for _, p := range list {
-		line, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.PID), "cmdline"))
-		if args := strings.Split(strings.TrimRight(string(line), "\x00"), "\x00"); slices.Equal(args, p.Args) {
+		line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.PID), "cmdline"))
+		args := strings.Split(strings.TrimRight(string(line), "\x00"), "\x00")
+		if err == nil && slices.Equal(args, p.Args) {
 			t.Errorf("left over: %v", p)
 		}
 	}

@@ -1,5 +1,7 @@
 package testbed
 
+import "time"
+
 // A spec is what a keeper is to keep. Its files and commands are named by absolute paths.
 type spec struct {
 	Dir       string // the bed's directory, removed in the end
@@ -40,4 +42,16 @@ type daemon struct {
 	Env     []string
 	Dir     string
 	Log     string
+}
+
+// delayVariable in the environment makes a test binary the carrier of a delay, which it
+// says in JSON.
+const delayVariable = "MUSTER_TESTBED_DELAY"
+
+// A delay is how frames go from each of two tap devices to the other.
+type delay struct {
+	Taps          [2]string
+	Delay, Jitter time.Duration
+	Duplicates    float64
+	Seed          uint64
 }

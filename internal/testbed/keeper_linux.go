@@ -22,15 +22,21 @@ import (
 const keeperVariable = "MUSTER_TESTBED_KEEPER"
 
 func init() {
-	if os.Getenv(keeperVariable) == "" {
-		return
+	for variable, main := range map[string]func(string) error{
+		keeperVariable: func(string) error { return keeperMain() },
+		delayVariable:  delayMain,
+	} {
+		value := os.Getenv(variable)
+		if value == "" {
+			continue
+		}
+		os.Unsetenv(variable)
+		if err := main(value); err != nil {
+			fmt.Fprintln(os.Stderr, "test bed:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
-	os.Unsetenv(keeperVariable)
-	if err := keeperMain(); err != nil {
-		fmt.Fprintln(os.Stderr, "keeper of a test bed:", err)
-		os.Exit(1)
-	}
-	os.Exit(0)
 }
 
 // A keeper is the process beneath which a bed's processes run. It adopts those whose

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"os"
@@ -18,12 +19,14 @@ import (
 // A Net is hosts that have a network, a host name, a home directory, /run, /dev/shm and a
 // boot id each, h1 and on, on one Ethernet. In its middle is the hub, number 0, which is
 // a host too but for sshd. They share the processors, process ids, /tmp and all other
-// files of this machine.
+// files of this machine. One goroutine at a time may do something to a Net; commands may
+// run meanwhile.
 type Net struct {
 	t      testing.TB
 	dir    string
 	hosts  []string
 	keeper *keeper
+	delays map[int]*os.Process // the carriers of the hosts' delays
 }
 
 // Namespaces puts up n hosts, at most 200, with sshd at port 22, in about 20 ms each.
@@ -40,7 +43,7 @@ func Namespaces(t testing.TB, n int) *Net {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &Net{t: t, dir: directory(t)}
+	b := &Net{t: t, dir: directory(t), delays: make(map[int]*os.Process)}
 	key := keys(t, b.dir)
 
 	hosts := new(strings.Builder)
@@ -245,7 +248,74 @@ func (b *Net) Rate(i int, mbit int) {
 	b.do(0, "", append([]string{tc, "qdisc", "replace", "dev", b.name(i)}, limit...)...)
 }
 
-// Heal undoes Partition, Rate, Drop, and Block to host i.
+// Delay holds every frame that host i, from 1 on, sends or is sent for late, and for up to
+// jitter more, each for its own time, so that they overtake each other. So many of a
+// hundred come twice. It carries some hundred megabits a second.
+func (b *Net) Delay(i int, late, jitter time.Duration, duplicates float64) {
+	b.t.Helper()
+	if _, err := os.Stat("/dev/net/tun"); err != nil {
+		b.t.Skipf("this test wants tap devices: %v", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.undelay(i)
+	// The host's cable goes to a bridge of its own, from where the carrier takes frames.
+	name := b.name(i)
+	d := delay{Taps: [2]string{name + "in", name + "out"}, Delay: late, Jitter: jitter, Duplicates: duplicates, Seed: uint64(i)}
+	b.hub(fmt.Sprintf(`tuntap add dev %[1]sin mode tap
+tuntap add dev %[1]sout mode tap
+link add br%[1]s type bridge
+link set br%[1]s up
+link set %[1]s master br%[1]s
+link set %[1]sin master br%[1]s up
+link set %[1]sout master br0 up
+`, name))
+	text, err := json.Marshal(d)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	cmd := b.Command(0, self)
+	b.keeper.start(b.t, daemon{
+		Command: append([]string{cmd.Path}, cmd.Args[1:]...),
+		Env:     append(cmd.Env, delayVariable+"="+string(text)),
+		Dir:     b.dir, Log: filepath.Join(b.dir, name+".delay.log"),
+	})
+	if b.delays[i], err = os.FindProcess(b.keeper.Daemons[len(b.keeper.Daemons)-1]); err != nil {
+		b.t.Fatal(err)
+	}
+	for _, tap := range d.Taps {
+		b.up(0, tap)
+	}
+}
+
+// undelay takes away the delay of host i, if there is one.
+func (b *Net) undelay(i int) {
+	b.t.Helper()
+	if b.delays[i] == nil {
+		return
+	}
+	b.delays[i].Kill()
+	delete(b.delays, i)
+	b.hub(fmt.Sprintf(`link set %[1]s master br0
+link del br%[1]s
+link del %[1]sin
+link del %[1]sout
+`, b.name(i)))
+}
+
+// up waits until a device of host i carries frames: the kernel takes up to a second to see
+// that a cable is in.
+func (b *Net) up(i int, device string) {
+	b.t.Helper()
+	b.wait(fmt.Sprintf("%s of %s has a link", device, b.name(i)), func() bool {
+		out, _ := b.Command(i, find(b.t, "ip", "iproute2"), "link", "show", "dev", device).Output()
+		return strings.Contains(string(out), "state UP")
+	})
+}
+
+// Heal undoes Partition, Rate, Drop, Delay, and Block to host i.
 func (b *Net) Heal(i int) {
 	b.t.Helper()
 	for _, tables := range []string{"iptables", "ip6tables"} {
@@ -257,11 +327,8 @@ func (b *Net) Heal(i int) {
 		return
 	}
 	b.hub(fmt.Sprintf("link set %s up\n", b.name(i)))
-	// The kernel takes up to a second to see that a cable is in.
-	b.wait(b.name(i)+" has its link again", func() bool {
-		out, _ := b.Command(i, find(b.t, "ip", "iproute2"), "link", "show", "dev", "eth0").Output()
-		return strings.Contains(string(out), "state UP")
-	})
+	b.up(i, "eth0")
+	b.undelay(i)
 	// There need not be a limit to take away.
 	b.Command(i, "tc", "qdisc", "del", "dev", "eth0", "root").Run()
 	b.Command(0, "tc", "qdisc", "del", "dev", b.name(i), "root").Run()

@@ -262,3 +262,35 @@ func TestSixtyFourHostsComeUpInSeconds(t *testing.T) {
 		t.Errorf("h64 calls itself %q", got)
 	}
 }
+
+func TestFramesOfAHostAreLateAndComeTwice(t *testing.T) {
+	net := testbed.Namespaces(t, 2)
+	wants(t, net, "ping")
+	ping := func() (least, most float64, twice int) {
+		out := run(t, net.Command(2, "ping", "-n", "-q", "-c", "40", "-i", "0.01", "-W", "10", net.Address(1).String()))
+		var average, deviation float64
+		for line := range strings.Lines(out) {
+			fmt.Sscanf(line, "rtt min/avg/max/mdev = %f/%f/%f/%f ms", &least, &average, &most, &deviation)
+			fmt.Sscanf(line, "40 packets transmitted, 40 received, +%d duplicates", &twice)
+		}
+		return least, most, twice
+	}
+	net.Delay(1, 30*time.Millisecond, 0, 0)
+	if least, _, _ := ping(); least < 60 {
+		t.Errorf("with 30 ms each way a ping is back after %v ms", least)
+	}
+	net.Delay(1, 20*time.Millisecond, 40*time.Millisecond, 50)
+	least, most, twice := ping()
+	if least < 40 || most < least+10 || twice == 0 {
+		t.Errorf("with 20 ms to 60 ms each way and every other frame twice, pings are back after %v ms to %v ms, %d of 40 twice", least, most, twice)
+	}
+	// Bytes arrive in order and once all the same.
+	got := run(t, net.Command(2, "sh", "-c", "seq 100000 | ssh h1 cat | cksum; seq 100000 | cksum"))
+	if l := lines(got); len(l) != 2 || l[0] != l[1] {
+		t.Errorf("sums of what was sent and what came back: %q", l)
+	}
+	net.Heal(1)
+	if least, _, twice := ping(); least > 30 || twice != 0 {
+		t.Errorf("healed, the fastest ping is back after %v ms, and %d of 40 come twice", least, twice)
+	}
+}

@@ -104,13 +104,17 @@ func keys(t testing.TB, dir string) string {
 
 // sshdConfig is what sshd of any host is told.
 func sshdConfig(dir string) string {
+	pam := "no"
+	if os.Geteuid() != 0 { // without it, sshd wants to see that the account is not locked, which only root may
+		pam = "yes"
+	}
 	return fmt.Sprintf(`HostKey %[1]s/hostkey
 AuthorizedKeysFile %[1]s/id.pub
 PidFile none
 PermitRootLogin prohibit-password
 PasswordAuthentication no
 KbdInteractiveAuthentication no
-UsePAM no
+UsePAM %[2]s
 UseDNS no
 StrictModes no
 PrintMotd no
@@ -118,7 +122,7 @@ PrintLastLog no
 MaxStartups 200:30:400
 MaxSessions 100
 Subsystem sftp internal-sftp
-`, dir)
+`, dir, pam)
 }
 
 // clientConfig is what ssh is told about all hosts.
