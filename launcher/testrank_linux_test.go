@@ -430,6 +430,7 @@ func testLaunch(args []string) int {
 			job.Placement = append(job.Placement, rank%len(job.Hosts))
 		}
 		job.Shell = strings.Fields(os.Getenv("TEST_SHELL"))
+		job.Via = os.Getenv("TEST_VIA")
 		job.NetTimeout, _ = time.ParseDuration(os.Getenv("TEST_NET_TIMEOUT"))
 	}
 	job.Detach = os.Getenv("TEST_DETACH") != ""

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/muster-mpi/muster/internal/knock"
@@ -91,6 +92,9 @@ func (h *host) dial(p pair, began time.Time) {
 		ctx, stop := context.WithTimeout(ctx, h.silence())
 		defer stop()
 		conn, err := knock.Dial(ctx, addresses, key, k)
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("nothing comes back from %s within %v", strings.Join(addresses, " or "), h.silence())
+		}
 		if !h.post(func() { h.onDialled(p, d, conn, err) }) && conn != nil {
 			conn.Close()
 		}

@@ -1,0 +1,59 @@
+// Exchange is what tests of several hosts run: rounds in which every rank sends to
+// every other and all reduce what came. Rank 0 prints a number that depends on every
+// bit that was sent.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/muster-mpi/muster/collectives"
+	"github.com/muster-mpi/muster/rank"
+)
+
+func main() {
+	rounds := flag.Int("rounds", 10, "rounds")
+	n := flag.Int("n", 1000, "numbers from each rank to each other in a round")
+	pause := flag.Duration("pause", 0, "between two rounds")
+	flag.Parse()
+	rank.Run(func(ctx context.Context, world *rank.Comm) error {
+		p := world.Size()
+		send, recv := make([]float64, p**n), make([]float64, p**n)
+		state := make([]float64, *n)
+		for i := range state {
+			state[i] = math.Sin(float64(i + world.Rank()))
+		}
+		for round := range *rounds {
+			for i := range send {
+				send[i] = state[i%*n] + float64(round)/float64(1+i)
+			}
+			if _, err := collectives.AllToAll(ctx, world, recv, send); err != nil {
+				return err
+			}
+			for i := range state {
+				state[i] = 0
+				for r := range p {
+					state[i] += math.Cos(recv[r**n+i])
+				}
+			}
+			if err := collectives.AllReduce(ctx, world, state, collectives.Sum); err != nil {
+				return err
+			}
+			if round == 0 && world.Rank() == 0 {
+				fmt.Println("exchanging on", p, "ranks") // all have links to all
+			}
+			time.Sleep(*pause)
+		}
+		if world.Rank() == 0 {
+			sum := uint64(0)
+			for _, x := range state {
+				sum = sum*1099511628211 ^ math.Float64bits(x)
+			}
+			fmt.Printf("result %016x\n", sum)
+		}
+		return nil
+	})
+}
