@@ -181,6 +181,10 @@ type birth struct {
 
 // one starts rank r.
 func (s *spawner) one(r *rankState, program string) error {
+	named := namedCPUs(r)
+	if !includes(&s.affinity, named) {
+		return fmt.Errorf("it is to be bound to CPUs %v, of which this host lets us use %v", named, cpusOf(&s.affinity))
+	}
 	var b birth
 	var child []*os.File // ends that only the child keeps
 	defer func() {
@@ -216,7 +220,6 @@ func (s *spawner) one(r *rankState, program string) error {
 			return err
 		}
 	}
-	named := namedCPUs(r)
 	if bind := s.h.start.GetBindCores() || named != nil; bind || s.spreads() {
 		cpus := named
 		if cpus == nil {
@@ -264,6 +267,20 @@ func namedCPUs(r *rankState) (cpus []int) {
 	}
 	for _, cpu := range r.app.GetCpus()[i].GetCpus() {
 		cpus = append(cpus, int(cpu))
+	}
+	return cpus
+}
+
+// includes reports whether set has all cpus.
+func includes(set *unix.CPUSet, cpus []int) bool {
+	return !slices.ContainsFunc(cpus, func(cpu int) bool { return !set.IsSet(cpu) })
+}
+
+func cpusOf(set *unix.CPUSet) (cpus []int) {
+	for cpu := range len(set) * 64 {
+		if set.IsSet(cpu) {
+			cpus = append(cpus, cpu)
+		}
 	}
 	return cpus
 }
