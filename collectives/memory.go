@@ -14,7 +14,7 @@ import (
 // host: a slot of the host's memory, in which blocking collectives meet.
 //
 // The slot begins with a head, the words by which ranks meet. Then follow, in the part
-// that a slot has from the start, the regions of short rounds and the stream; and in
+// that a slot has from the start, the regions of short rounds and the streams; and in
 // the part that it grows by, the regions of long rounds.
 //
 // Regions come in two halves, each with one for every rank and one for results. A
@@ -38,7 +38,8 @@ type memory struct {
 	inline halves // of two ranks: beside their flags
 	small  halves
 	large  halves
-	stream stream
+	brief  stream
+	long   stream
 
 	// This rank's own.
 	passed  uint32 // barriers
@@ -104,7 +105,7 @@ func (m *memory) open(slot *hostmem.Slot, p, me int) {
 		}
 	}
 	m.small = divide(b[headBytes:streamAt], p)
-	m.stream = layStream(b[streamAt:hostmem.FirstBytes], p, m)
+	m.layStreams(b[streamAt:hostmem.FirstBytes], p)
 	m.large = divide(b[hostmem.FirstBytes:], p)
 	m.waiting.m, m.waiting.ready = m, m.waiting.Ready
 }

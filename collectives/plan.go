@@ -128,7 +128,7 @@ func (p *plan[T]) describe(r *run, m mode, algorithm string) *described {
 	element := reflect.TypeFor[T]()
 	for _, d := range r.recent {
 		if d != nil && d.op == p.call.Op && d.count == count && d.root == root && d.mode == m && d.element == element &&
-			d.name == p.name && d.operation == p.op.Name && d.algorithm == algorithm && d.counts == nil && p.call.Of.Counts == nil {
+			d.name == p.name && d.operation == p.op.Name && d.algorithm == algorithm && slices.Equal(d.counts, p.call.Of.Counts) {
 			return d
 		}
 	}

@@ -65,8 +65,8 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 		return false, nil
 	}
 	r.naps = 0
-	if x.flows(length * size) {
-		err = x.flow()
+	if t := x.flows(); t != nil {
+		err = x.flow(t)
 	} else {
 		x.settle()
 		err = x.carryOut()

@@ -58,7 +58,7 @@ type past struct {
 }
 
 // historyLen is how many past calls a rank can still tell others about.
-const historyLen = 64
+const historyLen = 80
 
 var states = rank.NewKey(rank.KeyHooks[*state]{
 	Delete: func(_ *rank.Comm, s *state) error {

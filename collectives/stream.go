@@ -14,35 +14,56 @@ import (
 // head that it is there, and waits for those that it needs and no others. So a rank that
 // only gives is done at once, and may be ahead of the slowest by as many calls as there
 // are slots; and what is short travels in the cache line of the head.
+//
+// There are two. That of brief calls, of one number, has many slots, and the regions
+// of a rank for calls that follow each other lie side by side: who runs ahead fills a line
+// before others fetch it, and all take long turns where ranks share cores.
 type stream struct {
 	base     []byte
+	slots    uint32           // a power of two, so that calls may wrap around
 	slot     int              // bytes from slot to slot
-	stride   int              // from region to region
-	room     int              // bytes of a region, behind its head
+	stride   int              // from a rank's to the next one's
+	region   int              // bytes of a region, its head among them; 0: there are too many ranks
 	done     []*atomic.Uint32 // by rank: calls that it will not look at any more
+	telling  uint32           // done is told of every so many calls; as slots, and no more than those
 	calls    uint32           // so far
 	slowest  uint32           // how many calls all are known to have done with
 	reaching reaching
 }
 
 const (
-	streamSlots = 8
+	briefSlots  = 64
+	briefRegion = 16
+	longSlots   = 8
 	streamHead  = 8 // bytes of a region: the number of the call that it is of, and its fingerprint
 )
 
-// layStream lays a stream of p ranks out in b.
-func layStream(b []byte, p int, m *memory) (s stream) {
-	heads := p * lineBytes
-	s.base = b[heads:]
-	s.slot = len(s.base) / streamSlots &^ (lineBytes - 1)
-	s.stride = s.slot / p &^ (lineBytes - 1)
-	s.room = max(0, s.stride-streamHead)
+// A rank can tell others about all calls by which it may be ahead of them.
+const _ = uint(historyLen - maxSaid - briefSlots - longSlots)
+
+// layStreams lays the streams of p ranks out in b: that of brief calls where it leaves
+// most of b to the other.
+func (m *memory) layStreams(b []byte, p int) {
+	stride := briefSlots * briefRegion
+	if used := p * (lineBytes + stride); used <= len(b)/4 {
+		m.brief = stream{slots: briefSlots, slot: briefRegion, stride: stride, region: briefRegion, telling: briefSlots / 4}
+		m.brief.lay(b[:used], p, m)
+		b = b[used:]
+	}
+	m.long = stream{slots: longSlots, slot: (len(b) - p*lineBytes) / longSlots &^ (lineBytes - 1), telling: 1}
+	m.long.stride = m.long.slot / p &^ (lineBytes - 1)
+	m.long.region = m.long.stride
+	m.long.lay(b, p, m)
+}
+
+// lay puts s in b, the counts of the ranks first.
+func (s *stream) lay(b []byte, p int, m *memory) {
+	s.base = b[p*lineBytes:]
 	s.done = make([]*atomic.Uint32, p)
 	for r := range s.done {
 		s.done[r] = (*atomic.Uint32)(unsafe.Pointer(&b[r*lineBytes]))
 	}
 	s.reaching.m = m
-	return s
 }
 
 // head returns the head of rank r's region in the slot at.
@@ -61,9 +82,9 @@ func (w *reaching) Ready() bool { return int32(w.word.Load()-w.goal) >= 0 }
 
 func (w *reaching) Sleep(d time.Duration) { w.m.sleep(w.word, w.Ready, d) }
 
-// reach waits until word has come to goal.
-func (x *sharing[T]) reach(word *atomic.Uint32, goal uint32) error {
-	w := &x.m.stream.reaching
+// reach waits until word, of the stream t, has come to goal.
+func (x *sharing[T]) reach(t *stream, word *atomic.Uint32, goal uint32) error {
+	w := &t.reaching
 	w.word, w.goal = word, goal
 	if w.Ready() {
 		return nil
@@ -71,34 +92,46 @@ func (x *sharing[T]) reach(word *atomic.Uint32, goal uint32) error {
 	return x.r.waitFor(x.ctx, w)
 }
 
-// flows reports whether the call goes by the stream. All ranks say the same.
-func (x *sharing[T]) flows(bytes int) bool {
-	if x.m.stream.room == 0 {
-		return false // too many ranks: no region of its own for each, nor for its head
-	}
+// flows returns the stream that the call goes by, nil if none. All ranks say the same.
+func (x *sharing[T]) flows() *stream {
+	var zero T
+	n := x.longest()
 	switch x.call.Op {
-	case schedule.Scatter:
-		bytes *= x.call.Size // the root's region has the blocks of all
-		fallthrough
-	case schedule.Bcast, schedule.Reduce, schedule.Gather, schedule.Scan, schedule.ExScan, schedule.ReduceScatter:
-		return bytes <= x.m.stream.room && bytes <= streamMost
+	case schedule.Scatter, schedule.ReduceScatter:
+		n = x.blocks() // a region has them all
+	case schedule.Bcast, schedule.Reduce, schedule.Gather, schedule.Scan, schedule.ExScan:
+	default:
+		return nil
 	}
-	return false
+	switch bytes := n*int(unsafe.Sizeof(zero)) + streamHead; {
+	case bytes <= x.m.brief.region:
+		return &x.m.brief
+	case bytes <= x.m.long.region && bytes <= streamMost:
+		return &x.m.long
+	}
+	return nil
 }
 
-// streamMost is up to which length calls go by the stream: longer ones gain nothing
-// from running ahead, and would fill caches with slots.
-const streamMost = 4 << 10
+// blocks is how many elements the blocks of all ranks have.
+func (x *sharing[T]) blocks() (n int) {
+	for r := range x.call.Size {
+		n += x.call.BlockLen(r)
+	}
+	return n
+}
 
-// flow carries the call out by the stream.
-func (x *sharing[T]) flow() error {
-	t := &x.m.stream
+// streamMost is up to which length of a region calls go by a stream: longer ones gain nothing
+// from running ahead, and would fill caches with slots.
+const streamMost = 4<<10 + streamHead
+
+// flow carries the call out by the stream t.
+func (x *sharing[T]) flow(t *stream) error {
 	call := t.calls
 	t.calls++
-	if err := x.makeRoom(call); err != nil {
+	if err := x.makeRoom(t, call); err != nil {
 		return err
 	}
-	at := t.base[int(call%streamSlots)*t.slot:]
+	at := t.base[int(call&(t.slots-1))*t.slot:]
 	x.base, x.stride, x.lead = at, t.stride, streamHead
 	me, p, print := x.call.Rank, x.call.Size, x.print&printMask
 	own := t.head(at, me)
@@ -110,7 +143,7 @@ func (x *sharing[T]) flow() error {
 			continue
 		}
 		head := t.head(at, from)
-		if err := x.reach(upper(head), call+1); err != nil {
+		if err := x.reach(t, upper(head), call+1); err != nil {
 			return err
 		}
 		if head.Load()&printMask != print {
@@ -118,16 +151,19 @@ func (x *sharing[T]) flow() error {
 		}
 	}
 	x.take()
-	t.done[me].Store(call + 1)
-	x.m.wake(t.done[me])
+	// Who waits for room waits for the slowest, who has told of all its calls but the last
+	// few, fewer than there are slots; so it does not wait for the one who waits.
+	if (call+1)&(t.telling-1) == 0 {
+		t.done[me].Store(call + 1)
+		x.m.wake(t.done[me])
+	}
 	return nil
 }
 
 // makeRoom returns once no rank looks at the slot of a call any more, which another
 // call has had before.
-func (x *sharing[T]) makeRoom(call uint32) error {
-	t := &x.m.stream
-	if int32(call-t.slowest) < streamSlots {
+func (x *sharing[T]) makeRoom(t *stream, call uint32) error {
+	if call-t.slowest < t.slots {
 		return nil
 	}
 	lowest := call
@@ -135,7 +171,7 @@ func (x *sharing[T]) makeRoom(call uint32) error {
 		if r == x.call.Rank {
 			continue
 		}
-		if err := x.reach(done, call+1-streamSlots); err != nil {
+		if err := x.reach(t, done, call+1-t.slots); err != nil {
 			return err
 		}
 		if n := done.Load(); int32(n-lowest) < 0 {
