@@ -21,8 +21,8 @@ const sleepFor = 20 * time.Millisecond
 
 // Two ranks may be on one core though each could have its own: then what one waits
 // for comes about only once it yields, and a look before that is in vain. Who has found
-// it so giftsToLearn times in a row yields at once, and tries looking again each
-// time after giftsToDoubt.
+// it so giftsToLearn times in a row goes to another core, if it can; until that has helped it
+// yields at once, and tries looking again each time after giftsToDoubt.
 const (
 	giftsToLearn = 4
 	giftsToDoubt = 64
@@ -48,7 +48,7 @@ func (e *Engine) Await(ctx context.Context, c *Context, a Awaited, idle func() e
 	if !together {
 		for range quick {
 			if a.Ready() {
-				e.learn(gifts, 0)
+				e.learn(gifts, false)
 				return nil
 			}
 			pause()
@@ -66,7 +66,7 @@ func (e *Engine) Await(ctx context.Context, c *Context, a Awaited, idle func() e
 				p.tire(e)
 			}
 			if a.Ready() {
-				e.learn(gifts, gifts+1)
+				e.learn(gifts, true)
 				return nil
 			}
 			if err := e.hopeless(ctx, c); err != nil {
@@ -77,7 +77,7 @@ func (e *Engine) Await(ctx context.Context, c *Context, a Awaited, idle func() e
 			}
 		}
 		if a.Ready() {
-			e.learn(gifts, 0)
+			e.learn(gifts, false)
 			return nil
 		}
 		if e.ready() {
@@ -85,19 +85,25 @@ func (e *Engine) Await(ctx context.Context, c *Context, a Awaited, idle func() e
 		}
 		pause()
 	}
-	e.learn(gifts, 0)
+	e.learn(gifts, false)
 	return e.sleepUntil(ctx, c, a, idle)
 }
 
-// learn notes whether what was awaited came about while others had the core.
-func (e *Engine) learn(before, now int32) {
-	if before == 0 && now == 0 {
-		return
+// learn notes whether what was awaited came about while others had the core; gifts is how
+// often in a row it had before.
+func (e *Engine) learn(gifts int32, gift bool) {
+	switch {
+	case !gift && gifts > 0:
+		e.gifts.Store(0)
+	case !gift:
+	case gifts+1 == giftsToLearn && !e.cfg.Crowded && len(e.pollers) > 0:
+		e.gifts.Store(giftsToLearn)
+		e.leaveCore()
+	case gifts+1 >= giftsToDoubt:
+		e.gifts.Store(giftsToLearn - 1)
+	default:
+		e.gifts.Store(gifts + 1)
 	}
-	if now >= giftsToDoubt {
-		now = giftsToLearn - 1
-	}
-	e.gifts.Store(now)
 }
 
 // sleepUntil is the part of Await for who has waited long. Others may depend on this

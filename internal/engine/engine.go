@@ -149,6 +149,7 @@ type Engine struct {
 	continuations []continuation // that are due
 
 	gifts   atomic.Int32 // see Await
+	left    atomic.Int64 // when the thread that waits last left its core; Unix nanoseconds
 	ndirty  atomic.Int32
 	ndue    atomic.Int32          // len(continuations)
 	nmoves  atomic.Int32          // len(moves)

@@ -44,14 +44,16 @@ type pace struct {
 // enough, and is to park. Engine.mu is not held.
 func (e *Engine) spin(p *pace, op *Op, w *waiter) bool {
 	for {
+		rested := false
 		// Also where there is news at every look, which may come to nothing.
 		if p.looks++; p.looks > looks || e.cfg.Crowded {
-			p.looks = 0
+			p.looks, rested = 0, true
 			if p.rest(e); p.over {
 				return false
 			}
 		}
 		if e.ready() || op != nil && op.done.Load() || w != nil && len(w.ch) > 0 {
+			e.learn(e.gifts.Load(), rested)
 			return true
 		}
 		pause()
