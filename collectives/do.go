@@ -37,12 +37,19 @@ func (p *plan[T]) do(ctx context.Context) error {
 		p.unpack()
 	}
 	s.main.record.End(records)
-	b.plan = plan[T]{}
+	b.plan.forget()
 	if !s.busy.CompareAndSwap(mark, 0) { // the communicator was freed meanwhile
 		s.busy.Store(closing)
 		s.finishClosing()
 	}
 	return p.fail(blocking, err)
+}
+
+// forget drops the program's memory and functions, which a plan that is over must not
+// keep alive. To clear all of it takes three times as long.
+func (p *plan[T]) forget() {
+	p.mem, p.op, p.result = [schedule.Buffers][]T{}, Op[T]{}, nil
+	p.pack, p.unpack, p.byHand = nil, nil, nil
 }
 
 // bytes is the size of the call as a record has it: of its vector or block.

@@ -51,7 +51,7 @@ func (p *plan[T]) share(ctx context.Context, s *state, r *run) (done bool, err e
 		return true, err
 	}
 	x := &boxOf[T](r).sharing
-	*x = sharing[T]{plan: p, ctx: ctx, r: r, m: m, h: &m.small, print: r.print}
+	x.plan, x.ctx, x.r, x.m, x.h, x.print = p, ctx, r, m, &m.small, r.print
 	switch {
 	case m.stage == none:
 		return false, nil
