@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -28,7 +29,7 @@ func (a *attempt) notStarted(err error) error {
 
 // explain makes an error of what talk returned, and ends the remote shell.
 func (a *attempt) explain(ctx context.Context, err error) error {
-	e := &Error{Host: a.Host, Stage: a.current(), Err: err, Command: a.proof()}
+	e := &Error{Host: a.Host, Stage: a.current(), Err: err, Command: a.proof("true")}
 	var r *refusal
 	timedOut := errors.Is(err, os.ErrDeadlineExceeded)
 	ended := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
@@ -49,6 +50,9 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 	case r != nil:
 		a.refused = r.at
 		e.What = refused(r.at, r.what, a.size, e.Stderr)
+		if r.at == "write" {
+			e.Command = a.proof("df", "-h", r.what)
+		}
 	case timedOut || ended:
 		d := &death{
 			shell: a.Shell.Argv[0], kind: a.Shell.Kind, host: a.Host, stage: e.Stage, timedOut: timedOut,
@@ -61,10 +65,20 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 	case errors.Is(err, errNoise):
 		e.What = fmt.Sprintf("the login shell there says more than 1 MiB before it runs our command, such as %q", a.noise.lines[len(a.noise.lines)-1])
 	default:
-		e.What, e.Command = err.Error(), ""
-		e.Stderr = nil
+		e.What, e.Stderr = err.Error(), nil
+		e.Command = a.proof("uname", "-sm")
 	}
 	return e
+}
+
+// hungUpOn tells a server's refusal that may not last, after explain.
+func (a *attempt) hungUpOn() bool {
+	if !a.died || a.current() != StageShell || a.Shell.Kind != KindSSH {
+		return false
+	}
+	said := strings.Join(a.process.stderr.tail(), "\n")
+	return strings.Contains(said, "kex_exchange_identification") ||
+		strings.Contains(said, "Connection closed by UNKNOWN") && !strings.Contains(said, "open failed")
 }
 
 func stateText(s *os.ProcessState) string {

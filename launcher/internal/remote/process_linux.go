@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bufio"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -16,10 +17,13 @@ import (
 
 // process is a running remote shell.
 type process struct {
-	os     *os.Process
+	stderr *stderrReader
 	ended  chan struct{} // closed when it was waited for and its standard error read
 	state  *os.ProcessState
-	stderr *stderrReader
+
+	mu     sync.Mutex
+	os     *os.Process
+	reaped bool // its number may be another's
 }
 
 // startProcess starts argv in a session of its own, so that the terminal's
@@ -63,7 +67,7 @@ func startProcess(argv []string, stderr *stderrReader) (*process, net.Conn, erro
 		stderr.read(said)
 	}()
 	go func() {
-		p.state, _ = p.os.Wait()
+		p.wait()
 		// Something in its background may hold standard error, such as the
 		// master of shared ssh connections.
 		const grace = 100 * time.Millisecond
@@ -75,15 +79,28 @@ func startProcess(argv []string, stderr *stderrReader) (*process, net.Conn, erro
 	return p, conn, nil
 }
 
-// kill ends the process and what it has started in its group, and waits for it.
-func (p *process) kill() {
-	select {
-	case <-p.ended:
-		return
-	default:
+// wait returns when the process has ended, and keeps its number until then.
+func (p *process) wait() {
+	for {
+		err := unix.Waitid(unix.P_PID, p.os.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
 	}
-	p.os.Signal(syscall.SIGKILL) // not waited for: still the leader of its group, or done
-	unix.Kill(-p.os.Pid, unix.SIGKILL)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.state, _ = p.os.Wait()
+	p.reaped = true
+}
+
+// kill ends the process and what it has started in its group, such as a
+// ProxyCommand, and waits for it.
+func (p *process) kill() {
+	p.mu.Lock()
+	if !p.reaped {
+		unix.Kill(-p.os.Pid, unix.SIGKILL)
+	}
+	p.mu.Unlock()
 	<-p.ended
 }
 

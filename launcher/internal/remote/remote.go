@@ -33,8 +33,8 @@ type Options struct {
 	Port    int    // ssh only; 0: as ssh's configuration says
 	Shell   Shell  // zero: SSH()
 	Agent   AgentBinary
-	Timeout time.Duration // for each stage, and for staging without progress; 0: 10 s
-	OnStage func(Stage)   // called when a stage begins; may be nil
+	Timeout time.Duration // to be let in and answered; later for each answer, and for staging without progress; 0: 10 s
+	OnStage func(Stage)   // called when a stage begins, from any goroutine; may be nil
 
 	// Stderr takes what the remote shell and the agent say on standard error, line
 	// by line, from when the agent runs; what is said before belongs to errors.

@@ -36,8 +36,8 @@ _g=.new-$_n;
 _t=;
 _e=;
 trap "exit 1" 1 13 15;
-end() { rm -f $_g; [ -z "$_t" ] || { cd /; rm -rf "$_t"; }; };
-trap end 0;
+leave() { rm -f $_g; [ -z "$_t" ] || { cd /; rm -rf "$_t"; }; };
+trap leave 0;
 cache() {
   _c=${XDG_CACHE_HOME:-$HOME/.cache};
   case $_c in /.cache) _w="HOME is not set"; return 1;; /*) ;; *) _c=$HOME/.cache;; esac;

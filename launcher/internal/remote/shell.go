@@ -58,25 +58,26 @@ func (o *Options) command(script string) []string {
 		argv = append(argv, "-T", "-x", "-e", "none", "-o", "BatchMode=yes", "-o", "LogLevel=VERBOSE",
 			"-o", "ClearAllForwardings=yes", "-o", "ConnectTimeout="+strconv.Itoa(connect),
 			"-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=40")
-		return append(o.login(argv), script)
+		return append(o.login(argv), "--", o.Host, script)
 	case KindSrun:
 		return append(o.named(argv), "/bin/sh", "-c", script)
 	}
 	return append(o.named(argv), script)
 }
 
-// proof returns a command line for the user that fails as ours did.
-func (o *Options) proof() string {
+// proof returns a command line for the user that shows by a simple command there what
+// became of ours.
+func (o *Options) proof(command ...string) string {
 	argv := append([]string(nil), o.Shell.Argv...)
 	switch o.Shell.Kind {
 	case KindSSH:
-		argv = o.login(append(argv, "-o", "BatchMode=yes"))
+		argv = append(o.login(append(argv, "-o", "BatchMode=yes")), o.Host)
 	case KindSrun:
 		argv = o.named([]string{"srun", "--nodes=1", "--ntasks=1", "--overlap", "--nodelist=" + hostWord})
 	default:
 		argv = o.named(argv)
 	}
-	return quote(append(argv, "true"))
+	return quote(append(argv, command...))
 }
 
 func (o *Options) login(argv []string) []string {
@@ -86,7 +87,7 @@ func (o *Options) login(argv []string) []string {
 	if o.User != "" {
 		argv = append(argv, "-l", o.User)
 	}
-	return append(argv, "--", o.Host)
+	return argv
 }
 
 // named puts the host where argv has a place for it.

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"slices"
@@ -28,9 +29,9 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 	if err := o.check(); err != nil {
 		return nil, &Error{Host: o.Host, Stage: StageShell, What: err.Error(), Err: err}
 	}
-	mode := modeCache
+	mode, hungUp, reachBy := modeCache, 0, time.Now().Add(o.Timeout)
 	for {
-		a := &attempt{Options: o, mode: mode}
+		a := &attempt{Options: o, mode: mode, reachBy: reachBy}
 		s, err := a.run(ctx)
 		if err == nil {
 			return s, nil
@@ -40,13 +41,26 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 			return nil, err
 		case a.refused == "write" && a.info.Uncached == "" && mode == modeCache:
 			mode = modeTemp // a full disk or quota
+			reachBy = time.Now().Add(o.Timeout)
 		case a.info.Cached && a.died:
 			mode = modeFresh // what the cache has does not run
+			reachBy = time.Now().Add(o.Timeout)
+		case a.hungUpOn() && hungUp < maxHungUp && time.Until(reachBy) > o.Timeout/2:
+			// A server, or a jump host before it, has too many log in at once.
+			hungUp++
+			pause := time.Duration(100+mathrand.IntN(400)) * time.Millisecond
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
 		default:
 			return nil, err
 		}
 	}
 }
+
+// maxHungUp bounds how often a server that hangs up is tried again.
+const maxHungUp = 5
 
 const (
 	modeCache = "cache"
@@ -58,6 +72,7 @@ const (
 type attempt struct {
 	Options
 	mode    string
+	reachBy time.Time
 	nonce   string
 	process *process
 	conn    net.Conn
@@ -138,8 +153,10 @@ func (a *attempt) current() Stage {
 }
 
 // allow gives the next answer the whole timeout.
-func (a *attempt) allow(ctx context.Context) {
-	a.conn.SetDeadline(time.Now().Add(a.Timeout))
+func (a *attempt) allow(ctx context.Context) { a.allowUntil(ctx, time.Now().Add(a.Timeout)) }
+
+func (a *attempt) allowUntil(ctx context.Context, t time.Time) {
+	a.conn.SetDeadline(t)
 	if ctx.Err() != nil { // its deadline may be the one just overwritten
 		a.conn.SetDeadline(past)
 	}
@@ -147,7 +164,7 @@ func (a *attempt) allow(ctx context.Context) {
 
 // talk is the launcher's half of the script.
 func (a *attempt) talk(ctx context.Context) error {
-	a.allow(ctx)
+	a.allowUntil(ctx, a.reachBy)
 	own, offered := platformHere(), make(chan error, 1)
 	var binary *agentFile
 	go func() { // while the remote shell is let in
