@@ -134,7 +134,8 @@ func saying(line, host string) string {
 // cannotRun says why a shell could not run the agent's binary.
 func cannotRun(line string) string {
 	switch {
-	case strings.Contains(line, "xec format error"):
+	case strings.Contains(line, "xec format error"), strings.Contains(line, "Syntax error"), strings.Contains(line, "\x7fELF"):
+		// The latter two of shells that take for a script what the kernel does not run.
 		return "the agent's binary is not for the host's machine"
 	case strings.Contains(line, "GLIBC_"):
 		return "the agent's binary needs a newer C library than the host has; build muster with CGO_ENABLED=0"

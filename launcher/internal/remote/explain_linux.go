@@ -77,8 +77,10 @@ func (a *attempt) hungUpOn() bool {
 		return false
 	}
 	said := strings.Join(a.process.stderr.tail(), "\n")
-	return strings.Contains(said, "kex_exchange_identification") ||
-		strings.Contains(said, "Connection closed by UNKNOWN") && !strings.Contains(said, "open failed")
+	if strings.Contains(said, "stdio forwarding failed") {
+		return false // a jump host that has let us in and cannot go on
+	}
+	return strings.Contains(said, "kex_exchange_identification") || strings.Contains(said, "Connection closed by UNKNOWN")
 }
 
 func stateText(s *os.ProcessState) string {

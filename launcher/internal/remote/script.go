@@ -42,6 +42,7 @@ cache() {
   _c=${XDG_CACHE_HOME:-$HOME/.cache};
   case $_c in /.cache) _w="HOME is not set"; return 1;; /*) ;; *) _c=$HOME/.cache;; esac;
   _d=$_c/muster/agent;
+  _p=$_d;
   if [ -h "$_c/muster" ] || [ -h "$_d" ]; then _w="$_d is a symbolic link"; return 1; fi;
   [ -d "$_d" ] || mkdir -p "$_d" || { _w="$_d cannot be made"; return 1; };
   cd -P "$_d" || { _w="$_d cannot be entered"; return 1; };
@@ -50,14 +51,14 @@ cache() {
   case $_l in drwx?-??-*) ;; *) _w="others may write to $_d"; return 1;; esac;
 };
 room() {
-  (: >$_g) && chmod 700 $_g || { rm -f $_g; _w="$_d cannot be written"; return 1; };
-  [ -x $_g ] || { rm -f $_g; _w="$_d is mounted noexec"; return 1; };
+  (: >$_g) && chmod 700 $_g || { rm -f $_g; _w="$_p cannot be written"; return 1; };
+  [ -x $_g ] || { rm -f $_g; _w="$_p is mounted noexec"; return 1; };
 };
 temp() {
   _v=$_w;
-  for _d in "$TMPDIR" "$XDG_RUNTIME_DIR" /tmp /var/tmp /dev/shm; do
-    case $_d in /*) ;; *) continue;; esac;
-    _d=$_d/muster-$_n;
+  for _p in "$TMPDIR" "$XDG_RUNTIME_DIR" /tmp /var/tmp /dev/shm; do
+    case $_p in /*) ;; *) continue;; esac;
+    _d=$_p/muster-$_n;
     mkdir "$_d" && cd -P "$_d" && [ -O . ] || continue;
     room && _t=$_d && _e=--ephemeral && _w=$_v && return 0;
     cd /;
@@ -80,11 +81,11 @@ elif cache; then
   room || temp || bye place "$_w";
 else temp || bye place "$_w"; fi;
 say need $_w;
-head -c $_z >$_g || bye write "$_d";
+head -c $_z >$_g || bye write "$_p";
 [ $(wc -c <$_g) -eq $_z ] || bye short;
-_c=$(./$_g $_a --digest) || bye run "$_d";
+_c=$(./$_g $_a --digest) || bye run "$_p";
 [ "$_c" = $_h ] || bye sum "$_c";
-mv -f $_g $_f || bye write "$_d";
+mv -f $_g $_f || bye write "$_p";
 if [ -z "$_t" ]; then
   _l=0;
   for _x in $(ls -t); do case $_x in muster-*) _l=$((_l+1)); [ $_l -le 4 ] || rm -f $_x;; esac; done;

@@ -178,15 +178,16 @@ func (a *attempt) talk(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.enter(StageProbe)
 	if len(words) != 4 {
 		return fmt.Errorf("the host's uname says %q, expected system, name, release and machine", words)
 	}
 	there := platform{system: words[0], machine: words[3]}
 	a.info = Info{OS: there.system, Hostname: words[1], Kernel: words[2], Machine: there.machine, Arch: there.goarch()}
-	a.enter(StageStage)
 	if there.system != "Linux" {
 		return fmt.Errorf("the host runs %s; agents need Linux", there.system)
 	}
+	a.enter(StageStage)
 	if err := <-offered; err != nil {
 		return err
 	}

@@ -1,7 +1,9 @@
 package remote
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -18,10 +20,41 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "agent" {
-		os.Exit(agent.Main(os.Args[2:]...))
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "agent":
+			os.Exit(agent.Main(os.Args[2:]...))
+		case "cut":
+			cut(os.Args[2])
+		case "launcher":
+			launch(os.Args[2:])
+		}
 	}
 	os.Exit(m.Run())
+}
+
+// cut passes on as many bytes as its argument says and ends.
+func cut(bytes string) {
+	n, err := strconv.ParseInt(bytes, 10, 64)
+	if err == nil {
+		_, err = io.CopyN(struct{ io.Writer }{os.Stdout}, os.Stdin, n)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cut:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// launch starts an agent with a remote shell, says so, and lives on.
+func launch(argv []string) {
+	s, err := Start(context.Background(), Options{Host: "node1", Shell: Shell{Argv: argv, Kind: KindSSH}})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println("started", s.Info.Hostname)
+	select {}
 }
 
 // local is a remote shell whose every host is this one, with an environment of its own
@@ -82,8 +115,8 @@ func TestAgentIsStagedOnce(t *testing.T) {
 		if i := s.Info; i.Cached != cached || i.Uncached != "" || i.OS != "Linux" || i.Arch != runtime.GOARCH || i.Hostname != host || i.Home != home {
 			t.Errorf("the host says %+v; want cached %v, host %s, home %s", i, cached, host, home)
 		}
-		if want := []Stage{StageShell, StageStage, StageAgent}; !slices.Equal(stages, want) { // nobody says when this shell lets us in
-			t.Errorf("stages were %v, want %v", stages, want)
+		if !slices.Equal(stages, Stages) {
+			t.Errorf("stages were %v, want %v", stages, Stages)
 		}
 		s.Close()
 		if text := s.DeathText(); text != "exit status 0" {
