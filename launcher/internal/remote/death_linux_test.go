@@ -102,7 +102,7 @@ func TestDeathOfTheLauncherEndsTheAgent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, "launcher", "ssh", "-F", f.Config())
+	cmd := exec.Command(self, "launcher", "ssh", "node1", "ssh", "-F", f.Config())
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 // process is a running remote shell.
 type process struct {
 	stderr *stderrReader
+	asked  bool          // asked to end before it is killed
 	ended  chan struct{} // closed when it was waited for and its standard error read
 	state  *os.ProcessState
 
@@ -28,8 +29,11 @@ type process struct {
 
 // startProcess starts argv in a session of its own, so that the terminal's
 // signals do not reach it, with one end of a socket pair as its standard input
-// and output, and returns the other. It dies with the launcher.
-func startProcess(argv []string, stderr *stderrReader) (*process, net.Conn, error) {
+// and output, and returns the other. It ends with the launcher.
+//
+// Of ssh's end the server learns from the kernel, so ssh is killed. Slurm leaves a
+// step alone whose srun is killed: srun, and what is not known better, is asked.
+func startProcess(kind Kind, argv []string, stderr *stderrReader) (*process, net.Conn, error) {
 	path, err := exec.LookPath(argv[0])
 	if err != nil {
 		return nil, nil, err
@@ -51,10 +55,14 @@ func startProcess(argv []string, stderr *stderrReader) (*process, net.Conn, erro
 		return nil, nil, err
 	}
 	defer says.Close()
-	p := &process{ended: make(chan struct{}), stderr: stderr}
+	p := &process{ended: make(chan struct{}), stderr: stderr, asked: kind != KindSSH}
+	end := unix.SIGKILL
+	if p.asked {
+		end = unix.SIGTERM
+	}
 	p.os, err = spawn(path, argv, &os.ProcAttr{
 		Files: []*os.File{theirs, theirs, says},
-		Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
+		Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: end},
 	})
 	if err != nil {
 		said.Close()
@@ -96,12 +104,28 @@ func (p *process) wait() {
 // kill ends the process and what it has started in its group, such as a
 // ProxyCommand, and waits for it.
 func (p *process) kill() {
-	p.mu.Lock()
-	if !p.reaped {
-		unix.Kill(-p.os.Pid, unix.SIGKILL)
+	if p.asked {
+		p.signal(unix.SIGTERM)
+		select {
+		case <-p.ended:
+			return
+		case <-time.After(killGrace):
+		}
 	}
-	p.mu.Unlock()
+	p.signal(unix.SIGKILL)
 	<-p.ended
+}
+
+// killGrace is what is left to a process that is asked to end.
+const killGrace = 2 * time.Second
+
+// signal reaches the process's group while its number is its own.
+func (p *process) signal(s unix.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped {
+		unix.Kill(-p.os.Pid, s)
+	}
 }
 
 type spawning struct {
@@ -183,10 +207,10 @@ func (r *stderrReader) ofVerbose(line string) bool {
 	return strings.HasPrefix(line, "Transferred: sent ") || strings.HasPrefix(line, "Bytes per second: sent ")
 }
 
-// startPassing passes on the lines that come from now on.
+// startPassing passes on the lines that come from now on, and forgets the others.
 func (r *stderrReader) startPassing() {
 	r.mu.Lock()
-	r.passing = true
+	r.passing, r.lines = true, nil
 	r.mu.Unlock()
 }
 

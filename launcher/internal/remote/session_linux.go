@@ -57,8 +57,8 @@ func (s *Session) Kill() {
 // Ended is closed when the remote shell has ended.
 func (s *Session) Ended() <-chan struct{} { return s.process.ended }
 
-// DeathText says how the remote shell ended and what was said last; after
-// Ended.
+// DeathText says how the remote shell ended and what it or the agent said last on
+// standard error; after Ended.
 func (s *Session) DeathText() string {
 	text := stateText(s.process.state)
 	if tail := s.process.stderr.tail(); len(tail) > 0 {

@@ -36,7 +36,7 @@ func SSH(args ...string) Shell {
 func Srun() Shell {
 	// Unbuffered: Slurm holds back what has no newline, else. The step may use all
 	// that the job has on the host, which other steps of the job may use as well.
-	return Shell{Kind: KindSrun, Argv: []string{"srun", "--nodes=1", "--ntasks=1", "--overlap", "--unbuffered",
+	return Shell{Kind: KindSrun, Argv: []string{"srun", "--quiet", "--nodes=1", "--ntasks=1", "--overlap", "--unbuffered",
 		"--input=all", "--cpu-bind=none", "--mpi=none", "--nodelist={host}"}}
 }
 

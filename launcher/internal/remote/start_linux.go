@@ -98,7 +98,7 @@ func (a *attempt) run(ctx context.Context) (*Session, error) {
 	a.enter(StageShell)
 	stderr := &stderrReader{pass: a.Stderr, in: func() { a.enter(StageProbe) }}
 	var err error
-	a.process, a.conn, err = startProcess(a.command(remoteCommand(a.nonce)), stderr)
+	a.process, a.conn, err = startProcess(a.Shell.Kind, a.command(remoteCommand(a.nonce)), stderr)
 	if err != nil {
 		return nil, a.notStarted(err)
 	}

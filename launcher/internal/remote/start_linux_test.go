@@ -27,7 +27,9 @@ func TestMain(m *testing.M) {
 		case "cut":
 			cut(os.Args[2])
 		case "launcher":
-			launch(os.Args[2:])
+			launch(Kind(os.Args[2]), os.Args[3], os.Args[4:])
+		case "srun":
+			launchAll(os.Args[2:])
 		}
 	}
 	os.Exit(m.Run())
@@ -47,8 +49,8 @@ func cut(bytes string) {
 }
 
 // launch starts an agent with a remote shell, says so, and lives on.
-func launch(argv []string) {
-	s, err := Start(context.Background(), Options{Host: "node1", Shell: Shell{Argv: argv, Kind: KindSSH}})
+func launch(kind Kind, host string, argv []string) {
+	s, err := Start(context.Background(), Options{Host: host, Shell: Shell{Argv: argv, Kind: kind}})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -80,21 +82,48 @@ func start(t *testing.T, o Options) (*Session, error) {
 	return s, nil
 }
 
-// serves checks that an agent's gRPC answers at the other end.
+// serves checks that an agent's gRPC answers at the other end, and that bytes which mean
+// something to terminals pass both ways as they are.
 func serves(t *testing.T, s *Session) {
 	t.Helper()
+	if err := ping(s); err != nil {
+		t.Fatalf("%v (%v)", err, s.process.stderr.tail())
+	}
+}
+
+func ping(s *Session) error {
 	s.Conn.SetDeadline(time.Now().Add(10 * time.Second))
-	if _, err := s.Conn.Write([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")); err != nil {
-		t.Fatalf("writing to the agent: %v", err)
+	defer s.Conn.SetDeadline(time.Time{})
+	const settings, pings, ack = 4, 6, 1
+	send := []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+	want := []string{"\x03\x04\n\r\x11\x13\x1a\x1c", "\n~.\x7f\x80\xff\x1b\x00"}
+	for _, payload := range want {
+		send = append(send, 0, 0, 8, pings, 0, 0, 0, 0, 0)
+		send = append(send, payload...)
 	}
-	var frame [9]byte
-	if _, err := io.ReadFull(s.Conn, frame[:]); err != nil {
-		t.Fatalf("reading from the agent: %v (%s)", err, s.DeathText())
+	if _, err := s.Conn.Write(send); err != nil {
+		return fmt.Errorf("writing to the agent: %w", err)
 	}
-	if frame[3] != 4 {
-		t.Fatalf("the agent's first frame is %x, expected SETTINGS", frame)
+	for first := true; len(want) > 0; first = false {
+		var head [9]byte
+		if _, err := io.ReadFull(s.Conn, head[:]); err != nil {
+			return fmt.Errorf("reading from the agent: %w", err)
+		}
+		body := make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2]))
+		if _, err := io.ReadFull(s.Conn, body); err != nil {
+			return fmt.Errorf("reading from the agent: %w", err)
+		}
+		if first && head[3] != settings {
+			return fmt.Errorf("the agent's first frame is %x, expected SETTINGS", head)
+		}
+		if head[3] == pings && head[4] == ack {
+			if string(body) != want[0] {
+				return fmt.Errorf("the agent sends back %q, expected %q", body, want[0])
+			}
+			want = want[1:]
+		}
 	}
-	s.Conn.SetDeadline(time.Time{})
+	return nil
 }
 
 func TestAgentIsStagedOnce(t *testing.T) {
