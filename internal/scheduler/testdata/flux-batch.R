@@ -1,0 +1,1 @@
+{"version": 1, "execution": {"R_lite": [{"rank": "0-1", "children": {"core": "0-3"}}, {"rank": "2", "children": {"core": "0-1,4,6-7", "gpu": "0"}}], "nodelist": ["flux[07-08],flux10"], "starttime": 1622838205.0, "expiration": 1622841805.0}}
