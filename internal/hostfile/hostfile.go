@@ -102,18 +102,36 @@ type mistake struct {
 }
 
 func (m *mistake) in(file string, line int, text string) *Error {
-	return &Error{
-		File: file, Line: line, Column: utf8.RuneCountInString(text[:m.at]) + 1, Text: m.text, Problem: m.problem,
-	}
+	return &Error{File: file, Line: line, Column: column(text, m.at), Text: m.text, Problem: m.problem}
 }
+
+// column counts characters, from 1.
+func column(text string, at place) int { return utf8.RuneCountInString(text[:at]) + 1 }
 
 // Parse reads a host file. name is what errors call it. A file without hosts is
 // an error.
 func Parse(r io.Reader, name string) ([]Host, error) {
+	var all list
+	n, err := scan(r, name, all.addLine)
+	if err != nil {
+		return nil, err
+	}
+	hosts, c := all.done()
+	if c != nil {
+		return nil, &Error{File: name, Line: c.line, Column: 1, Text: c.text, Problem: c.problem}
+	}
+	if len(hosts) == 0 {
+		return nil, &Error{File: name, Line: max(n, 1), Column: 1, Problem: "the file names no host"}
+	}
+	return hosts, nil
+}
+
+// scan calls take with every line of r, without its comments, and its number. It
+// returns how many there are.
+func scan(r io.Reader, name string, take func(text string, line int) *mistake) (int, error) {
 	limited := &io.LimitedReader{R: r, N: maxFile + 1}
 	lines := bufio.NewScanner(limited)
 	lines.Buffer(nil, maxLine)
-	var all list
 	n, inComment := 0, false
 	for lines.Scan() {
 		n++
@@ -123,26 +141,19 @@ func Parse(r io.Reader, name string) ([]Host, error) {
 		}
 		var plain string
 		plain, inComment = withoutComments(text, inComment)
-		if m := all.addLine(plain, n); m != nil {
-			return nil, m.in(name, n, text)
+		if m := take(plain, n); m != nil {
+			return n, m.in(name, n, text)
 		}
 	}
 	switch err := lines.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
-		return nil, &Error{File: name, Line: n + 1, Column: 1, Problem: fmt.Sprintf("a line of more than %d bytes", maxLine)}
+		return n, &Error{File: name, Line: n + 1, Column: 1, Problem: fmt.Sprintf("a line of more than %d bytes", maxLine)}
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return n, fmt.Errorf("%s: %w", name, err)
 	case limited.N == 0:
-		return nil, &Error{File: name, Line: n, Column: 1, Problem: fmt.Sprintf("a host file of more than %d bytes", maxFile)}
+		return n, &Error{File: name, Line: n, Column: 1, Problem: fmt.Sprintf("a file of more than %d bytes", maxFile)}
 	}
-	hosts, m := all.done()
-	if m != nil {
-		return nil, &Error{File: name, Line: m.line, Column: 1, Text: m.text, Problem: m.problem}
-	}
-	if len(hosts) == 0 {
-		return nil, &Error{File: name, Line: max(n, 1), Column: 1, Problem: "the file names no host"}
-	}
-	return hosts, nil
+	return n, nil
 }
 
 // withoutComments puts blanks in place of comments, byte for byte, so that places

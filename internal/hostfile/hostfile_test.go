@@ -224,7 +224,7 @@ func TestHugeFilesAreRefused(t *testing.T) {
 		"a\n":               `hosts:65537:1: "a": a has 65537 slots now: expected 65536 at most`,
 		"x":                 "hosts:1:1: a line of more than 1048576 bytes",
 		"\x00":              "hosts:1:1: a line of more than 1048576 bytes",
-		"# of no account\n": "a host file of more than 67108864 bytes",
+		"# of no account\n": "a file of more than 67108864 bytes",
 		"n[1-60000]\n":      "expected 4194304 slots at most on all hosts together",
 	} {
 		_, err := Parse(&endless{text: text}, "hosts")
