@@ -32,6 +32,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -55,6 +56,21 @@ type Host struct {
 	Counted bool   // the list says how many slots, by a number or by repetition
 	Binding string // of MPICH's binding=, as it stands there
 	Line    int    // where it was first named, from 1; 0 in a list without lines
+}
+
+// String writes the host as --host takes it; without max_slots and port.
+func (h Host) String() string {
+	text := h.Name
+	if h.Counted && strings.Contains(text, ":") {
+		text = "[" + text + "]"
+	}
+	if h.User != "" {
+		text = h.User + "@" + text
+	}
+	if h.Counted {
+		text += ":" + strconv.Itoa(h.Slots)
+	}
+	return text
 }
 
 // An Error is a list that cannot be read.

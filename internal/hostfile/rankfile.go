@@ -44,8 +44,8 @@ func (f *Rankfile) Wrong(p Pin, problem string) error {
 //	rank 0=node1 slot=1:0-2     cores 0 to 2 of socket 1
 //	rank 1=node2 slot=0:*       all of socket 0
 //	rank 2=node2 slot=4,6-7     CPUs by the system's numbers
-//	rank 3=+n0 slot=*           the first of the job's hosts; not bound
-//	rank 4=::1                  not bound either
+//	rank 3=+n0 slot=*           all of the first of the job's hosts
+//	rank 4=::1                  likewise
 //
 // Open MPI takes numbers without a socket for its own count of cores: that
 // differs from the system's where cores have several hardware threads.
