@@ -145,3 +145,19 @@ func TestS3PortsAreFewAndNeverOnTheAnyAddress(t *testing.T) {
 		})
 	}
 }
+
+func TestFilesOfVariablesAreOnEveryHost(t *testing.T) {
+	tr, _ := onHosts(t, 2, 2)
+	file := filepath.Join(t.TempDir(), "table")
+	if err := os.WriteFile(file, []byte("of the launcher\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	app := &tr.job.Apps[0]
+	app.Argv = []string{"sh", "-c", "cat $TEST_TABLE; echo $TEST_TABLE"}
+	app.Env, app.Files = append(app.Env, "TEST_TABLE="+file), []string{"TEST_TABLE", "TEST_NOT_SET"}
+	tr.run().expect(0)
+	out := tr.stdout.String()
+	if strings.Count(out, "of the launcher\n") != 2 || strings.Contains(out, file) {
+		t.Errorf("got %s", out)
+	}
+}

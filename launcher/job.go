@@ -67,6 +67,10 @@ type App struct {
 	Argv  []string // Argv[0] is an executable's path or a name in PATH
 	Env   []string // KEY=VALUE, on top of the launcher's own environment
 	Dir   string   // working directory; empty: the launcher's
+
+	// Files names those variables of Env that hold a path of a file which ranks on other
+	// hosts are to have as well; there, the variable leads to a copy.
+	Files []string
 }
 
 // FailurePolicy says what the death of a rank does to the others.

@@ -188,21 +188,43 @@ func (p *jobPlan) measurePrograms() error {
 		return fmt.Errorf("the working directory, in which ranks of other hosts are to start: %w", err)
 	}
 	for _, app := range p.apps {
-		name := app.Argv[0]
-		if !strings.Contains(name, "/") || p.programs[name] != nil {
-			continue
+		if name := app.Argv[0]; strings.Contains(name, "/") {
+			if err := p.measure(name); err != nil {
+				return fmt.Errorf("reading the program: %w", err)
+			}
 		}
-		sum, size, err := remote.Digest(name)
-		if err != nil {
-			return fmt.Errorf("reading the program: %w", err)
+		for _, variable := range app.Files {
+			if path, ok := valueOf(variable, app.Env); ok {
+				if err := p.measure(path); err != nil {
+					return fmt.Errorf("reading the file that %s names: %w", variable, err)
+				}
+			}
 		}
-		digest, err := hex.DecodeString(sum)
-		if err != nil {
-			return err
-		}
-		p.programs[name] = &pb.Program{Digest: digest, Bytes: size}
 	}
 	return nil
+}
+
+func (p *jobPlan) measure(path string) error {
+	if p.programs[path] != nil {
+		return nil
+	}
+	sum, size, err := remote.Digest(path)
+	if err != nil {
+		return err
+	}
+	digest, err := hex.DecodeString(sum)
+	p.programs[path] = &pb.Program{Digest: digest, Bytes: size}
+	return err
+}
+
+// valueOf returns the last value of a variable in env.
+func valueOf(name string, env []string) (value string, ok bool) {
+	for _, kv := range env {
+		if n, v, _ := strings.Cut(kv, "="); n == name {
+			value, ok = v, true
+		}
+	}
+	return value, ok
 }
 
 // start is what host n has to know. skew is how far its clock is before this one's.
@@ -245,6 +267,11 @@ func (p *jobPlan) appOn(n int, app App, first int) *pb.AppRun {
 	}
 	run.AddEnv, run.Env = true, merge(p.exported, outside(app.Env))
 	run.Program = p.programs[app.Argv[0]]
+	for _, variable := range app.Files {
+		if path, ok := valueOf(variable, app.Env); ok {
+			run.Files = append(run.Files, &pb.StagedFile{Variable: variable, Content: p.programs[path]})
+		}
+	}
 	if run.Dir == "" {
 		run.Dir, run.DirOptional = p.here, true
 	}

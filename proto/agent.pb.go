@@ -1958,6 +1958,7 @@ type AppRun struct {
 	DirOptional   bool                   `protobuf:"varint,7,opt,name=dir_optional,json=dirOptional,proto3" json:"dir_optional,omitempty"` // where there is no dir, the ranks start in the user's home
 	Program       *Program               `protobuf:"bytes,8,opt,name=program,proto3" json:"program,omitempty"`                             // what argv[0] names; unset: whatever the host has under that name
 	Cpus          []*CPUSet              `protobuf:"bytes,9,rep,name=cpus,proto3" json:"cpus,omitempty"`                                   // of each rank; empty: as bind_cores says
+	Files         []*StagedFile          `protobuf:"bytes,10,rep,name=files,proto3" json:"files,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2055,6 +2056,67 @@ func (x *AppRun) GetCpus() []*CPUSet {
 	return nil
 }
 
+func (x *AppRun) GetFiles() []*StagedFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+// StagedFile is a file of the launcher's that the ranks find by a variable of their
+// environment.
+type StagedFile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Variable      string                 `protobuf:"bytes,1,opt,name=variable,proto3" json:"variable,omitempty"`
+	Content       *Program               `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StagedFile) Reset() {
+	*x = StagedFile{}
+	mi := &file_agent_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StagedFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StagedFile) ProtoMessage() {}
+
+func (x *StagedFile) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StagedFile.ProtoReflect.Descriptor instead.
+func (*StagedFile) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *StagedFile) GetVariable() string {
+	if x != nil {
+		return x.Variable
+	}
+	return ""
+}
+
+func (x *StagedFile) GetContent() *Program {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
 type CPUSet struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Cpus          []int32                `protobuf:"varint,1,rep,packed,name=cpus,proto3" json:"cpus,omitempty"`
@@ -2064,7 +2126,7 @@ type CPUSet struct {
 
 func (x *CPUSet) Reset() {
 	*x = CPUSet{}
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2076,7 +2138,7 @@ func (x *CPUSet) String() string {
 func (*CPUSet) ProtoMessage() {}
 
 func (x *CPUSet) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2089,7 +2151,7 @@ func (x *CPUSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CPUSet.ProtoReflect.Descriptor instead.
 func (*CPUSet) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{23}
+	return file_agent_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CPUSet) GetCpus() []int32 {
@@ -2111,7 +2173,7 @@ type Started struct {
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2123,7 +2185,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2136,7 +2198,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{24}
+	return file_agent_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Started) GetCores() int32 {
@@ -2164,7 +2226,7 @@ type RankProcess struct {
 
 func (x *RankProcess) Reset() {
 	*x = RankProcess{}
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2176,7 +2238,7 @@ func (x *RankProcess) String() string {
 func (*RankProcess) ProtoMessage() {}
 
 func (x *RankProcess) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2189,7 +2251,7 @@ func (x *RankProcess) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankProcess.ProtoReflect.Descriptor instead.
 func (*RankProcess) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{25}
+	return file_agent_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *RankProcess) GetRank() int32 {
@@ -2226,7 +2288,7 @@ type Output struct {
 
 func (x *Output) Reset() {
 	*x = Output{}
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2238,7 +2300,7 @@ func (x *Output) String() string {
 func (*Output) ProtoMessage() {}
 
 func (x *Output) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2251,7 +2313,7 @@ func (x *Output) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Output.ProtoReflect.Descriptor instead.
 func (*Output) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{26}
+	return file_agent_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Output) GetRank() int32 {
@@ -2293,7 +2355,7 @@ type OutputCredit struct {
 
 func (x *OutputCredit) Reset() {
 	*x = OutputCredit{}
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2305,7 +2367,7 @@ func (x *OutputCredit) String() string {
 func (*OutputCredit) ProtoMessage() {}
 
 func (x *OutputCredit) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2318,7 +2380,7 @@ func (x *OutputCredit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutputCredit.ProtoReflect.Descriptor instead.
 func (*OutputCredit) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{27}
+	return file_agent_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *OutputCredit) GetRank() int32 {
@@ -2345,7 +2407,7 @@ type StdinData struct {
 
 func (x *StdinData) Reset() {
 	*x = StdinData{}
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2357,7 +2419,7 @@ func (x *StdinData) String() string {
 func (*StdinData) ProtoMessage() {}
 
 func (x *StdinData) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2370,7 +2432,7 @@ func (x *StdinData) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StdinData.ProtoReflect.Descriptor instead.
 func (*StdinData) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{28}
+	return file_agent_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *StdinData) GetData() []byte {
@@ -2397,7 +2459,7 @@ type StdinTaken struct {
 
 func (x *StdinTaken) Reset() {
 	*x = StdinTaken{}
-	mi := &file_agent_proto_msgTypes[29]
+	mi := &file_agent_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2409,7 +2471,7 @@ func (x *StdinTaken) String() string {
 func (*StdinTaken) ProtoMessage() {}
 
 func (x *StdinTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[29]
+	mi := &file_agent_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2422,7 +2484,7 @@ func (x *StdinTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StdinTaken.ProtoReflect.Descriptor instead.
 func (*StdinTaken) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{29}
+	return file_agent_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *StdinTaken) GetBytes() int64 {
@@ -2442,7 +2504,7 @@ type SignalRanks struct {
 
 func (x *SignalRanks) Reset() {
 	*x = SignalRanks{}
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2454,7 +2516,7 @@ func (x *SignalRanks) String() string {
 func (*SignalRanks) ProtoMessage() {}
 
 func (x *SignalRanks) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2467,7 +2529,7 @@ func (x *SignalRanks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalRanks.ProtoReflect.Descriptor instead.
 func (*SignalRanks) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{30}
+	return file_agent_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SignalRanks) GetSignal() int32 {
@@ -2490,7 +2552,7 @@ type EndJob struct {
 
 func (x *EndJob) Reset() {
 	*x = EndJob{}
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2502,7 +2564,7 @@ func (x *EndJob) String() string {
 func (*EndJob) ProtoMessage() {}
 
 func (x *EndJob) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2515,7 +2577,7 @@ func (x *EndJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJob.ProtoReflect.Descriptor instead.
 func (*EndJob) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{31}
+	return file_agent_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *EndJob) GetGraceNanos() int64 {
@@ -2549,7 +2611,7 @@ type Suspend struct {
 
 func (x *Suspend) Reset() {
 	*x = Suspend{}
-	mi := &file_agent_proto_msgTypes[32]
+	mi := &file_agent_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2561,7 +2623,7 @@ func (x *Suspend) String() string {
 func (*Suspend) ProtoMessage() {}
 
 func (x *Suspend) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[32]
+	mi := &file_agent_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2574,7 +2636,7 @@ func (x *Suspend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Suspend.ProtoReflect.Descriptor instead.
 func (*Suspend) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{32}
+	return file_agent_proto_rawDescGZIP(), []int{33}
 }
 
 type Suspended struct {
@@ -2585,7 +2647,7 @@ type Suspended struct {
 
 func (x *Suspended) Reset() {
 	*x = Suspended{}
-	mi := &file_agent_proto_msgTypes[33]
+	mi := &file_agent_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2597,7 +2659,7 @@ func (x *Suspended) String() string {
 func (*Suspended) ProtoMessage() {}
 
 func (x *Suspended) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[33]
+	mi := &file_agent_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2610,7 +2672,7 @@ func (x *Suspended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Suspended.ProtoReflect.Descriptor instead.
 func (*Suspended) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{33}
+	return file_agent_proto_rawDescGZIP(), []int{34}
 }
 
 type Continue struct {
@@ -2621,7 +2683,7 @@ type Continue struct {
 
 func (x *Continue) Reset() {
 	*x = Continue{}
-	mi := &file_agent_proto_msgTypes[34]
+	mi := &file_agent_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2633,7 +2695,7 @@ func (x *Continue) String() string {
 func (*Continue) ProtoMessage() {}
 
 func (x *Continue) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[34]
+	mi := &file_agent_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2646,7 +2708,7 @@ func (x *Continue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continue.ProtoReflect.Descriptor instead.
 func (*Continue) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{34}
+	return file_agent_proto_rawDescGZIP(), []int{35}
 }
 
 type Stopped struct {
@@ -2660,7 +2722,7 @@ type Stopped struct {
 
 func (x *Stopped) Reset() {
 	*x = Stopped{}
-	mi := &file_agent_proto_msgTypes[35]
+	mi := &file_agent_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2672,7 +2734,7 @@ func (x *Stopped) String() string {
 func (*Stopped) ProtoMessage() {}
 
 func (x *Stopped) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[35]
+	mi := &file_agent_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2685,7 +2747,7 @@ func (x *Stopped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stopped.ProtoReflect.Descriptor instead.
 func (*Stopped) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{35}
+	return file_agent_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Stopped) GetRank() int32 {
@@ -2719,7 +2781,7 @@ type Continued struct {
 
 func (x *Continued) Reset() {
 	*x = Continued{}
-	mi := &file_agent_proto_msgTypes[36]
+	mi := &file_agent_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2731,7 +2793,7 @@ func (x *Continued) String() string {
 func (*Continued) ProtoMessage() {}
 
 func (x *Continued) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[36]
+	mi := &file_agent_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2744,7 +2806,7 @@ func (x *Continued) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continued.ProtoReflect.Descriptor instead.
 func (*Continued) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{36}
+	return file_agent_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Continued) GetRank() int32 {
@@ -2779,7 +2841,7 @@ type Exited struct {
 
 func (x *Exited) Reset() {
 	*x = Exited{}
-	mi := &file_agent_proto_msgTypes[37]
+	mi := &file_agent_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2791,7 +2853,7 @@ func (x *Exited) String() string {
 func (*Exited) ProtoMessage() {}
 
 func (x *Exited) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[37]
+	mi := &file_agent_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2804,7 +2866,7 @@ func (x *Exited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exited.ProtoReflect.Descriptor instead.
 func (*Exited) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{37}
+	return file_agent_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Exited) GetRank() int32 {
@@ -2879,7 +2941,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_agent_proto_msgTypes[38]
+	mi := &file_agent_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2891,7 +2953,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[38]
+	mi := &file_agent_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2904,7 +2966,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{38}
+	return file_agent_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Note) GetText() string {
@@ -2935,7 +2997,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_agent_proto_msgTypes[39]
+	mi := &file_agent_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2947,7 +3009,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[39]
+	mi := &file_agent_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2960,7 +3022,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{39}
+	return file_agent_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Failure) GetRank() int32 {
@@ -3061,7 +3123,7 @@ type RankState struct {
 
 func (x *RankState) Reset() {
 	*x = RankState{}
-	mi := &file_agent_proto_msgTypes[40]
+	mi := &file_agent_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3073,7 +3135,7 @@ func (x *RankState) String() string {
 func (*RankState) ProtoMessage() {}
 
 func (x *RankState) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[40]
+	mi := &file_agent_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3086,7 +3148,7 @@ func (x *RankState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankState.ProtoReflect.Descriptor instead.
 func (*RankState) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{40}
+	return file_agent_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RankState) GetRank() int32 {
@@ -3135,7 +3197,7 @@ type RankLeft struct {
 
 func (x *RankLeft) Reset() {
 	*x = RankLeft{}
-	mi := &file_agent_proto_msgTypes[41]
+	mi := &file_agent_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3147,7 +3209,7 @@ func (x *RankLeft) String() string {
 func (*RankLeft) ProtoMessage() {}
 
 func (x *RankLeft) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[41]
+	mi := &file_agent_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3160,7 +3222,7 @@ func (x *RankLeft) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankLeft.ProtoReflect.Descriptor instead.
 func (*RankLeft) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{41}
+	return file_agent_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RankLeft) GetRank() int32 {
@@ -3189,7 +3251,7 @@ type Done struct {
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_agent_proto_msgTypes[42]
+	mi := &file_agent_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3201,7 +3263,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[42]
+	mi := &file_agent_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3214,7 +3276,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{42}
+	return file_agent_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Done) GetKilled() int32 {
@@ -3375,7 +3437,7 @@ const file_agent_proto_rawDesc = "" +
 	"\n" +
 	"bind_cores\x18\v \x01(\bR\tbindCores\x12(\n" +
 	"\x10start_unix_nanos\x18\r \x01(\x03R\x0estartUnixNanos\x12#\n" +
-	"\routput_window\x18\f \x01(\x03R\foutputWindow\"\xf7\x01\n" +
+	"\routput_window\x18\f \x01(\x03R\foutputWindow\"\xa1\x02\n" +
 	"\x06AppRun\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x05R\x05first\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x05R\x05count\x12\x12\n" +
@@ -3385,7 +3447,13 @@ const file_agent_proto_rawDesc = "" +
 	"\aadd_env\x18\x06 \x01(\bR\x06addEnv\x12!\n" +
 	"\fdir_optional\x18\a \x01(\bR\vdirOptional\x12)\n" +
 	"\aprogram\x18\b \x01(\v2\x0f.muster.ProgramR\aprogram\x12\"\n" +
-	"\x04cpus\x18\t \x03(\v2\x0e.muster.CPUSetR\x04cpus\"\x1c\n" +
+	"\x04cpus\x18\t \x03(\v2\x0e.muster.CPUSetR\x04cpus\x12(\n" +
+	"\x05files\x18\n" +
+	" \x03(\v2\x12.muster.StagedFileR\x05files\"S\n" +
+	"\n" +
+	"StagedFile\x12\x1a\n" +
+	"\bvariable\x18\x01 \x01(\tR\bvariable\x12)\n" +
+	"\acontent\x18\x02 \x01(\v2\x0f.muster.ProgramR\acontent\"\x1c\n" +
 	"\x06CPUSet\x12\x12\n" +
 	"\x04cpus\x18\x01 \x03(\x05R\x04cpus\"J\n" +
 	"\aStarted\x12\x14\n" +
@@ -3492,7 +3560,7 @@ func file_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_agent_proto_goTypes = []any{
 	(Stage)(0),            // 0: muster.Stage
 	(*ToAgent)(nil),       // 1: muster.ToAgent
@@ -3518,40 +3586,41 @@ var file_agent_proto_goTypes = []any{
 	(*Stacks)(nil),        // 21: muster.Stacks
 	(*Start)(nil),         // 22: muster.Start
 	(*AppRun)(nil),        // 23: muster.AppRun
-	(*CPUSet)(nil),        // 24: muster.CPUSet
-	(*Started)(nil),       // 25: muster.Started
-	(*RankProcess)(nil),   // 26: muster.RankProcess
-	(*Output)(nil),        // 27: muster.Output
-	(*OutputCredit)(nil),  // 28: muster.OutputCredit
-	(*StdinData)(nil),     // 29: muster.StdinData
-	(*StdinTaken)(nil),    // 30: muster.StdinTaken
-	(*SignalRanks)(nil),   // 31: muster.SignalRanks
-	(*EndJob)(nil),        // 32: muster.EndJob
-	(*Suspend)(nil),       // 33: muster.Suspend
-	(*Suspended)(nil),     // 34: muster.Suspended
-	(*Continue)(nil),      // 35: muster.Continue
-	(*Stopped)(nil),       // 36: muster.Stopped
-	(*Continued)(nil),     // 37: muster.Continued
-	(*Exited)(nil),        // 38: muster.Exited
-	(*Note)(nil),          // 39: muster.Note
-	(*Failure)(nil),       // 40: muster.Failure
-	(*RankState)(nil),     // 41: muster.RankState
-	(*RankLeft)(nil),      // 42: muster.RankLeft
-	(*Done)(nil),          // 43: muster.Done
-	(*Build)(nil),         // 44: muster.Build
-	(*HostRun)(nil),       // 45: muster.HostRun
-	(*Settings)(nil),      // 46: muster.Settings
-	(*Credentials)(nil),   // 47: muster.Credentials
-	(*Left)(nil),          // 48: muster.Left
+	(*StagedFile)(nil),    // 24: muster.StagedFile
+	(*CPUSet)(nil),        // 25: muster.CPUSet
+	(*Started)(nil),       // 26: muster.Started
+	(*RankProcess)(nil),   // 27: muster.RankProcess
+	(*Output)(nil),        // 28: muster.Output
+	(*OutputCredit)(nil),  // 29: muster.OutputCredit
+	(*StdinData)(nil),     // 30: muster.StdinData
+	(*StdinTaken)(nil),    // 31: muster.StdinTaken
+	(*SignalRanks)(nil),   // 32: muster.SignalRanks
+	(*EndJob)(nil),        // 33: muster.EndJob
+	(*Suspend)(nil),       // 34: muster.Suspend
+	(*Suspended)(nil),     // 35: muster.Suspended
+	(*Continue)(nil),      // 36: muster.Continue
+	(*Stopped)(nil),       // 37: muster.Stopped
+	(*Continued)(nil),     // 38: muster.Continued
+	(*Exited)(nil),        // 39: muster.Exited
+	(*Note)(nil),          // 40: muster.Note
+	(*Failure)(nil),       // 41: muster.Failure
+	(*RankState)(nil),     // 42: muster.RankState
+	(*RankLeft)(nil),      // 43: muster.RankLeft
+	(*Done)(nil),          // 44: muster.Done
+	(*Build)(nil),         // 45: muster.Build
+	(*HostRun)(nil),       // 46: muster.HostRun
+	(*Settings)(nil),      // 47: muster.Settings
+	(*Credentials)(nil),   // 48: muster.Credentials
+	(*Left)(nil),          // 49: muster.Left
 }
 var file_agent_proto_depIdxs = []int32{
 	22, // 0: muster.ToAgent.start:type_name -> muster.Start
-	28, // 1: muster.ToAgent.output_credit:type_name -> muster.OutputCredit
-	29, // 2: muster.ToAgent.stdin:type_name -> muster.StdinData
-	31, // 3: muster.ToAgent.signal:type_name -> muster.SignalRanks
-	32, // 4: muster.ToAgent.end:type_name -> muster.EndJob
-	33, // 5: muster.ToAgent.suspend:type_name -> muster.Suspend
-	35, // 6: muster.ToAgent.continue:type_name -> muster.Continue
+	29, // 1: muster.ToAgent.output_credit:type_name -> muster.OutputCredit
+	30, // 2: muster.ToAgent.stdin:type_name -> muster.StdinData
+	32, // 3: muster.ToAgent.signal:type_name -> muster.SignalRanks
+	33, // 4: muster.ToAgent.end:type_name -> muster.EndJob
+	34, // 5: muster.ToAgent.suspend:type_name -> muster.Suspend
+	36, // 6: muster.ToAgent.continue:type_name -> muster.Continue
 	9,  // 7: muster.ToAgent.roster:type_name -> muster.Roster
 	12, // 8: muster.ToAgent.blob:type_name -> muster.Blob
 	15, // 9: muster.ToAgent.first_joined:type_name -> muster.FirstJoined
@@ -3559,17 +3628,17 @@ var file_agent_proto_depIdxs = []int32{
 	18, // 11: muster.ToAgent.lost:type_name -> muster.RankLost
 	20, // 12: muster.ToAgent.dump:type_name -> muster.Dump
 	3,  // 13: muster.ToAgent.sweep:type_name -> muster.Sweep
-	25, // 14: muster.FromAgent.started:type_name -> muster.Started
-	27, // 15: muster.FromAgent.output:type_name -> muster.Output
-	38, // 16: muster.FromAgent.exited:type_name -> muster.Exited
-	36, // 17: muster.FromAgent.stopped:type_name -> muster.Stopped
-	37, // 18: muster.FromAgent.continued:type_name -> muster.Continued
-	30, // 19: muster.FromAgent.stdin_taken:type_name -> muster.StdinTaken
-	39, // 20: muster.FromAgent.note:type_name -> muster.Note
-	40, // 21: muster.FromAgent.failure:type_name -> muster.Failure
-	42, // 22: muster.FromAgent.left:type_name -> muster.RankLeft
-	34, // 23: muster.FromAgent.suspended:type_name -> muster.Suspended
-	43, // 24: muster.FromAgent.done:type_name -> muster.Done
+	26, // 14: muster.FromAgent.started:type_name -> muster.Started
+	28, // 15: muster.FromAgent.output:type_name -> muster.Output
+	39, // 16: muster.FromAgent.exited:type_name -> muster.Exited
+	37, // 17: muster.FromAgent.stopped:type_name -> muster.Stopped
+	38, // 18: muster.FromAgent.continued:type_name -> muster.Continued
+	31, // 19: muster.FromAgent.stdin_taken:type_name -> muster.StdinTaken
+	40, // 20: muster.FromAgent.note:type_name -> muster.Note
+	41, // 21: muster.FromAgent.failure:type_name -> muster.Failure
+	43, // 22: muster.FromAgent.left:type_name -> muster.RankLeft
+	35, // 23: muster.FromAgent.suspended:type_name -> muster.Suspended
+	44, // 24: muster.FromAgent.done:type_name -> muster.Done
 	5,  // 25: muster.FromAgent.ready:type_name -> muster.Ready
 	8,  // 26: muster.FromAgent.listening:type_name -> muster.Listening
 	11, // 27: muster.FromAgent.need:type_name -> muster.Need
@@ -3581,33 +3650,35 @@ var file_agent_proto_depIdxs = []int32{
 	6,  // 33: muster.FromAgent.tunnel:type_name -> muster.TunnelWanted
 	6,  // 34: muster.Chunk.open:type_name -> muster.TunnelWanted
 	10, // 35: muster.Roster.hosts:type_name -> muster.HostAddresses
-	44, // 36: muster.RankJoined.build:type_name -> muster.Build
+	45, // 36: muster.RankJoined.build:type_name -> muster.Build
 	0,  // 37: muster.Reached.stage:type_name -> muster.Stage
 	0,  // 38: muster.AllReached.stage:type_name -> muster.Stage
-	40, // 39: muster.RankLost.failure:type_name -> muster.Failure
-	41, // 40: muster.States.ranks:type_name -> muster.RankState
-	45, // 41: muster.Start.hosts:type_name -> muster.HostRun
+	41, // 39: muster.RankLost.failure:type_name -> muster.Failure
+	42, // 40: muster.States.ranks:type_name -> muster.RankState
+	46, // 41: muster.Start.hosts:type_name -> muster.HostRun
 	23, // 42: muster.Start.apps:type_name -> muster.AppRun
 	10, // 43: muster.Start.peers:type_name -> muster.HostAddresses
-	46, // 44: muster.Start.settings:type_name -> muster.Settings
-	47, // 45: muster.Start.credentials:type_name -> muster.Credentials
+	47, // 44: muster.Start.settings:type_name -> muster.Settings
+	48, // 45: muster.Start.credentials:type_name -> muster.Credentials
 	13, // 46: muster.AppRun.program:type_name -> muster.Program
-	24, // 47: muster.AppRun.cpus:type_name -> muster.CPUSet
-	26, // 48: muster.Started.ranks:type_name -> muster.RankProcess
-	38, // 49: muster.Failure.exited:type_name -> muster.Exited
-	41, // 50: muster.Failure.others:type_name -> muster.RankState
-	48, // 51: muster.RankLeft.left:type_name -> muster.Left
-	1,  // 52: muster.Agent.Run:input_type -> muster.ToAgent
-	4,  // 53: muster.Agent.Beat:input_type -> muster.Pulse
-	7,  // 54: muster.Agent.Tunnel:input_type -> muster.Chunk
-	2,  // 55: muster.Agent.Run:output_type -> muster.FromAgent
-	4,  // 56: muster.Agent.Beat:output_type -> muster.Pulse
-	7,  // 57: muster.Agent.Tunnel:output_type -> muster.Chunk
-	55, // [55:58] is the sub-list for method output_type
-	52, // [52:55] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	25, // 47: muster.AppRun.cpus:type_name -> muster.CPUSet
+	24, // 48: muster.AppRun.files:type_name -> muster.StagedFile
+	13, // 49: muster.StagedFile.content:type_name -> muster.Program
+	27, // 50: muster.Started.ranks:type_name -> muster.RankProcess
+	39, // 51: muster.Failure.exited:type_name -> muster.Exited
+	42, // 52: muster.Failure.others:type_name -> muster.RankState
+	49, // 53: muster.RankLeft.left:type_name -> muster.Left
+	1,  // 54: muster.Agent.Run:input_type -> muster.ToAgent
+	4,  // 55: muster.Agent.Beat:input_type -> muster.Pulse
+	7,  // 56: muster.Agent.Tunnel:input_type -> muster.Chunk
+	2,  // 57: muster.Agent.Run:output_type -> muster.FromAgent
+	4,  // 58: muster.Agent.Beat:output_type -> muster.Pulse
+	7,  // 59: muster.Agent.Tunnel:output_type -> muster.Chunk
+	57, // [57:60] is the sub-list for method output_type
+	54, // [54:57] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -3660,7 +3731,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   43,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

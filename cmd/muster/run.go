@@ -65,6 +65,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 			Argv:  append([]string{programs[i].Path}, targets[i].Args...),
 			Env:   p.env,
 			Dir:   p.dir,
+			Files: []string{tune.Variable},
 		})
 	}
 	c.job.Stdout, c.job.Stderr = stdout, stderr

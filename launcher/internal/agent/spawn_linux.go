@@ -69,6 +69,10 @@ func (s *spawner) all() *spawnError {
 // locate returns the application as it is started on this host, and the path of its
 // executable.
 func (h *host) locate(app *pb.AppRun) (*pb.AppRun, string, error) {
+	for _, f := range app.GetFiles() {
+		app.Env = append(slices.DeleteFunc(app.GetEnv(), func(kv string) bool { return strings.HasPrefix(kv, f.GetVariable()+"=") }),
+			f.GetVariable()+"="+h.programs[string(f.GetContent().GetDigest())])
+	}
 	if app.GetAddEnv() {
 		app.Env = mergeEnv(os.Environ(), app.GetEnv())
 	}

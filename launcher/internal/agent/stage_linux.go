@@ -182,16 +182,20 @@ func (h *host) collect() (map[string]string, error) {
 	paths := make(map[string]string)
 	var wanted []*pb.Program
 	var names []string
-	for _, app := range h.start.GetApps() {
-		p := app.GetProgram()
+	want := func(p *pb.Program, name string) {
 		if p == nil {
-			continue
+			return
 		}
-		if _, ok := paths[string(p.GetDigest())]; ok {
-			continue
+		if _, ok := paths[string(p.GetDigest())]; !ok {
+			paths[string(p.GetDigest())] = ""
+			wanted, names = append(wanted, p), append(names, name)
 		}
-		paths[string(p.GetDigest())] = ""
-		wanted, names = append(wanted, p), append(names, app.GetArgv()[0])
+	}
+	for _, app := range h.start.GetApps() {
+		want(app.GetProgram(), app.GetArgv()[0])
+		for _, f := range app.GetFiles() {
+			want(f.GetContent(), "")
+		}
 	}
 	if len(wanted) == 0 {
 		return paths, nil
