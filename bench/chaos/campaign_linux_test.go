@@ -30,9 +30,12 @@ type finding struct {
 	Banner time.Duration // from the fault until the user is told
 	End    time.Duration // until the launcher has ended
 	Gone   time.Duration // until no process runs on any host
+	Last   string        `json:",omitempty"` // what ran for long
 }
 
 const none = time.Duration(-1)
+
+var nothing = finding{Banner: none, End: none, Gone: none}
 
 var parts = []part{
 	{name: "ranks", what: "a rank is killed, half of them on one host", cases: 1000, few: 6, bound: time.Second, try: killRank},
@@ -122,8 +125,8 @@ func (p part) run(t *testing.T, f *field, number uint64, n int) {
 		sum.Findings = append(sum.Findings, found)
 		if worst := max(found.Banner, found.Gone); !p.independent && worst > limit {
 			sum.Late++
-			t.Errorf("case %d: banner after %v, end after %v, nothing runs after %v; the limit is %v\nagain: %s",
-				i, found.Banner, found.End, found.Gone, limit, again)
+			t.Errorf("case %d: banner after %v, end after %v, nothing runs after %v, the last: %s; the limit is %v\nagain: %s",
+				i, found.Banner, found.End, found.Gone, found.Last, limit, again)
 		}
 	}
 	sum.Took = time.Since(begin)
@@ -190,7 +193,7 @@ func (j *job) someTime(random *rand.Rand) error {
 
 // told measures what follows a fault.
 func (j *job) told(fault time.Time) (finding, error) {
-	x := finding{none, none, none}
+	x := nothing
 	if err := j.wait(30 * time.Second); err != nil {
 		return x, err
 	}
@@ -198,8 +201,11 @@ func (j *job) told(fault time.Time) (finding, error) {
 		x.Banner = at.Sub(fault)
 	}
 	x.End = j.end.Sub(fault)
-	_, err := j.f.settle(30 * time.Second)
+	last, err := j.f.settle(30 * time.Second)
 	x.Gone = time.Since(fault)
+	if len(last) > 0 {
+		x.Last = fmt.Sprint(last)
+	}
 	return x, err
 }
 
@@ -312,7 +318,7 @@ func (j *job) ranksOn(host int) string {
 // or heals in time.
 func partition(f *field, random *rand.Rand, i int) (finding, error) {
 	if i%10 == 9 {
-		return finding{none, none, none}, healInTime(f, random)
+		return nothing, healInTime(f, random)
 	}
 	j, err := f.start(order{Argv: f.endless(), Ranks: 4 + random.IntN(5), Hosts: f.bed.Hosts()})
 	if err != nil {
@@ -422,7 +428,7 @@ func longPartition(f *field, random *rand.Rand, _ int) (finding, error) {
 	if err == nil && got != alone {
 		err = fmt.Errorf("result %s with a partition of 30 s, %s without", got, alone)
 	}
-	return finding{none, time.Since(begin), none}, err
+	return finding{Banner: none, End: time.Since(begin), Gone: none}, err
 }
 
 func cycle(f *field, random *rand.Rand, i int) (finding, error) {
@@ -442,7 +448,7 @@ func cycle(f *field, random *rand.Rand, i int) (finding, error) {
 	if code := j.code(); code != 0 || j.stderr.String() != "" {
 		return finding{}, fmt.Errorf("exit code %d, standard error %q", code, j.stderr)
 	}
-	return finding{none, took, none}, nil
+	return finding{Banner: none, End: took, Gone: none}, nil
 }
 
 func printLines(f *field, _ *rand.Rand, _ int) (finding, error) {
@@ -470,7 +476,7 @@ func printLines(f *field, _ *rand.Rand, _ int) (finding, error) {
 	if len(w.rest) > 0 || slices.ContainsFunc(w.next, func(n int) bool { return n != count }) {
 		return finding{}, fmt.Errorf("lines by rank: %v, want %d each; rest %q", w.next, count, w.rest)
 	}
-	return finding{none, took, none}, nil
+	return finding{Banner: none, End: took, Gone: none}, nil
 }
 
 // lineCheck is written what ranks print by lines.

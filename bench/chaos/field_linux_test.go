@@ -109,9 +109,10 @@ func (f *field) left() []string {
 	})
 }
 
-// settle returns how long it takes until no process runs on any host. An error says what
-// is left then, or after limit.
-func (f *field) settle(limit time.Duration) (time.Duration, error) {
+// settle returns when no process runs on any host. An error says what is left then, or
+// after limit. The first result are processes that ran for long.
+func (f *field) settle(limit time.Duration) ([]testbed.Process, error) {
+	var last []testbed.Process
 	begin := time.Now()
 	deadline := begin.Add(limit)
 	for {
@@ -119,23 +120,25 @@ func (f *field) settle(limit time.Duration) (time.Duration, error) {
 		if len(list) == 0 {
 			break
 		}
+		if time.Since(begin) > 500*time.Millisecond {
+			last = list
+		}
 		if time.Now().After(deadline) {
-			return limit, fmt.Errorf("after %v these processes run: %v", limit, list)
+			return list, fmt.Errorf("after %v these processes run: %v", limit, list)
 		}
 		time.Sleep(time.Millisecond)
 	}
-	took := time.Since(begin)
 	reapOrphans()
 	if f.before == nil {
-		return took, nil
+		return last, nil
 	}
 	for {
 		left := f.left()
 		if len(left) == 0 {
-			return took, nil
+			return last, nil
 		}
 		if time.Now().After(deadline) {
-			return took, fmt.Errorf("this is left: %s", strings.Join(left, "; "))
+			return last, fmt.Errorf("this is left: %s", strings.Join(left, "; "))
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -177,7 +177,7 @@ func (p *peer) killLauncher(f *field, random *rand.Rand, i int) (peerFinding, er
 
 // aftermath measures what follows a fault, and looks at what is left after some seconds.
 func (j *job) aftermath(fault time.Time) (peerFinding, error) {
-	x := peerFinding{finding: finding{none, none, none}}
+	x := peerFinding{finding: nothing}
 	if err := j.wait(30 * time.Second); err != nil {
 		return x, err
 	}
