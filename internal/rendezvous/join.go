@@ -257,11 +257,12 @@ func (j *joining) invited(ctx context.Context) (invitation, error) {
 }
 
 // How long ranks try to reach rank 0: where it is known to be there, and where they
-// meet another job in its place.
+// meet another job in its place. The first try is short, since rank 0 may be about to
+// open its port while another address of its name leads nowhere.
 const (
 	reachFor    = 10 * time.Second
 	strangerFor = 20 * time.Second
-	reachTry    = knock.Patience
+	reachTry    = 250 * time.Millisecond
 	reachPause  = time.Second
 )
 
@@ -274,8 +275,10 @@ func (j *joining) reach(ctx context.Context, i invitation, s secret) (net.Conn, 
 	}
 	k := knock.Knock{Job: s.job, From: uint32(j.Rank), Number: joinNumber}
 	begin := time.Now()
+	limitOfTry := reachTry
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, reachPause) {
-		conn, err := j.try(ctx, i, s, k)
+		conn, err := j.try(ctx, limitOfTry, i, s, k)
+		limitOfTry = min(2*limitOfTry, knock.Patience)
 		if err == nil {
 			return conn, nil
 		}
@@ -296,8 +299,8 @@ func (j *joining) reach(ctx context.Context, i invitation, s secret) (net.Conn, 
 }
 
 // try connects to rank 0 once, over all its addresses.
-func (j *joining) try(ctx context.Context, i invitation, s secret, k knock.Knock) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, reachTry)
+func (j *joining) try(ctx context.Context, limit time.Duration, i invitation, s secret, k knock.Knock) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var all []string
 	for _, a := range i.addresses {

@@ -28,7 +28,15 @@ import (
 const programVariable = "RENDEZVOUS_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if name := os.Getenv(programVariable); name != "" {
+	switch name := os.Getenv(programVariable); name {
+	case "":
+	case "pmi1":
+		if err := pmi1(); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	default:
 		rank.Run(func(ctx context.Context, c *rank.Comm) error { return programs[name](ctx, c) })
 		os.Exit(0)
 	}
