@@ -15,6 +15,7 @@ import (
 	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/internal/hostmem"
 	"github.com/muster-mpi/muster/internal/record"
+	"github.com/muster-mpi/muster/internal/rendezvous"
 	"github.com/muster-mpi/muster/internal/transport"
 	"github.com/muster-mpi/muster/internal/transport/inproc"
 	pb "github.com/muster-mpi/muster/proto"
@@ -27,7 +28,7 @@ func enter(ctx context.Context) (*job, error) {
 		return nil, err
 	}
 	if !ok {
-		return alone()
+		return unlaunched(ctx)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	welcome, files, err := hello(conn)
@@ -38,7 +39,24 @@ func enter(ctx context.Context) (*job, error) {
 		conn.Close()
 		return nil, err
 	}
-	return newJob(conn, welcome, files)
+	return newJob(conn, true, welcome, files)
+}
+
+// unlaunched joins a job whose ranks somebody else than muster's launcher has started, or
+// makes one of a single rank where there is none.
+func unlaunched(ctx context.Context) (*job, error) {
+	place, err := rendezvous.Find(os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	if place == nil {
+		return alone()
+	}
+	conn, welcome, err := rendezvous.Join(ctx, place, thisProcess())
+	if err != nil {
+		return nil, err
+	}
+	return newJob(conn, false, welcome, nil)
 }
 
 // alone makes a job of one rank.
@@ -54,11 +72,14 @@ func alone() (*job, error) {
 	return j, j.found(1, 0)
 }
 
+// thisProcess is what this process says of itself.
+func thisProcess() *pb.Hello {
+	return &pb.Hello{Protocol: boot.Protocol, Pid: int64(os.Getpid()), Build: boot.ThisBuild()}
+}
+
 // hello introduces this process to its agent.
-func hello(conn *boot.Conn) (*pb.Welcome, []*os.File, error) {
-	err := conn.Send(&pb.FromRank{Kind: &pb.FromRank_Hello{Hello: &pb.Hello{
-		Protocol: boot.Protocol, Pid: int64(os.Getpid()), Build: boot.ThisBuild(),
-	}}})
+func hello(conn party) (*pb.Welcome, []*os.File, error) {
+	err := conn.Send(&pb.FromRank{Kind: &pb.FromRank_Hello{Hello: thisProcess()}})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -84,7 +105,7 @@ func hello(conn *boot.Conn) (*pb.Welcome, []*os.File, error) {
 }
 
 // newJob makes the engine and links that w describes.
-func newJob(conn *boot.Conn, w *pb.Welcome, files []*os.File) (*job, error) {
+func newJob(conn party, launched bool, w *pb.Welcome, files []*os.File) (*job, error) {
 	defer closeAll(files)
 	var records *record.Ring
 	var bell *os.File
@@ -116,6 +137,7 @@ func newJob(conn *boot.Conn, w *pb.Welcome, files []*os.File) (*job, error) {
 	}
 	ctl := &control{
 		conn:       conn,
+		launched:   launched,
 		world:      int(w.Rank),
 		leaving:    gate{ch: make(chan struct{})},
 		drained:    gate{ch: make(chan struct{})},

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -124,10 +125,14 @@ func (h *host) watchPeers() {
 	if h.peerWatch == nil {
 		h.peerWatch = tcpwatch.New()
 	}
-	ours := make(map[string]int) // by host:port
+	ours := make(map[string]int)   // hosts by address and port
+	of := make(map[netip.Addr]int) // and by address alone, from where they dial
 	for host, addresses := range h.net.roster {
 		for _, a := range addresses {
 			ours[a] = host
+			if at, err := netip.ParseAddrPort(a); err == nil {
+				of[at.Addr()] = host
+			}
 		}
 	}
 	own := make(map[string]bool)
@@ -143,7 +148,7 @@ func (h *host) watchPeers() {
 			continue
 		}
 		name := s.Remote.Addr().String()
-		if host, ok := ours[s.Remote.String()]; ok {
+		if host, ok := of[s.Remote.Addr()]; ok {
 			name = h.nameOf(host)
 		}
 		h.fail(failure{rank: -1, code: ExitLost, echo: true, what: fmt.Sprintf(
