@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/muster-mpi/muster/internal/testbed"
 )
 
 // A part is one way to break jobs, done many times.
@@ -23,6 +25,7 @@ type part struct {
 	bound       time.Duration
 	try         func(*field, *rand.Rand, int) (finding, error)
 	independent bool // has no fault, so no bound
+	lease       bool // processes end when the lease of their host is over
 }
 
 // finding is what a case shows. What does not apply is negative.
@@ -41,7 +44,7 @@ var parts = []part{
 	{name: "ranks", what: "a rank is killed, half of them on one host", cases: 1000, few: 6, bound: time.Second, try: killRank},
 	{name: "launchers", what: "the launcher is killed, half of them on one host", cases: 300, few: 4, bound: time.Second, try: killLauncher},
 	{name: "agents", what: "an agent is killed, half of them on one host", cases: 200, few: 4, bound: time.Second, try: killAgent},
-	{name: "partitions", what: "hosts are cut off", cases: 50, few: 0, bound: 5 * time.Second, try: partition},
+	{name: "partitions", what: "hosts are cut off", cases: 50, few: 0, bound: 5 * time.Second, try: partition, lease: true},
 	{name: "cycles", what: "start and end, one in twenty on 4 hosts", cases: 2000, few: 5, independent: true, try: cycle},
 	{name: "output", what: "8 ranks × 10⁶ lines, none torn, none lost, each rank's in order", cases: 1, few: 1, independent: true, try: printLines},
 	{name: "pause", what: "30 s of partition with --net-timeout 60s, the same result", cases: 1, few: 0, independent: true, try: longPartition},
@@ -123,7 +126,11 @@ func (p part) run(t *testing.T, f *field, number uint64, n int) {
 			continue
 		}
 		sum.Findings = append(sum.Findings, found)
-		if worst := max(found.Banner, found.Gone); !p.independent && worst > limit {
+		worst := found.Banner
+		if !p.lease {
+			worst = max(worst, found.Gone)
+		}
+		if !p.independent && worst > limit {
 			sum.Late++
 			t.Errorf("case %d: banner after %v, end after %v, nothing runs after %v, the last: %s; the limit is %v\nagain: %s",
 				i, found.Banner, found.End, found.Gone, found.Last, limit, again)
@@ -154,7 +161,9 @@ func save(t *testing.T, sum tally) {
 }
 
 // endless is what ranks do that are to be broken: they exchange messages.
-func (f *field) endless() []string { return []string{f.exchange, "-rounds=1000000", "-n=100", "-pause=5ms"} }
+func (f *field) endless() []string {
+	return []string{f.exchange, "-rounds=1000000", "-n=100", "-pause=5ms"}
+}
 
 // somewhere is a job that is to be broken, on one host or four in turn.
 func (f *field) somewhere(random *rand.Rand, i int) order {
@@ -191,8 +200,11 @@ func (j *job) someTime(random *rand.Rand) error {
 	return nil
 }
 
-// told measures what follows a fault.
-func (j *job) told(fault time.Time) (finding, error) {
+// isSSHD reports whether p is the server of an ssh connection.
+func isSSHD(p testbed.Process) bool { return strings.HasPrefix(p.Args[0], "sshd: ") }
+
+// told measures what follows a fault, but for processes to spare.
+func (j *job) told(fault time.Time, sparing func(testbed.Process) bool) (finding, error) {
 	x := nothing
 	if err := j.wait(30 * time.Second); err != nil {
 		return x, err
@@ -201,7 +213,7 @@ func (j *job) told(fault time.Time) (finding, error) {
 		x.Banner = at.Sub(fault)
 	}
 	x.End = j.end.Sub(fault)
-	last, err := j.f.settle(30 * time.Second)
+	last, err := j.f.settleBut(sparing, 30*time.Second)
 	x.Gone = time.Since(fault)
 	if len(last) > 0 {
 		x.Last = fmt.Sprint(last)
@@ -233,7 +245,7 @@ func killRank(f *field, random *rand.Rand, i int) (finding, error) {
 	if err := syscall.Kill(victim.pid, sig); err != nil {
 		return finding{}, fmt.Errorf("rank %d (pid %d): %w", victim.rank, victim.pid, err)
 	}
-	found, err := j.told(fault)
+	found, err := j.told(fault, nil)
 	if err != nil {
 		return found, err
 	}
@@ -263,7 +275,7 @@ func killLauncher(f *field, random *rand.Rand, i int) (finding, error) {
 	if err := j.cmd.Process.Kill(); err != nil {
 		return finding{}, err
 	}
-	found, err := j.told(fault)
+	found, err := j.told(fault, nil)
 	if err == nil && j.code() != 137 {
 		err = fmt.Errorf("exit code %d, want 137", j.code())
 	}
@@ -292,7 +304,7 @@ func killAgent(f *field, random *rand.Rand, i int) (finding, error) {
 	if err := syscall.Kill(agent, syscall.SIGKILL); err != nil {
 		return finding{}, err
 	}
-	found, err := j.told(fault)
+	found, err := j.told(fault, nil)
 	if err != nil {
 		return found, err
 	}
@@ -332,22 +344,32 @@ func partition(f *field, random *rand.Rand, i int) (finding, error) {
 	b := 1 + (a+random.IntN(3))%4
 	want := fmt.Sprintf("host %s was lost, with ranks %s", f.name(a), j.ranksOn(a))
 	heal := []int{a}
-	fault := time.Now()
+	var fault time.Time // when the network is cut, which takes a command or two
 	switch {
 	case i%5 < 3:
 		f.bed.Partition(a)
+		fault = time.Now()
 	case i%10 == 3:
 		f.bed.Block(a, 0) // the launcher does not hear it
+		fault = time.Now()
 		heal = []int{0}
 	case i%10 == 8:
 		f.bed.Block(0, a) // it does not hear the launcher
+		fault = time.Now()
 	default:
 		f.bed.Block(a, b)
+		fault = time.Now()
 		f.bed.Block(b, a)
 		heal = []int{a, b}
 		want = fmt.Sprintf("the network between host (%s and host %s|%[2]s and host %[1]s) is gone", f.name(a), f.name(b))
 	}
-	found, err := j.told(fault)
+	found, err := j.told(fault, isSSHD)
+	// The server of the ssh connection has patience until its end of it fails.
+	for _, p := range f.bed.Processes() {
+		if isSSHD(p) {
+			syscall.Kill(p.PID, syscall.SIGKILL)
+		}
+	}
 	for _, host := range heal {
 		f.bed.Heal(host)
 	}
@@ -358,7 +380,6 @@ func partition(f *field, random *rand.Rand, i int) (finding, error) {
 		return found, fmt.Errorf("standard error does not say %q\n%s", want, j.stderr)
 	}
 	_, err = j.failed(71, "")
-	found.Gone = none // a host that is cut off ends its ranks when its lease is over
 	return found, err
 }
 

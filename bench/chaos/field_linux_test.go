@@ -112,11 +112,31 @@ func (f *field) left() []string {
 // settle returns when no process runs on any host. An error says what is left then, or
 // after limit. The first result are processes that ran for long.
 func (f *field) settle(limit time.Duration) ([]testbed.Process, error) {
+	last, err := f.settleBut(nil, limit)
+	if err != nil || f.before == nil {
+		return last, err
+	}
+	for deadline := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
+		left := f.left()
+		if len(left) == 0 {
+			return last, nil
+		}
+		if time.Now().After(deadline) {
+			return last, fmt.Errorf("this is left: %s", strings.Join(left, "; "))
+		}
+	}
+}
+
+// settleBut returns when only processes run that are to be spared.
+func (f *field) settleBut(sparing func(testbed.Process) bool, limit time.Duration) ([]testbed.Process, error) {
 	var last []testbed.Process
 	begin := time.Now()
 	deadline := begin.Add(limit)
 	for {
 		list := f.bed.Processes()
+		if sparing != nil {
+			list = slices.DeleteFunc(list, sparing)
+		}
 		if len(list) == 0 {
 			break
 		}
@@ -129,19 +149,7 @@ func (f *field) settle(limit time.Duration) ([]testbed.Process, error) {
 		time.Sleep(time.Millisecond)
 	}
 	reapOrphans()
-	if f.before == nil {
-		return last, nil
-	}
-	for {
-		left := f.left()
-		if len(left) == 0 {
-			return last, nil
-		}
-		if time.Now().After(deadline) {
-			return last, fmt.Errorf("this is left: %s", strings.Join(left, "; "))
-		}
-		time.Sleep(time.Millisecond)
-	}
+	return last, nil
 }
 
 // reapOrphans takes note of the ends of what launchers that were killed have left.
