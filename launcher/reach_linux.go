@@ -140,6 +140,10 @@ func (r *run) abandon(a *hostAgent) {
 func (r *run) begin(a *hostAgent, peers []*pb.HostAddresses) {
 	a.begun = true
 	a.send(&pb.ToAgent{Kind: &pb.ToAgent_Start{Start: r.plan.start(a.number, peers, a.skew)}})
+	last := !slices.ContainsFunc(r.agents, func(a *hostAgent) bool { return !a.begun })
+	if last && r.plan.common.GetStdinRank() != stdinNone {
+		go readStdin(r.job.Stdin, r.sendStdin, r.taken, r.over) // an agent knows nothing to do with input before
+	}
 }
 
 // onReady is the first word of an agent. When all have said it, they begin: so no rank
