@@ -46,6 +46,10 @@ func Custom(argv []string) Shell { return Shell{Argv: argv, Kind: KindOther} }
 
 const hostWord = "{host}"
 
+// CommandLine returns the whole command line that runs script on the host, for those
+// who want to see it.
+func (o *Options) CommandLine(script string) []string { return o.command(script) }
+
 // command returns the whole command line that runs script on o's host.
 func (o *Options) command(script string) []string {
 	argv := append([]string(nil), o.Shell.Argv...)
