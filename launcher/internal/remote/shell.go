@@ -56,8 +56,9 @@ func (o *Options) command(script string) []string {
 	switch o.Shell.Kind {
 	case KindSSH:
 		// Neither terminal nor escape character: both would change what is
-		// sent. VERBOSE says when we are let in. The launcher watches its
-		// agents itself, and ssh is not to give up before it does.
+		// sent. No forwardings: those of the user's own session would collide.
+		// VERBOSE says when we are let in. The launcher watches its agents
+		// itself, and ssh is not to give up before it does.
 		connect := max(1, int((o.Timeout-time.Second/2)/time.Second))
 		argv = append(argv, "-T", "-x", "-e", "none", "-o", "BatchMode=yes", "-o", "LogLevel=VERBOSE",
 			"-o", "ClearAllForwardings=yes", "-o", "ConnectTimeout="+strconv.Itoa(connect),
