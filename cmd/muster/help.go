@@ -16,9 +16,10 @@ const overview = `Muster starts, watches and ends the ranks of parallel programs
   muster bench compare OLD NEW       is one file of results slower than another?
   muster explain OPERATION           which algorithm carries out a collective
   muster tune [OPERATION ...]        measure which is the fastest here
+  muster manifest kubernetes         print what runs a program on Kubernetes
   muster version                     print the version
   muster help [TOPIC]                TOPIC: run, bench, explain, tune,
-                                     exit-codes, env
+                                     manifest, exit-codes, env
 
 Example: four ranks of a Go program, built on the way
 
@@ -116,6 +117,22 @@ The ranks get the whole environment of muster run, with what -x sets, and
   MUSTER_TUNE         the table of --tune, or as it is set for muster run
 
 Names that begin with MUSTER_ are the launcher's; -x does not take them.
+
+Read by a program that muster run has not started. Under srun --mpi=pmi2, and
+other launchers that speak PMI, its processes are the ranks of a job; so are the
+pods of muster manifest kubernetes, which sets the first five of these:
+  MUSTER_RENDEZVOUS   host:port of rank 0
+  MUSTER_TOKEN_FILE   a file with what only processes of the job know
+  MUSTER_RUN          tells apart jobs with one token, one after the other
+  MUSTER_RANK, MUSTER_SIZE
+                      rank, or else JOB_COMPLETION_INDEX, and number of ranks
+  MUSTER_START_TIMEOUT
+                      how long ranks wait for each other, as 90s (default 1m,
+                      on Kubernetes 10m)
+  MUSTER_ON_FAILURE   abort (default) or return; read by rank 0
+  MUSTER_ALONE        if 1, each process is a world of its own. Without it a
+                      process that is one of several, and cannot meet the
+                      others, ends with an error that says what to do
 `
 
 func help(args []string, stdout, stderr io.Writer) int {
@@ -134,12 +151,14 @@ func help(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, explainHelp())
 	case "tune":
 		fmt.Fprint(stdout, tuneHelp())
+	case "manifest":
+		fmt.Fprint(stdout, manifestHelp())
 	case "exit-codes":
 		fmt.Fprint(stdout, exitCodes)
 	case "env":
 		fmt.Fprint(stdout, environment)
 	default:
-		fmt.Fprintf(stderr, "muster: no help on %s: expected run, bench, explain, tune, exit-codes or env\n", quote(topic))
+		fmt.Fprintf(stderr, "muster: no help on %s: expected run, bench, explain, tune, manifest, exit-codes or env\n", quote(topic))
 		return launcher.ExitUsage
 	}
 	return 0
