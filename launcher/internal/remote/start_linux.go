@@ -17,8 +17,9 @@ import (
 	"time"
 )
 
-// Start brings an agent to life on a host and returns the connection to it. Errors:
-// *Error. Ending ctx, even later, does not end a session that was returned.
+// Start brings an agent to life on a host and returns the connection to it, or gives
+// up when ctx ends, which is of no more concern once Start has returned. Any
+// number may run at once. Errors: *Error.
 func Start(ctx context.Context, o Options) (*Session, error) {
 	if o.Shell.Argv == nil {
 		o.Shell = SSH()
