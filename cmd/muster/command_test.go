@@ -145,8 +145,8 @@ func TestJobIsWhatTheCommandLineSays(t *testing.T) {
 	}
 	want := launcher.Job{
 		Apps: []launcher.App{
-			{Ranks: 2, Argv: []string{dir + "/a", "-n", "3"}, Env: []string{"A=1"}, Dir: "/d"},
-			{Ranks: 500, Argv: []string{dir + "/a"}},
+			{Ranks: 2, Argv: []string{dir + "/a", "-n", "3"}, Env: []string{"A=1"}, Dir: "/d", Files: []string{"MUSTER_TUNE"}},
+			{Ranks: 500, Argv: []string{dir + "/a"}, Files: []string{"MUSTER_TUNE"}},
 		},
 		Stdin:      os.Stdin,
 		Stdout:     job.Stdout,

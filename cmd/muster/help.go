@@ -45,6 +45,10 @@ or two, and values as -n 4 or -n=4.
 Programs separated by a colon are one job, their ranks numbered in this order.
 -n, -x, --wdir and the flags for building go with one program; all others
 concern the job and stand before the first.
+
+Ranks run on the hosts of --host or --hostfile, or else on those that Slurm,
+PBS, LSF, SGE or Flux has given to the job, or else on this one. A host has
+slots for ranks; more ranks than slots need --oversubscribe.
 `
 
 const runExamples = `
@@ -55,6 +59,8 @@ Examples
   muster run -n 1 ./master : -n 7 -x ROLE=worker ./worker
   muster run -n 4 --output-dir logs --report end.json ./solver
   muster run -n 4 --dry-run ./solver
+  muster run --host a:4,b:4 ./solver
+  muster run --hostfile hosts -n 64 --map-by node --display map ./solver
 
 Signals
   Ctrl-C, SIGTERM and a closed terminal ask the ranks to end, with SIGTERM, and
@@ -73,6 +79,7 @@ const exitCodes = `Exit codes of muster run
   0          every rank ended well; under --on-failure return, at least one
   1-63 …     the code of the first rank to fail, whatever it chose
    64        the command line is wrong
+   65        a host file, a rank file or a batch system's list of hosts is wrong
    66        a program was not found, built or started, or a rank did not join
    67        ranks were built from different versions
    69        messages or requests were left over, with --strict
@@ -102,6 +109,10 @@ Read by muster run:
   TMPDIR              where the go command works
   PATH                for TARGET, and for the go command
   GOFLAGS, GOCACHE …  as the go command reads them
+  MUSTER_RSH          the command by which other hosts are reached, as --rsh
+  SLURM_JOB_ID, PBS_JOBID, LSB_JOBID, PE_HOSTFILE, FLUX_URI, and what else
+                      Slurm, PBS, LSF, SGE and Flux say about a job's hosts,
+                      where neither --host nor --hostfile does
 
 The ranks get the whole environment of muster run, with what -x sets, and
   GOMAXPROCS          the cores a rank may use, unless it is set already
