@@ -8,6 +8,8 @@ import "github.com/muster-mpi/muster/launcher/internal/agent"
 // of these:
 //
 //	64   usage: the job or the command line makes no sense
+//	65   a host file, a rank file, or a batch system's list of hosts cannot be
+//	     read (by the command that reads them; Run reads none)
 //	66   a rank could not be started, or did not join in time
 //	67   ranks of different builds or versions, or a broken control protocol
 //	69   leftover messages or operations, under Strict
@@ -22,6 +24,7 @@ import "github.com/muster-mpi/muster/launcher/internal/agent"
 //	143  terminated (SIGTERM)
 const (
 	ExitUsage    = 64
+	ExitHosts    = 65
 	ExitSpawn    = agent.ExitSpawn
 	ExitProtocol = agent.ExitProtocol
 	ExitLeftover = 69

@@ -2,6 +2,7 @@ package launcher
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"syscall"
 	"testing"
@@ -105,4 +106,22 @@ func (tr *trial) process(rank int) int {
 	}
 	tr.t.Fatalf("rank %d has no process", rank)
 	return 0
+}
+
+// Input that is there, and over, before the other hosts have been reached is kept for
+// the ranks.
+func TestStdinWaitsForTheHosts(t *testing.T) {
+	const size = 1 << 20
+	for to, want := range map[string][]int{"0": {size, 0, 0}, "1": {0, size, 0}, "all": {size, size, size}} {
+		tr, _ := onHosts(t, 2, 3, "cat")
+		tr.job.Hosts = append([]Host{{Name: "localhost"}}, tr.job.Hosts...)
+		tr.job.Placement = []int{0, 1, 2}
+		tr.job.Stdin, tr.job.StdinTo = io.LimitReader(zeros{}, size), to
+		tr.run().expect(0)
+		for rank, n := range want {
+			if line := fmt.Sprintf("rank %d read %d bytes, <nil>\n", rank, n); !strings.Contains(tr.stdout.String(), line) {
+				t.Errorf("to %q: output %q lacks %q", to, tr.stdout, line)
+			}
+		}
+	}
 }

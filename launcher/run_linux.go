@@ -111,11 +111,6 @@ func Run(ctx context.Context, job Job, signals Signals) (Result, error) {
 	}
 	r.reachAll(ctx)
 	defer r.reaching()
-	stop := make(chan struct{})
-	defer close(stop)
-	if p.common.GetStdinRank() != stdinNone {
-		go readStdin(job.Stdin, r.sendStdin, r.taken, stop)
-	}
 	r.loop(ctx, signals)
 	return r.finish(ctx, signals)
 }

@@ -16,9 +16,10 @@ const overview = `Muster starts, watches and ends the ranks of parallel programs
   muster bench compare OLD NEW       is one file of results slower than another?
   muster explain OPERATION           which algorithm carries out a collective
   muster tune [OPERATION ...]        measure which is the fastest here
+  muster manifest kubernetes         print what runs a program on Kubernetes
   muster version                     print the version
   muster help [TOPIC]                TOPIC: run, bench, explain, tune,
-                                     exit-codes, env
+                                     manifest, exit-codes, env
 
 Example: four ranks of a Go program, built on the way
 
@@ -44,6 +45,10 @@ or two, and values as -n 4 or -n=4.
 Programs separated by a colon are one job, their ranks numbered in this order.
 -n, -x, --wdir and the flags for building go with one program; all others
 concern the job and stand before the first.
+
+Ranks run on the hosts of --host or --hostfile, or else on those that Slurm,
+PBS, LSF, SGE or Flux has given to the job, or else on this one. A host has
+slots for ranks; more ranks than slots need --oversubscribe.
 `
 
 const runExamples = `
@@ -54,6 +59,8 @@ Examples
   muster run -n 1 ./master : -n 7 -x ROLE=worker ./worker
   muster run -n 4 --output-dir logs --report end.json ./solver
   muster run -n 4 --dry-run ./solver
+  muster run --host a:4,b:4 ./solver
+  muster run --hostfile hosts -n 64 --map-by node --display map ./solver
 
 Signals
   Ctrl-C, SIGTERM and a closed terminal ask the ranks to end, with SIGTERM, and
@@ -72,6 +79,7 @@ const exitCodes = `Exit codes of muster run
   0          every rank ended well; under --on-failure return, at least one
   1-63 …     the code of the first rank to fail, whatever it chose
    64        the command line is wrong
+   65        a host file, a rank file or a batch system's list of hosts is wrong
    66        a program was not found, built or started, or a rank did not join
    67        ranks were built from different versions
    69        messages or requests were left over, with --strict
@@ -101,6 +109,10 @@ Read by muster run:
   TMPDIR              where the go command works
   PATH                for TARGET, and for the go command
   GOFLAGS, GOCACHE …  as the go command reads them
+  MUSTER_RSH          the command by which other hosts are reached, as --rsh
+  SLURM_JOB_ID, PBS_JOBID, LSB_JOBID, PE_HOSTFILE, FLUX_URI, and what else
+                      Slurm, PBS, LSF, SGE and Flux say about a job's hosts,
+                      where neither --host nor --hostfile does
 
 The ranks get the whole environment of muster run, with what -x sets, and
   GOMAXPROCS          the cores a rank may use, unless it is set already
@@ -116,6 +128,22 @@ The ranks get the whole environment of muster run, with what -x sets, and
   MUSTER_TUNE         the table of --tune, or as it is set for muster run
 
 Names that begin with MUSTER_ are the launcher's; -x does not take them.
+
+Read by a program that muster run has not started. Under srun --mpi=pmi2, and
+other launchers that speak PMI, its processes are the ranks of a job; so are the
+pods of muster manifest kubernetes, which sets the first five of these:
+  MUSTER_RENDEZVOUS   host:port of rank 0
+  MUSTER_TOKEN_FILE   a file with what only processes of the job know
+  MUSTER_RUN          tells apart jobs with one token, one after the other
+  MUSTER_RANK, MUSTER_SIZE
+                      rank, or else JOB_COMPLETION_INDEX, and number of ranks
+  MUSTER_START_TIMEOUT
+                      how long ranks wait for each other, as 90s (default 1m,
+                      on Kubernetes 10m)
+  MUSTER_ON_FAILURE   abort (default) or return; read by rank 0
+  MUSTER_ALONE        if 1, each process is a world of its own. Without it a
+                      process that is one of several, and cannot meet the
+                      others, ends with an error that says what to do
 `
 
 func help(args []string, stdout, stderr io.Writer) int {
@@ -134,12 +162,14 @@ func help(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, explainHelp())
 	case "tune":
 		fmt.Fprint(stdout, tuneHelp())
+	case "manifest":
+		fmt.Fprint(stdout, manifestHelp())
 	case "exit-codes":
 		fmt.Fprint(stdout, exitCodes)
 	case "env":
 		fmt.Fprint(stdout, environment)
 	default:
-		fmt.Fprintf(stderr, "muster: no help on %s: expected run, bench, explain, tune, exit-codes or env\n", quote(topic))
+		fmt.Fprintf(stderr, "muster: no help on %s: expected run, bench, explain, tune, manifest, exit-codes or env\n", quote(topic))
 		return launcher.ExitUsage
 	}
 	return 0

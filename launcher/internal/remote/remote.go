@@ -2,9 +2,10 @@
 // user names), brings the muster binary there if it is missing, and starts an
 // agent whose standard input and output are the other end of a connection here.
 //
-// So far the launcher has to run on Linux too. Nothing is expected of the host but a POSIX shell, uname, ls, mkdir, chmod, mv,
-// rm, wc and head. Nothing listens for this, here or there; what the connection
-// carries is as safe as the remote shell.
+// So far the launcher has to run on Linux too. Nothing is expected of the host but a
+// POSIX shell, uname, ls, mkdir, chmod, mv, rm, wc, find and head. Nothing listens
+// for this, here or there; what the connection carries is as safe as the remote
+// shell.
 package remote
 
 import (
