@@ -175,3 +175,26 @@ func TestF30DeadAddressesArePassedOver(t *testing.T) {
 		t.Errorf("got %q, want %q\n%s", got, want, l.stderr)
 	}
 }
+
+// F25: who does not know the job's secret gets nowhere at its port, and the job's result is
+// none of its business. Package internal/knock tries recorded and altered knocks.
+func TestF25StrangersAtThePortAreRefused(t *testing.T) {
+	b := testbed.Namespaces(t, 2)
+	survives(t, b, "4s", 30*time.Second, func() {
+		at := ""
+		for _, a := range b.Listeners(1) {
+			if a.Port() != 22 && a.Addr().Is4() {
+				at = fmt.Sprintf("/dev/tcp/%v/%d", a.Addr(), a.Port())
+			}
+		}
+		onHost(t, b, 2, "bash", "-c", fmt.Sprintf(`for i in $(seq 30); do
+(printf 'GET / HTTP/1.0\r\n\r\n'; head -c 20000 /dev/urandom; printf 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n') 2>/dev/null > %[1]s
+done; true`, at))
+	}, "-rounds=100", "-pause=10ms")
+}
+
+// F56: messages longer than any packet, frame or window of gRPC.
+func TestF56LongMessagesBetweenHosts(t *testing.T) {
+	b := testbed.Namespaces(t, 2)
+	survives(t, b, "4s", 60*time.Second, func() {}, "-rounds=2", "-n=2000000")
+}
