@@ -162,11 +162,11 @@ func TestEveryByteBeforeADeathOnAnotherHostIsShown(t *testing.T) {
 // F42, F43: a rank that computes for longer than a host may be silent, or whose memory is
 // collected all the time, is alive.
 func TestF42F43BusyRanksAreNotTakenForDead(t *testing.T) {
-	want := exchangeAlone(t, 4, "-rounds=3")
+	want := exchangeAlone(t, 4, "-rounds=2")
 	path, _ := exchange()
 	for row, c := range map[string]struct{ flags, env []string }{
-		"F42 tight loop":         {[]string{"-rounds=3", "-spin=2s"}, []string{"GOMAXPROCS=1"}},
-		"F43 garbage collection": {[]string{"-rounds=3", "-ballast=50000000"}, []string{"GOGC=1"}},
+		"F42 tight loop":         {[]string{"-rounds=2", "-spin=1500ms"}, []string{"GOMAXPROCS=1"}},
+		"F43 garbage collection": {[]string{"-rounds=2", "-ballast=50000000"}, []string{"GOGC=1"}},
 	} {
 		t.Run(row, func(t *testing.T) {
 			tr, _ := onHosts(t, 2, 4)

@@ -48,9 +48,9 @@ func TestF35LongPartitionIsSurvivedWhereTheUserAllows(t *testing.T) {
 	b := testbed.Namespaces(t, 2)
 	survives(t, b, "30s", 30*time.Second, func() {
 		b.Partition(2)
-		time.Sleep(8 * time.Second) // the rule is about time
+		time.Sleep(6 * time.Second) // the rule is about time
 		b.Heal(2)
-	}, "-rounds=100", "-pause=10ms")
+	}, "-rounds=50", "-pause=10ms")
 }
 
 // dataPort returns the port that the agent of a host has opened.
@@ -98,7 +98,7 @@ func TestF37LostPacketsCostTimeOnly(t *testing.T) {
 	b := testbed.Namespaces(t, 2)
 	for _, percent := range []float64{1, 5, 20} {
 		t.Run(fmt.Sprintf("%v%%", percent), func(t *testing.T) {
-			survives(t, b, "4s", 60*time.Second, func() { b.Drop(2, percent) }, "-rounds=100", "-pause=10ms")
+			survives(t, b, "4s", 60*time.Second, func() { b.Drop(2, percent) }, "-rounds=30", "-pause=10ms")
 			b.Heal(2)
 		})
 	}
@@ -113,7 +113,7 @@ func TestF38LateDuplicateAndOvertakingPackets(t *testing.T) {
 // host print over it, too.
 func TestF39SlowLineIsNoDeadLine(t *testing.T) {
 	b := testbed.Namespaces(t, 2)
-	survives(t, b, "2s", 60*time.Second, func() { b.Rate(2, 1) }, "-rounds=3", "-n=20000")
+	survives(t, b, "2s", 60*time.Second, func() { b.Rate(2, 1) }, "-rounds=2", "-n=20000")
 
 	b.Heal(2)
 	const lines = 10000 // 1 MB, of which half come over the line

@@ -16,10 +16,10 @@ const (
 	// does not know why: the launcher's process may be stopped.
 	longLease = time.Minute
 	// beatStep is how often the lease is looked at.
-	beatStep = 250 * time.Millisecond
+	beatStep = 150 * time.Millisecond
 	// nudgeAfter is the silence after which the agent sends something of its own accord:
 	// whether the kernel at the other end acknowledges it tells whether that is there.
-	nudgeAfter = 600 * time.Millisecond
+	nudgeAfter = 350 * time.Millisecond
 )
 
 // leastRetransmit is how long data has waited at least when Linux sends it again, and so
