@@ -111,6 +111,9 @@ func (p part) run(t *testing.T, f *field, number uint64, n int) {
 		}
 		random := rand.New(rand.NewPCG(*seed, number<<32|uint64(i)))
 		sum.Cases++
+		if sum.Cases%100 == 0 {
+			t.Logf("%d cases after %v", sum.Cases, time.Since(begin).Round(time.Second))
+		}
 		found, err := p.try(f, random, i)
 		if err == nil {
 			_, err = f.settle(5 * time.Second)
