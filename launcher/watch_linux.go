@@ -95,6 +95,7 @@ func (r *run) lose(a *hostAgent, why string) {
 		a.swept = r.sweep(a)
 	}
 	defer r.checkStage()
+	defer r.checkWhere()
 	if r.result.Failure != nil || r.ending && r.code != 0 && r.started {
 		return
 	}
