@@ -125,3 +125,18 @@ func TestStdinWaitsForTheHosts(t *testing.T) {
 		}
 	}
 }
+
+func TestJobGoesOnWithoutALostHostIfItMay(t *testing.T) {
+	tr, _ := onHosts(t, 2, 4, "@report-signals")
+	tr.job.OnFailure = ReturnOnFailure
+	tr.start().stdout.await(t, "ready", 4)
+	pid := tr.process(1)
+	p, ok := proctree.Read(pid)
+	if !ok {
+		t.Fatalf("rank 1 (pid %d) has ended", pid)
+	}
+	syscall.Kill(p.Parent, syscall.SIGKILL)
+	tr.stderr.await(t, "the job goes on without it", 2)
+	tr.signals <- syscall.SIGUSR1
+	tr.wait().expect(0, "rank 1 on node2", "rank 3 on node2", "was lost with its host", "!FAILED")
+}

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,7 +37,10 @@ type run struct {
 	stdinTaken int64 // by every host that reads
 	taken      chan int64
 
-	events   chan func() // what the goroutines of agents have for Run's
+	showing  showing
+	gathers  atomic.Pointer[gathering] // the stacks that are being gathered; nil: none
+	events   chan func()               // what the goroutines of agents have for Run's
+	looped   chan struct{}             // closed when nobody calls what is posted any more
 	over     chan struct{}
 	reaching context.CancelFunc // gives up the hosts that are not reached yet
 
@@ -49,6 +53,7 @@ type run struct {
 	lost    *Failure            // first rank without which the job went on
 	left    bool                // a rank has left in order
 	ending  bool                // the ranks were told to end because of the outside
+	asked   bool                // where ranks are, for a user who ends the job
 	reason  string
 	code    int       // of the job, if the outside ended it
 	limit   time.Time // when an agent that has not ended the job is given up
@@ -89,6 +94,7 @@ func Run(ctx context.Context, job Job, signals Signals) (Result, error) {
 		over:    make(chan struct{}),
 		builds:  make([]joinedAs, len(job.Apps)),
 		tunnels: make(map[rankPair]uint32),
+		looped:  make(chan struct{}),
 	}
 	defer close(r.over)
 	for rank := range size {
@@ -109,9 +115,12 @@ func Run(ctx context.Context, job Job, signals Signals) (Result, error) {
 	for n, h := range p.hosts {
 		r.agents = append(r.agents, &hostAgent{number: n, host: h})
 	}
+	r.startShowing()
+	defer r.stopShowing()
 	r.reachAll(ctx)
 	defer r.reaching()
 	r.loop(ctx, signals)
+	close(r.looped)
 	return r.finish(ctx, signals)
 }
 
@@ -138,6 +147,8 @@ func (r *run) receive(a *hostAgent) {
 			r.feed.put(k.Output)
 		case *pb.FromAgent_StdinTaken:
 			r.onStdinTaken(a, k.StdinTaken.GetBytes())
+		case *pb.FromAgent_Stacks:
+			r.onStacks(k.Stacks)
 		default:
 			if !r.post(func() { r.onMessage(a, m) }) || m.GetDone() != nil {
 				return
@@ -156,6 +167,7 @@ func (r *run) loop(ctx context.Context, signals Signals) {
 	defer patience.Stop()
 	canceled, closed := ctx.Done(), r.sink.Closed()
 	for !r.allOver() {
+		r.noteChange()
 		select {
 		case f := <-r.events:
 			f()
@@ -163,6 +175,8 @@ func (r *run) loop(ctx context.Context, signals Signals) {
 			r.sayWaiting()
 		case sig := <-signals:
 			r.onSignal(sig)
+		case <-r.showing.due:
+			r.show()
 		case <-canceled:
 			canceled = nil
 			r.code = 128 + int(syscall.SIGTERM)
@@ -256,7 +270,7 @@ func (r *run) onSignal(s os.Signal) {
 		r.code = 128 + int(sig)
 		r.reason = unix.SignalName(sig)
 		r.say("%s: the ranks have %v to end; a second signal kills them now", r.reason, r.grace())
-		r.end(r.grace(), "")
+		r.endAndAsk(r.grace())
 	case syscall.SIGTSTP:
 		// Suspended answers, and then this process stops as well.
 		r.tell(&pb.ToAgent{Kind: &pb.ToAgent_Suspend{Suspend: &pb.Suspend{}}})
@@ -295,7 +309,7 @@ func (r *run) onMessage(a *hostAgent, m *pb.FromAgent) {
 	case *pb.FromAgent_Lost:
 		r.onRankLost(a, k.Lost)
 	case *pb.FromAgent_States:
-		r.addStates(k.States.GetRanks())
+		r.onStates(a, k.States.GetRanks())
 	case *pb.FromAgent_Exited:
 		r.onExited(k.Exited)
 	case *pb.FromAgent_Stopped:
@@ -317,6 +331,7 @@ func (r *run) onMessage(a *hostAgent, m *pb.FromAgent) {
 		a.done = k.Done
 		r.checkStage()
 		r.checkSuspended()
+		r.checkWhere()
 	}
 }
 
@@ -378,6 +393,7 @@ func (r *run) onLeft(m *pb.RankLeft) {
 // finish ends what is left of the agents, waits for the output to reach its
 // reader, and says how the job ended.
 func (r *run) finish(ctx context.Context, signals Signals) (Result, error) {
+	r.show()
 	r.reaching()
 	for _, a := range r.agents {
 		if !a.over() {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -181,6 +182,33 @@ func (m *member) block() {
 	s.Block(m.ring, time.Now().UnixNano(), "solver.go:142")
 }
 
+// answerDumps answers with text, or, if that is nil, with the stacks of this process, of
+// which one goroutine stands in standHere.
+func (m *member) answerDumps(text []byte) {
+	go standHere(int(m.GetRank()))
+	for {
+		asked, _ := recv(m.conn)
+		d := asked.GetDump()
+		if d == nil {
+			continue
+		}
+		answer := text
+		if answer == nil {
+			answer = make([]byte, 1<<20)
+			answer = answer[:runtime.Stack(answer, true)]
+		}
+		for last := false; !last; {
+			n := min(len(answer), 1000)
+			last = n == len(answer)
+			m.say(&pb.FromRank{Kind: &pb.FromRank_Stacks{Stacks: &pb.RankStacks{Number: d.GetNumber(), Text: string(answer[:n]), Last: last}}})
+			answer = answer[n:]
+		}
+	}
+}
+
+//go:noinline
+func standHere(int) { forever() }
+
 // isRank reports whether this is one of the ranks that "which" lists, as in
 // "1,3".
 func isRank(which string) bool {
@@ -215,6 +243,13 @@ func testRank(args []string) {
 		m.leave()
 	case "hang":
 		m.hang()
+	case "answer": // whoever asks for stacks, and wait in a receive that is on record
+		m.block()
+		fmt.Println("ready")
+		m.answerDumps(nil)
+	case "answer-with": // bytes that another program would not
+		fmt.Println("ready")
+		m.answerDumps([]byte(strings.ReplaceAll(args[2], "_", "\n")))
 	case "sleep": // without joining
 		forever()
 	case "exit":
@@ -425,6 +460,9 @@ func testLaunch(args []string) int {
 	}
 	if names := os.Getenv("TEST_FORBID"); names != "" {
 		forbid(names)
+	}
+	if grace, err := time.ParseDuration(os.Getenv("TEST_GRACE")); err == nil {
+		job.Grace = grace
 	}
 	job.Transport = os.Getenv("TEST_TRANSPORT")
 	if hosts := os.Getenv("TEST_HOSTS"); hosts != "" {

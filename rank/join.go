@@ -94,7 +94,7 @@ func hello(conn party) (*pb.Welcome, []*os.File, error) {
 	switch k := answer.Kind.(type) {
 	case *pb.ToRank_Welcome:
 		w := k.Welcome
-		if w.Size < 1 || w.Rank < 0 || w.Rank >= w.Size || len(w.Job) != 16 || len(w.Hosts) == 0 {
+		if w.Size < 1 || w.Rank < 0 || w.Rank >= w.Size || len(w.Job) != 16 || len(w.Hosts) == 0 && !w.HostsApart {
 			return nil, files, fmt.Errorf("malformed welcome: rank %d of %d, job of %d bytes, %d hosts", w.Rank, w.Size, len(w.Job), len(w.Hosts))
 		}
 		return w, files, nil
@@ -124,16 +124,27 @@ func newJob(conn party, launched bool, w *pb.Welcome, files []*os.File) (*job, e
 	j := &job{start: time.Now()}
 	if w.Memory && len(rest) > 0 {
 		j.memory, _ = hostmem.Map(rest[0]) // without it collectives go by messages
+		rest = rest[1:]
+	}
+	if w.HostsApart && len(rest) > 0 {
+		if err := boot.ReadPlaces(w, rest[0]); err != nil {
+			return nil, err
+		}
 	}
 	if w.StartUnixNanos > 0 {
 		// The wall clock names the start; from here on only time that passed counts.
 		j.start = j.start.Add(-max(0, time.Since(time.Unix(0, w.StartUnixNanos))))
 	}
+	next := 0
 	for _, h := range w.Hosts {
-		j.hosts = append(j.hosts, host{h.Name, int(h.Host), int(h.First), int(h.First+h.Count) - 1})
+		if int(h.First) != next || h.Count < 1 {
+			return nil, fmt.Errorf("malformed welcome: %d ranks of host %s begin with rank %d, after rank %d", h.Count, h.Name, h.First, next-1)
+		}
+		next += int(h.Count)
+		j.hosts = append(j.hosts, host{h.Name, int(h.Host), int(h.First), next - 1})
 	}
-	if last := j.hosts[len(j.hosts)-1].last; last != int(w.Size)-1 {
-		return nil, fmt.Errorf("malformed welcome: hosts hold %d ranks of %d", last+1, w.Size)
+	if next != int(w.Size) {
+		return nil, fmt.Errorf("malformed welcome: hosts hold %d ranks of %d", next, w.Size)
 	}
 	ctl := &control{
 		conn:       conn,

@@ -260,7 +260,7 @@ func TestTheDeathOfARankEndsAStep(t *testing.T) {
 
 func TestATaskThatDoesNotJoinIsNotWaitedForForEver(t *testing.T) {
 	c := testbed.Slurm(t, 1, 2)
-	cmd := c.Command("srun", "--time=1", "--mpi=pmi2", "-n2", "sh", "-c", "[ $SLURM_PROCID = 0 ] && exec sleep 5; exec "+self(t))
+	cmd := c.Command("srun", "--time=1", "--mpi=pmi2", "--kill-on-bad-exit=1", "-n2", "sh", "-c", "[ $SLURM_PROCID = 0 ] && exec sleep 50; exec "+self(t))
 	cmd.Env = append(cmd.Env, programVariable+"=sum", "MUSTER_START_TIMEOUT=1s")
 	p := run(t, cmd)
 	if code := p.wait(t); code == 0 || !strings.Contains(p.text(), "not all of the 2 processes of Slurm step") || !strings.Contains(p.text(), "within 1s (MUSTER_START_TIMEOUT)") {

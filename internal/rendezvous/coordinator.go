@@ -126,7 +126,9 @@ func (c *coordinator) admit(caller *knock.Caller) {
 		err = asTCP(caller.Conn, watch)
 	}
 	if err != nil {
-		c.turnAway("%v knocked as rank %d and has not joined: %v", caller.RemoteAddr(), rank, err)
+		if errors.Is(err, errEntry) { // else it has given up, or died
+			c.turnAway("%v knocked as rank %d and is not let in: %v", caller.RemoteAddr(), rank, err)
+		}
 		conn.Close()
 		return
 	}
@@ -157,6 +159,9 @@ func (c *coordinator) tls() *tls.Config {
 	}
 }
 
+// errEntry is the class of errors of what cannot be an entry of a rank.
+var errEntry = errors.New("no entry of a rank")
+
 // hear makes the connection safe and receives the entry of the process behind it.
 func (c *coordinator) hear(conn *tls.Conn) (*pb.Entry, error) {
 	if err := conn.Handshake(); err != nil {
@@ -171,12 +176,15 @@ func (c *coordinator) hear(conn *tls.Conn) (*pb.Entry, error) {
 		return nil, err
 	}
 	if !hmac.Equal(entry.GetProof().GetMac(), c.secret.proof(state, proofOfEntry).GetMac()) {
-		return nil, errors.New("it does not hold the token")
+		return nil, fmt.Errorf("%w: it does not hold the token", errEntry)
 	}
 	if !validHost(entry.GetHost()) {
-		return nil, fmt.Errorf("%q is no host name", entry.GetHost())
+		return nil, fmt.Errorf("%w: %q is no host name", errEntry, entry.GetHost())
 	}
-	return entry, validAddresses(entry.GetAddresses())
+	if err := validAddresses(entry.GetAddresses()); err != nil {
+		return nil, fmt.Errorf("%w: %w", errEntry, err)
+	}
+	return entry, nil
 }
 
 // enter takes a process in as rank, or returns the answer that turns it away.

@@ -23,7 +23,7 @@ type port struct {
 // openPort takes over listeners. admit and joinKey are rank 0's, else nil.
 func openPort(all []net.Listener, job [16]byte, joinKey []byte, admit func(*knock.Caller), foreign func(*knock.Foreign)) *port {
 	p := &port{ready: make(chan struct{})}
-	config := knock.Config{Job: job, Foreign: foreign, Key: func(k knock.Knock) []byte {
+	config := knock.Config{Job: job, Foreign: foreign, Room: knock.NewRoom(knock.HalfOpen), Key: func(k knock.Knock) []byte {
 		if k.Number == joinNumber {
 			return joinKey
 		}

@@ -36,9 +36,10 @@ func usableCores() []int32 {
 // protect keeps the memory of this process from core dumps and from other processes of
 // its user, until the function that it returns is called.
 func protect() (release func()) {
+	const usual = 1 // what is not cannot be set back, and dumps nothing that others read
 	before, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
-	if err != nil || unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) != nil {
+	if err != nil || before != usual || unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) != nil {
 		return func() {}
 	}
-	return func() { unix.Prctl(unix.PR_SET_DUMPABLE, uintptr(before), 0, 0, 0) }
+	return func() { unix.Prctl(unix.PR_SET_DUMPABLE, usual, 0, 0, 0) }
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -96,9 +95,9 @@ type rankState struct {
 	lost   string // how it died, if the job goes on
 
 	build  *pb.Build
-	group  string           // its memory cgroup when it joined
-	silent bool             // its connection has ended, and it had not left
-	stacks *strings.Builder // that have come so far; nil: none are asked for
+	group  string      // its memory cgroup when it joined
+	silent bool        // its connection has ended, and it had not left
+	stacks *stacksText // that have come so far; nil: none are asked for
 
 	stopped   bool
 	stoppedAt time.Duration // awake time
@@ -145,7 +144,7 @@ func newHost(start *pb.Start) *host {
 			h.byRank[r.rank] = r
 		}
 	}
-	h.links.most = linksUnderWay(len(h.ranks))
+	h.links.most = linksUnderWay(len(h.ranks), h.strangersRoom())
 	h.procsPerRank = max(1, h.cpus/max(1, len(h.ranks)))
 	h.table.ended = func(p *process, e ending) {
 		r := h.rank(p.rank)
@@ -183,11 +182,11 @@ func (h *host) note(format string, args ...any) {
 // run returns when nothing of the job is left and Done is on its way.
 func (h *host) run() {
 	defer close(h.over)
-	err := checkDescriptors(len(h.ranks))
+	err := checkDescriptors(len(h.ranks), min(leastRoom, h.strangersRoom()))
 	if err == nil {
 		err = h.chooseTransport(segment.Probe)
 	}
-	if err == nil && h.hasPeers() && !h.start.GetByLauncher() {
+	if err == nil && h.hasPort() {
 		err = h.openPort()
 	}
 	if err != nil {
@@ -277,6 +276,9 @@ func (h *host) onSpawned(err *spawnError) {
 
 // hasPeers reports whether ranks of this host may have to reach other hosts.
 func (h *host) hasPeers() bool { return len(h.start.GetPeers()) > 0 }
+
+// hasPort reports whether this host listens for others.
+func (h *host) hasPort() bool { return h.hasPeers() && !h.start.GetByLauncher() }
 
 func (h *host) hostName() string {
 	if len(h.start.GetHosts()) == 0 {
