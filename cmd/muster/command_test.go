@@ -60,6 +60,8 @@ func TestCommandsAnswer(t *testing.T) {
 		{"", 64, "", "Muster starts, watches"},
 		{"help", 0, "Muster starts, watches", ""},
 		{"--help", 0, "Muster starts, watches", ""},
+		{"help -h", 0, "Muster starts, watches", ""},
+		{"help help", 0, "Muster starts, watches", ""},
 		{"help run", 0, "muster run [flags] TARGET", ""},
 		{"run -h", 0, "muster run [flags] TARGET", ""},
 		{"run --help -n", 0, "muster run [flags] TARGET", ""},

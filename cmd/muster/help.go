@@ -80,12 +80,13 @@ const exitCodes = `Exit codes of muster run
   1-63 …     the code of the first rank to fail, whatever it chose
    64        the command line is wrong
    65        a host file, a rank file or a batch system's list of hosts is wrong
-   66        a program was not found, built or started, or a rank did not join
+   66        a host was not reached, a program not found, built or started, or
+             a rank did not join
    67        ranks were built from different versions
    69        messages or requests were left over, with --strict
    70        a rank ended without leaving the job, or an error of muster's own
-   71        the agent or a link between ranks was lost, or a rank was stopped
-             beyond --stop-timeout
+   71        a host, an agent or a link between ranks was lost, or a rank was
+             stopped beyond --stop-timeout
    72        out of a resource: disk, file descriptors, memory
   124        the job exceeded --timeout
   129        the terminal was closed (SIGHUP)
@@ -105,7 +106,8 @@ Read by muster run:
   TERM                if dumb: no colours
   XDG_CACHE_HOME      programs built from Go source are kept in muster/build
   or HOME             there, the latest 16 used; if neither is set, in a
-                      temporary directory until the job ends
+                      temporary directory until the job ends. On other hosts
+                      muster is kept in muster/agent, programs in muster/program
   TMPDIR              where the go command works
   PATH                for TARGET, and for the go command
   GOFLAGS, GOCACHE …  as the go command reads them
@@ -114,7 +116,9 @@ Read by muster run:
                       Slurm, PBS, LSF, SGE and Flux say about a job's hosts,
                       where neither --host nor --hostfile does
 
-The ranks get the whole environment of muster run, with what -x sets, and
+The ranks get the environment of muster run, with what -x sets. On other hosts
+what belongs to a machine (PATH, HOME, SSH_…, XDG_… and the like) is as a login
+there has it. To this come
   GOMAXPROCS          the cores a rank may use, unless it is set already
   MUSTER_RANK, MUSTER_SIZE, MUSTER_LOCAL_RANK, MUSTER_LOCAL_SIZE, MUSTER_JOB
                       for wrapper scripts: rank and number of ranks, in the job
@@ -124,7 +128,6 @@ The ranks get the whole environment of muster run, with what -x sets, and
   MUSTER_CONTROL      the number of the descriptor on which a rank talks to its
                       agent. It is no secret, and nothing secret is in the
                       environment
-
   MUSTER_TUNE         the table of --tune, or as it is set for muster run
 
 Names that begin with MUSTER_ are the launcher's; -x does not take them.
@@ -152,7 +155,7 @@ func help(args []string, stdout, stderr io.Writer) int {
 		topic = args[0]
 	}
 	switch topic {
-	case "":
+	case "", "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, overview)
 	case "run":
 		fmt.Fprint(stdout, runHelp())
