@@ -67,7 +67,8 @@ type run struct {
 // socket. It waits for the ranks and for the reader of their output.
 //
 // What arrives on signals is for the job: SIGINT, SIGTERM and SIGHUP ask the
-// ranks to end, with SIGTERM, and kill them after Grace or when a second comes;
+// ranks to end, with SIGTERM, and kill them after Grace or when a second comes; what
+// ranks are blocked in is shown before;
 // SIGTSTP stops the ranks and then this process; every other signal but SIGCONT
 // is passed on. Run catches no signal itself but SIGPIPE, for as long as it runs.
 // When ctx ends, the ranks are killed at once.

@@ -193,7 +193,9 @@ func (m *member) answerDumps(text []byte) {
 			continue
 		}
 		answer := text
-		if answer == nil {
+		if text != nil { // and before that as if it were late
+			m.say(&pb.FromRank{Kind: &pb.FromRank_Stacks{Stacks: &pb.RankStacks{Number: d.GetNumber() - 1, Text: "late", Last: true}}})
+		} else {
 			answer = make([]byte, 1<<20)
 			answer = answer[:runtime.Stack(answer, true)]
 		}
@@ -240,6 +242,10 @@ func testRank(args []string) {
 	self := os.Getpid()
 	switch mode {
 	case "leave": // what a good program does
+		m.leave()
+	case "leave-printing":
+		m = join()
+		fmt.Println("some output")
 		m.leave()
 	case "hang":
 		m.hang()

@@ -80,8 +80,9 @@ Exit code
 
 const psSynopsis = `muster ps [flags]
 
-Lists your jobs whose launchers run on this host, the oldest first. A job of
-several hosts is seen where its launcher runs, and not on the others.
+Lists your jobs whose launchers run on this host, the oldest first, once their
+programs are built. A job of several hosts is seen where its launcher runs, and
+not on the others.
 
   JOB      the beginning of its identifier, which muster kill and stacks take
   PID      of its launcher
