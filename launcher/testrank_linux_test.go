@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		case "launch":
 			os.Exit(testLaunch(os.Args[2:]))
+		case "agent-but":
+			os.Exit(agentBut(os.Args[2:]))
 		}
 	}
 	dir, err := os.MkdirTemp("", "muster-test-")
@@ -191,7 +193,9 @@ func (m *member) answerDumps(text []byte) {
 			continue
 		}
 		answer := text
-		if answer == nil {
+		if text != nil { // and before that as if it were late
+			m.say(&pb.FromRank{Kind: &pb.FromRank_Stacks{Stacks: &pb.RankStacks{Number: d.GetNumber() - 1, Text: "late", Last: true}}})
+		} else {
 			answer = make([]byte, 1<<20)
 			answer = answer[:runtime.Stack(answer, true)]
 		}
@@ -238,6 +242,10 @@ func testRank(args []string) {
 	self := os.Getpid()
 	switch mode {
 	case "leave": // what a good program does
+		m.leave()
+	case "leave-printing":
+		m = join()
+		fmt.Println("some output")
 		m.leave()
 	case "hang":
 		m.hang()
@@ -368,6 +376,11 @@ func testRank(args []string) {
 		var set unix.CPUSet
 		unix.SchedGetaffinity(0, &set)
 		fmt.Println("cpus", set.Count())
+		m.leave()
+	case "environment":
+		for _, kv := range os.Environ() {
+			fmt.Println("has", kv)
+		}
 		m.leave()
 	case "nested": // start a job of our own and wait for it
 		os.Exit(testLaunch([]string{"2", "@hang"}))

@@ -11,6 +11,9 @@ import (
 const overview = `Muster starts, watches and ends the ranks of parallel programs.
 
   muster run [flags] TARGET [ARGS]   run a program on several ranks
+  muster ps                          list the jobs that run
+  muster kill [JOB]                  end a job
+  muster stacks [JOB] [--rank K]     where the goroutines of all ranks are
   muster bench p2p|coll|startup      measure, also against other MPIs
   muster bench scaling TARGET [ARGS] how a program's time depends on its ranks
   muster bench compare OLD NEW       is one file of results slower than another?
@@ -18,8 +21,8 @@ const overview = `Muster starts, watches and ends the ranks of parallel programs
   muster tune [OPERATION ...]        measure which is the fastest here
   muster manifest kubernetes         print what runs a program on Kubernetes
   muster version                     print the version
-  muster help [TOPIC]                TOPIC: run, bench, explain, tune,
-                                     manifest, exit-codes, env
+  muster help [TOPIC]                TOPIC: run, ps, kill, stacks, bench, explain,
+                                     tune, manifest, exit-codes, env
 
 Example: four ranks of a Go program, built on the way
 
@@ -64,14 +67,86 @@ Examples
 
 Signals
   Ctrl-C, SIGTERM and a closed terminal ask the ranks to end, with SIGTERM, and
-  kill them after --grace. A second one kills them at once. Ctrl-Z stops the job
-  and fg continues it. SIGQUIT, SIGUSR1 and SIGUSR2 are passed to the ranks.
+  kill them after --grace; what ranks were blocked in is shown first. A second one
+  kills them at once. Ctrl-Z stops the job and fg continues it. SIGQUIT, SIGUSR1
+  and SIGUSR2 are passed to the ranks.
 
 Exit code
   That of the first rank to fail, 128+n if signal n killed it, 0 if none failed.
   Under --on-failure return it is 0 if at least one rank ended well.
   muster help exit-codes lists the launcher's own. go run turns every code but 0
   into 1: install the command with go install ./cmd/muster if you need them.
+`
+
+const psSynopsis = `muster ps [flags]
+
+Lists your jobs whose launchers run on this host, the oldest first, once their
+programs are built. A job of several hosts is seen where its launcher runs, and
+not on the others.
+
+  JOB      the beginning of its identifier, which muster kill and stacks take
+  PID      of its launcher
+  STATE    reaching   its hosts are being reached
+           starting   its ranks are; 3/8: that many have joined
+           running
+           ending     its ranks were told to end, or one has failed
+           stopped    its launcher is, as by Ctrl-Z
+  TIME     since it began
+
+Nothing listens and nothing is named for this: launchers hold sealed memory,
+which the kernel lets processes of the same user read by /proc/PID/fd. Jobs of
+other users are not seen, nor any where a host permits no such memory (memfd).
+`
+
+const psEnd = `
+Exit code
+  0, also if there is no job; 64 if the command line is wrong; 66 where there is
+  no /proc of Linux.
+`
+
+const killSynopsis = `muster kill [JOB] [flags]
+
+Ends a job, and returns when nothing of it is left: its launcher gets SIGTERM
+and gives the ranks the time of its --grace to end. JOB is the beginning of an
+identifier that muster ps lists on this host; it may be left out if there is one
+job only. A job that is ending already is waited for. A launcher that is stopped
+is continued.
+`
+
+const killEnd = `
+Examples
+  muster kill
+  muster kill 3f2a --now
+
+Exit code
+  0 if the job has ended; 1 if there is no such job, or it still runs some
+  seconds after its ranks had to end; 64 if the command line is wrong. That of
+  the job itself is 143.
+`
+
+const stacksSynopsis = `muster stacks [JOB] [flags]
+
+Shows where the goroutines of all ranks are. Those that stand at the same place
+are shown once, with their ranks: stacks are the same but for numbers,
+addresses, arguments, and how long they have waited. Goroutines of your program
+come first, and the places where most ranks are. The job goes on meanwhile; a
+rank is held up for as long as its Go runtime takes to write its stacks.
+
+JOB is the beginning of an identifier that muster ps lists on this host; it may
+be left out if there is one job only. Ranks that do not answer within 3 seconds
+are listed with the reason, and so are those that are stopped, have ended, or
+have never joined the job, as programs that do not use package rank.
+`
+
+const stacksEnd = `
+Examples
+  muster stacks
+  muster stacks 3f2a --rank 5
+  muster stacks --json | jq '.groups[] | [.ranks, .state]'
+
+Exit code
+  0 if a rank has answered; 1 if none has, or there is no such job; 64 if the
+  command line is wrong.
 `
 
 const exitCodes = `Exit codes of muster run
@@ -159,6 +234,12 @@ func help(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, overview)
 	case "run":
 		fmt.Fprint(stdout, runHelp())
+	case "ps":
+		fmt.Fprint(stdout, psHelp())
+	case "kill":
+		fmt.Fprint(stdout, killHelp())
+	case "stacks":
+		fmt.Fprint(stdout, stacksHelp())
 	case "bench":
 		fmt.Fprint(stdout, benchHelp())
 	case "explain":
@@ -172,7 +253,7 @@ func help(args []string, stdout, stderr io.Writer) int {
 	case "env":
 		fmt.Fprint(stdout, environment)
 	default:
-		fmt.Fprintf(stderr, "muster: no help on %s: expected run, bench, explain, tune, manifest, exit-codes or env\n", quote(topic))
+		fmt.Fprintf(stderr, "muster: no help on %s: expected run, ps, kill, stacks, bench, explain, tune, manifest, exit-codes or env\n", quote(topic))
 		return launcher.ExitUsage
 	}
 	return 0
@@ -209,6 +290,18 @@ func runHelp() string {
 		}
 	}
 	b.WriteString(runExamples)
+	return b.String()
+}
+
+func psHelp() string     { return jobsHelp(psSynopsis, psFlags, psEnd) }
+func killHelp() string   { return jobsHelp(killSynopsis, killFlags, killEnd) }
+func stacksHelp() string { return jobsHelp(stacksSynopsis, stacksFlags, stacksEnd) }
+
+func jobsHelp(synopsis string, flags []flagOf[jobLine], end string) string {
+	var b strings.Builder
+	b.WriteString(synopsis)
+	flagsHelp(&b, flags)
+	b.WriteString(end)
 	return b.String()
 }
 
