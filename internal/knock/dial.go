@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -62,21 +63,22 @@ func Dial(ctx context.Context, addresses []string, key []byte, k Knock) (net.Con
 }
 
 // again is how long Dial waits before it tries once more where a connection was closed
-// during the handshake, as a crowded Listener does.
+// before the end of the handshake, as a crowded Listener does.
 const again = 10 * time.Millisecond
 
 // dialOne connects to address and knocks there when it is its turn.
 func dialOne(ctx context.Context, turn chan struct{}, address string, key []byte, k Knock) (net.Conn, error) {
 	for begin := time.Now(); ; {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			if err = knockInTurn(ctx, turn, conn, key, k); err == nil {
+				return conn, nil
+			}
+			conn.Close()
 		}
-		if err = knockInTurn(ctx, turn, conn, key, k); err == nil {
-			return conn, nil
-		}
-		conn.Close()
-		if !errors.Is(err, errClosed) || ctx.Err() != nil || time.Since(begin) > Patience {
+		// A connection may be closed before this end knows that it stands.
+		closed := errors.Is(err, errClosed) || errors.Is(err, syscall.ECONNRESET)
+		if !closed || ctx.Err() != nil || time.Since(begin) > Patience {
 			return nil, err
 		}
 		select {

@@ -214,6 +214,22 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
+// FuzzWrite has something else than a port of the job at the other end.
+func FuzzWrite(f *testing.F) {
+	f.Add([]byte("SSH-2.0-OpenSSH_9.2p1\r\n"))
+	f.Add(append([]byte(challengeMagic), make([]byte, 16+verdictBytes)...))
+	f.Add(append(append([]byte(challengeMagic), make([]byte, 16)...), append([]byte{byte(Accepted)}, job[:]...)...))
+	f.Fuzz(func(t *testing.T, said []byte) {
+		a, b := net.Pipe()
+		go io.Copy(io.Discard, b)
+		go func() { b.Write(said); b.Close() }()
+		if err := Write(a, key, legal); err == nil {
+			t.Errorf("%q is taken for the job's port", said)
+		}
+		a.Close()
+	})
+}
+
 func TestDialPassesOverWhatLeadsNowhere(t *testing.T) {
 	port := open(t, Config{Job: job, Key: keyOf})
 	wrong := open(t, Config{Job: [16]byte{9}, Key: keyOf})

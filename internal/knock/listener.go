@@ -4,37 +4,57 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
 
-// HalfOpen is how many connections may be on their way through the handshake.
+// HalfOpen is how many connections a Room is for by default.
 const HalfOpen = 64
 
+// Room is for connections that are on their way through the handshake. Where one more
+// comes than there are places, the oldest of the host that has the most of them is
+// closed. Ports that share a Room share its places.
+type Room struct {
+	places int
+
+	mu      sync.Mutex
+	pending []*visit  // oldest first
+	heard   int       // pending, and closed but still being heard
+	left    sync.Cond // one of them has ended
+}
+
+// NewRoom returns a Room with so many places.
+func NewRoom(places int) *Room {
+	r := &Room{places: max(1, places)}
+	r.left.L = &r.mu
+	return r
+}
+
 // Listener hands out the connections of a port that have proven to be of the job.
-// Junk never reaches its owner. It has at most HalfOpen connections that have proven
-// nothing; where one more comes, the oldest of the host that has the most of them is
-// closed. A legal dialler that met this fate tries again.
+// Junk never reaches its owner: what has proven nothing is bounded by a Room. A legal
+// dialler for whom there was no place tries again.
 type Listener struct {
 	inner   net.Listener
 	job     [16]byte
 	keyOf   func(Knock) []byte
 	foreign func(*Foreign)
+	room    *Room
 	proven  chan *Caller
 	done    chan struct{} // closed by Close
 	ended   sync.WaitGroup
 
-	mu      sync.Mutex
-	closed  bool
-	err     error
-	pending []*visit // oldest first
-	told    time.Time
+	mu     sync.Mutex
+	closed bool
+	err    error
+	told   time.Time
 }
 
 // visit is a connection that has proven nothing yet.
 type visit struct {
 	conn net.Conn
 	host netip.Addr
+	at   *Listener
 }
 
 // Config says whose port it is.
@@ -46,13 +66,19 @@ type Config struct {
 	// Foreign hears of well-formed knocks of another job or with another key, at
 	// most once a second, however many come. May be nil.
 	Foreign func(*Foreign)
+	// Room is where connections wait that have proven nothing. Nil: one of its own,
+	// for HalfOpen.
+	Room *Room
 }
 
 // Listen takes over inner and begins to accept.
 func Listen(inner net.Listener, c Config) *Listener {
 	l := &Listener{
-		inner: inner, job: c.Job, keyOf: c.Key, foreign: c.Foreign,
+		inner: inner, job: c.Job, keyOf: c.Key, foreign: c.Foreign, room: c.Room,
 		proven: make(chan *Caller), done: make(chan struct{}),
+	}
+	if l.room == nil {
+		l.room = NewRoom(HalfOpen)
 	}
 	l.ended.Go(l.accept)
 	return l
@@ -92,9 +118,7 @@ func (l *Listener) end(err error) {
 	l.closed, l.err = true, err
 	l.inner.Close()
 	close(l.done)
-	for _, v := range l.pending {
-		v.conn.Close()
-	}
+	l.room.closeAll(l)
 }
 
 // accept takes connections until the port is closed. What it cannot take for want of
@@ -109,9 +133,7 @@ func (l *Listener) accept() {
 			l.end(net.ErrClosed)
 			return
 		default:
-			l.mu.Lock()
-			l.crowdOut()
-			l.mu.Unlock()
+			l.room.crowdOut()
 			select {
 			case <-l.done:
 				return
@@ -123,36 +145,74 @@ func (l *Listener) accept() {
 
 // begin hears conn's knock beside the others.
 func (l *Listener) begin(conn net.Conn) {
-	v := &visit{conn: conn}
+	v := &visit{conn: conn, at: l}
 	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
 		v.host = a.AddrPort().Addr()
 	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.closed {
-		l.mu.Unlock()
 		conn.Close()
 		return
 	}
-	if len(l.pending) >= HalfOpen {
-		l.crowdOut()
-	}
-	l.pending = append(l.pending, v)
-	l.mu.Unlock()
+	l.room.enter(v)
 	l.ended.Go(func() { l.hear(v) })
 }
 
-// crowdOut closes the oldest connection of the host that has the most of them. The
-// caller holds the lock.
-func (l *Listener) crowdOut() {
+// enter gives v a place. It waits while as many that are closed already have not
+// noticed, which is soon: so a flood is taken no faster than it is got rid of.
+func (r *Room) enter(v *visit) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.heard >= 2*r.places {
+		r.left.Wait()
+	}
+	if len(r.pending) >= r.places {
+		r.crowdOutLocked()
+	}
+	r.heard++
+	r.pending = append(r.pending, v)
+}
+
+// leave takes v out of those that have proven nothing.
+func (r *Room) leave(v *visit) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i := slices.Index(r.pending, v); i >= 0 {
+		r.pending = slices.Delete(r.pending, i, i+1)
+	}
+	r.heard--
+	r.left.Signal()
+}
+
+// closeAll closes what l has accepted.
+func (r *Room) closeAll(l *Listener) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, v := range r.pending {
+		if v.at == l {
+			v.conn.Close()
+		}
+	}
+}
+
+// crowdOut closes the oldest connection of the host that has the most of them.
+func (r *Room) crowdOut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.crowdOutLocked()
+}
+
+func (r *Room) crowdOutLocked() {
 	count := make(map[netip.Addr]int, 8)
 	most := 0
-	for _, v := range l.pending {
+	for _, v := range r.pending {
 		count[v.host]++
 		most = max(most, count[v.host])
 	}
-	for i, v := range l.pending {
+	for i, v := range r.pending {
 		if count[v.host] == most {
-			l.pending = append(l.pending[:i], l.pending[i+1:]...)
+			r.pending = slices.Delete(r.pending, i, i+1)
 			abandon(v.conn)
 			return
 		}
@@ -170,17 +230,18 @@ func abandon(conn net.Conn) {
 
 func (l *Listener) hear(v *visit) {
 	caller, err := Read(v.conn, l.job, l.keyOf)
-	l.leave(v)
 	if err != nil {
 		var f *Foreign
 		if errors.As(err, &f) {
 			l.tell(f)
 			v.conn.Close() // gently: it is to hear the verdict
-			return
+		} else {
+			abandon(v.conn)
 		}
-		abandon(v.conn)
+		l.room.leave(v)
 		return
 	}
+	l.room.leave(v)
 	late := time.NewTimer(Patience)
 	defer late.Stop()
 	select {
@@ -189,18 +250,6 @@ func (l *Listener) hear(v *visit) {
 		v.conn.Close()
 	case <-l.done:
 		v.conn.Close()
-	}
-}
-
-// leave takes v out of those that have proven nothing.
-func (l *Listener) leave(v *visit) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i := range l.pending {
-		if l.pending[i] == v {
-			l.pending = append(l.pending[:i], l.pending[i+1:]...)
-			return
-		}
 	}
 }
 
