@@ -46,6 +46,7 @@ type host struct {
 	programs  map[string]string // path by digest, of those that the launcher provides
 	blobs     *queue[*pb.Blob]
 	scratch   []string // directories made for this job alone
+	store     *store   // held for as long as programs are started from it
 	peerWatch *tcpwatch.Watch
 	shared    *os.File   // memory of all ranks here, once the first has joined; nil: none
 	absent    *rankState // one that ended with success and without joining

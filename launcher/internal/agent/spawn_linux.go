@@ -291,6 +291,9 @@ func cpusOf(set *unix.CPUSet) (cpus []int) {
 
 // explainExec adds what the error number alone does not say.
 func explainExec(program string, err error) error {
+	if path, e := filepath.EvalSymlinks(program); e == nil && strings.HasPrefix(program, "/proc/") {
+		program = path // one of the store is started by way of a descriptor
+	}
 	switch err {
 	case unix.ENOEXEC:
 		return fmt.Errorf("%s is no program for this machine (%w)", program, err)

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -13,10 +14,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	pb "github.com/muster-mpi/muster/proto"
+	"golang.org/x/sys/unix"
 )
 
 // keptPrograms is how many programs stay in a host's store for the next job. One that
@@ -27,79 +28,185 @@ const (
 )
 
 // store is where a host keeps the programs it was given, by the hash of what they
-// hold.
+// hold. Its directory is held by a descriptor from when it was found to be nobody
+// else's: whoever may exchange a directory on the way to it gains nothing.
 type store struct {
 	dir     string
 	private bool // for this job alone: to be removed at its end
+
+	root *os.Root
+	held *os.File // the directory
 }
 
 // openStore opens the user's store, or makes one for this job where there can be none.
 func openStore() (*store, error) {
 	base, err := os.UserCacheDir()
 	if err == nil {
-		dir := filepath.Join(base, "muster", "program")
-		if err = ownDir(dir); err == nil {
-			return &store{dir: dir}, nil
+		s := &store{dir: filepath.Join(base, "muster", "program")}
+		if err = s.hold(base, "muster", "program"); err == nil {
+			return s, nil
 		}
 	}
 	dir, e := os.MkdirTemp("", "muster-program-")
 	if e != nil {
 		return nil, fmt.Errorf("no place for the program: %w; %w", err, e)
 	}
-	return &store{dir: dir, private: true}, nil
+	s := &store{dir: dir, private: true}
+	if e := s.hold(filepath.Dir(dir), filepath.Base(dir)); e != nil {
+		os.Remove(dir)
+		return nil, fmt.Errorf("no place for the program: %w; %w", err, e)
+	}
+	return s, nil
 }
 
-// ownDir makes sure that dir is a directory which nobody but this user can change.
+// ownDir makes sure that dir and the directory that it is in are directories which
+// nobody but this user can change.
 func ownDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	parent := filepath.Dir(dir)
+	s := new(store)
+	if err := s.hold(filepath.Dir(parent), filepath.Base(parent), filepath.Base(dir)); err != nil {
 		return err
 	}
-	for _, d := range []string{filepath.Dir(dir), dir} {
-		info, err := os.Lstat(d)
+	s.close()
+	return nil
+}
+
+// hold opens the last of the directories below base, each of which is in the one before
+// and has to be nobody else's. What is missing it makes.
+func (s *store) hold(base string, names ...string) error {
+	if err := os.MkdirAll(base, 0o700); err != nil {
+		return err
+	}
+	at, err := unix.Open(base, unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_RDONLY, 0)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: base, Err: err}
+	}
+	path := base
+	for _, name := range names {
+		path = filepath.Join(path, name)
+		fd, err := enterOwn(at, name, path)
+		unix.Close(at)
 		if err != nil {
 			return err
 		}
-		owner, ok := info.Sys().(*syscall.Stat_t)
-		switch {
-		case !info.IsDir():
-			return fmt.Errorf("%s is no directory", d)
-		case ok && int(owner.Uid) != os.Geteuid():
-			return fmt.Errorf("%s belongs to user %d", d, owner.Uid)
-		case info.Mode().Perm()&0o022 != 0:
-			return fmt.Errorf("%s may be changed by others (mode %v)", d, info.Mode().Perm())
-		}
+		at = fd
+	}
+	root, err := os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", at))
+	if err != nil {
+		unix.Close(at)
+		return err
+	}
+	s.root, s.held = root, os.NewFile(uintptr(at), path)
+	return nil
+}
+
+// enterOwn opens a directory of this user's alone within another.
+func enterOwn(at int, name, path string) (fd int, err error) {
+	if err := unix.Mkdirat(at, name, 0o700); err != nil && err != unix.EEXIST {
+		return -1, &fs.PathError{Op: "mkdir", Path: path, Err: err}
+	}
+	fd, err = unix.Openat(at, name, unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0)
+	if err != nil {
+		return -1, notOwn(path, err)
+	}
+	if err := checkOwn(fd, path); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// notOwn says why a directory could not be opened as one.
+func notOwn(path string, err error) error {
+	info, e := os.Lstat(path)
+	switch {
+	case e == nil && info.Mode()&fs.ModeSymlink != 0:
+		return fmt.Errorf("%s is a symbolic link", path)
+	case e == nil && !info.IsDir():
+		return fmt.Errorf("%s is no directory", path)
+	}
+	return &fs.PathError{Op: "open", Path: path, Err: err}
+}
+
+// checkOwn checks the directory that fd is.
+func checkOwn(fd int, path string) error {
+	var info unix.Stat_t
+	if err := unix.Fstat(fd, &info); err != nil {
+		return &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	switch {
+	case int(info.Uid) != os.Geteuid():
+		return fmt.Errorf("%s belongs to user %d", path, info.Uid)
+	case info.Mode&0o022 != 0:
+		return fmt.Errorf("%s may be changed by others (mode %v)", path, fs.FileMode(info.Mode&0o777))
 	}
 	return nil
 }
 
-func (s *store) path(digest []byte) string { return filepath.Join(s.dir, hex.EncodeToString(digest)) }
+// close gives the store up. What path has returned leads nowhere then.
+func (s *store) close() {
+	s.root.Close()
+	s.held.Close()
+}
+
+// path is how a program of the store is started, whatever its directory is called by
+// then.
+func (s *store) path(digest []byte) string {
+	return fmt.Sprintf("/proc/%d/fd/%d/%s", os.Getpid(), s.held.Fd(), programName(digest))
+}
+
+func programName(digest []byte) string { return hex.EncodeToString(digest) }
 
 // find returns the program's path if the store has it.
 func (s *store) find(p *pb.Program) (string, bool) {
-	path := s.path(p.GetDigest())
-	info, err := os.Lstat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() != p.GetBytes() {
+	name := programName(p.GetDigest())
+	info, err := s.root.Lstat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return "", false
+	}
+	f, err := s.root.Open(name)
+	if err != nil {
+		return "", false
+	}
+	defer f.Close()
+	if !isProgram(f, p) {
 		return "", false
 	}
 	now := time.Now()
-	os.Chtimes(path, now, now) // fails on a store of others, which is of no consequence
-	return path, true
+	s.root.Chtimes(name, now, now) // the oldest are removed first
+	return s.path(p.GetDigest()), true
+}
+
+// isProgram reports whether f holds the program.
+func isProgram(f *os.File, p *pb.Program) bool {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() != p.GetBytes() {
+		return false
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return false
+	}
+	return bytes.Equal(sum.Sum(nil), p.GetDigest())
 }
 
 // incoming is a program on its way into the store.
 type incoming struct {
 	program *pb.Program
+	name    string
 	file    *os.File
 	sum     hash.Hash
 	bytes   int64
+	root    *os.Root
 }
 
 func (s *store) begin(p *pb.Program) (*incoming, error) {
-	f, err := os.CreateTemp(s.dir, ".incoming-*")
+	name := ".incoming-" + rand.Text()
+	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return &incoming{program: p, file: f, sum: sha256.New()}, nil
+	return &incoming{program: p, name: name, file: f, sum: sha256.New(), root: s.root}, nil
 }
 
 func (in *incoming) write(data []byte) error {
@@ -114,7 +221,7 @@ func (in *incoming) write(data []byte) error {
 
 func (in *incoming) abandon() {
 	in.file.Close()
-	os.Remove(in.file.Name())
+	in.root.Remove(in.name)
 }
 
 // end gives the program its name, if it is what it should be.
@@ -127,34 +234,34 @@ func (s *store) end(in *incoming) (string, error) {
 		err = fmt.Errorf("%d bytes came that are not the program: their SHA-256 is %x, want %x",
 			in.bytes, in.sum.Sum(nil), in.program.GetDigest())
 	}
-	path := s.path(in.program.GetDigest())
+	name := programName(in.program.GetDigest())
 	if err == nil {
-		err = os.Rename(in.file.Name(), path)
+		err = s.root.Rename(in.name, name)
 	}
 	if err != nil {
-		os.Remove(in.file.Name())
+		s.root.Remove(in.name)
 		return "", err
 	}
-	s.evict(path)
-	return path, nil
+	s.evict(name)
+	return s.path(in.program.GetDigest()), nil
 }
 
 // evict removes what is old, beyond keptPrograms.
 func (s *store) evict(keep string) {
-	entries, err := os.ReadDir(s.dir)
+	entries, err := fs.ReadDir(s.root.FS(), ".")
 	if err != nil {
 		return
 	}
 	var old []fs.FileInfo
 	for _, e := range entries {
 		info, err := e.Info()
-		if err == nil && time.Since(info.ModTime()) > storedFor && filepath.Join(s.dir, e.Name()) != keep {
+		if err == nil && time.Since(info.ModTime()) > storedFor && e.Name() != keep {
 			old = append(old, info)
 		}
 	}
 	slices.SortFunc(old, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
 	for _, info := range old[:max(0, min(len(old), len(entries)-keptPrograms))] {
-		os.Remove(filepath.Join(s.dir, info.Name()))
+		s.root.Remove(info.Name())
 	}
 }
 
@@ -204,9 +311,12 @@ func (h *host) collect() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.private {
-		h.post(func() { h.scratch = append(h.scratch, s.dir) })
-	}
+	h.post(func() {
+		h.store = s
+		if s.private {
+			h.scratch = append(h.scratch, s.dir)
+		}
+	})
 	missing := make(map[string]*pb.Program)
 	need := new(pb.Need)
 	for i, p := range wanted {
@@ -283,15 +393,7 @@ func holds(path string, p *pb.Program) bool {
 		return false
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() != p.GetBytes() || executable(path) != nil {
-		return false
-	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return false
-	}
-	return bytes.Equal(sum.Sum(nil), p.GetDigest())
+	return executable(path) == nil && isProgram(f, p)
 }
 
 // removeScratch removes what was made for this job alone.
