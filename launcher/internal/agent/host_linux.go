@@ -145,7 +145,7 @@ func newHost(start *pb.Start) *host {
 			h.byRank[r.rank] = r
 		}
 	}
-	h.links.most = linksUnderWay(len(h.ranks))
+	h.links.most = linksUnderWay(len(h.ranks), h.strangersRoom())
 	h.procsPerRank = max(1, h.cpus/max(1, len(h.ranks)))
 	h.table.ended = func(p *process, e ending) {
 		r := h.rank(p.rank)
@@ -183,11 +183,11 @@ func (h *host) note(format string, args ...any) {
 // run returns when nothing of the job is left and Done is on its way.
 func (h *host) run() {
 	defer close(h.over)
-	err := checkDescriptors(len(h.ranks))
+	err := checkDescriptors(len(h.ranks), min(leastRoom, h.strangersRoom()))
 	if err == nil {
 		err = h.chooseTransport(segment.Probe)
 	}
-	if err == nil && h.hasPeers() && !h.start.GetByLauncher() {
+	if err == nil && h.hasPort() {
 		err = h.openPort()
 	}
 	if err != nil {
@@ -277,6 +277,9 @@ func (h *host) onSpawned(err *spawnError) {
 
 // hasPeers reports whether ranks of this host may have to reach other hosts.
 func (h *host) hasPeers() bool { return len(h.start.GetPeers()) > 0 }
+
+// hasPort reports whether this host listens for others.
+func (h *host) hasPort() bool { return h.hasPeers() && !h.start.GetByLauncher() }
 
 func (h *host) hostName() string {
 	if len(h.start.GetHosts()) == 0 {

@@ -32,13 +32,15 @@ func newLinks() links {
 }
 
 // linksUnderWay is how many ends of links the agent can have on the way with n
-// ranks: what its limit of descriptors leaves, two for each.
-func linksUnderWay(n int) int {
+// ranks: what its limit of descriptors leaves, two for each, beside a port that holds so
+// many strangers.
+func linksUnderWay(n, strangers int) int {
 	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || limit.Cur <= descriptors(n) {
+	taken := descriptors(n) + uint64(strangers)
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || limit.Cur <= taken {
 		return n
 	}
-	return n + int(min(limit.Cur-descriptors(n), 1<<20))/2
+	return n + int(min(limit.Cur-taken, 1<<20))/2
 }
 
 // want notes that one of p asks for their link of this number, and reports whether

@@ -152,6 +152,9 @@ func (s *server) Run(stream grpc.BidiStreamingServer[pb.ToAgent, pb.FromAgent]) 
 	if start == nil {
 		return fmt.Errorf("first message is %T, want Start", first.GetKind())
 	}
+	if err := checkStart(start); err != nil {
+		return fmt.Errorf("the launcher's message makes no sense: %w", err)
+	}
 	h := newHost(start)
 	s.mu.Lock()
 	if s.host != nil {

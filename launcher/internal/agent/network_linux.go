@@ -82,6 +82,7 @@ type network struct {
 	dials     map[pair]*dial
 	queued    []pair           // wanted; dialled when the roster or a descriptor is there
 	parked    map[pair]arrival // for a rank that has not joined
+	strangers strangers
 }
 
 func newNetwork() network {
@@ -103,6 +104,7 @@ func (h *host) openPort() error {
 	}
 	job := [16]byte(h.start.GetJob())
 	key := h.start.GetLinkKey()
+	room := knock.NewRoom(h.strangersRoom())
 	var taken []string
 	port := 0
 	for attempt := 0; ; attempt++ {
@@ -111,8 +113,8 @@ func (h *host) openPort() error {
 			for _, l := range inner {
 				taken = append(taken, l.Addr().String())
 				k := knock.Listen(l, knock.Config{
-					Job: job, Key: func(knock.Knock) []byte { return key },
-					Foreign: func(f *knock.Foreign) { h.post(func() { h.note("%s: %v; refused", h.hostName(), f) }) },
+					Job: job, Key: func(knock.Knock) []byte { return key }, Room: room,
+					Foreign: func(f *knock.Foreign) { h.post(func() { h.onStranger(f) }) },
 				})
 				h.net.listeners = append(h.net.listeners, k)
 				go h.answer(k)

@@ -229,10 +229,40 @@ func TestF21NoSignalAfterTheReaping(t *testing.T) {
 }
 
 func TestDescriptorNeedGrowsWithTheRanks(t *testing.T) {
-	if checkDescriptors(1) != nil {
+	if checkDescriptors(1, 0) != nil {
 		t.Error("one rank is refused")
 	}
-	if err := checkDescriptors(1 << 40); err == nil || !strings.Contains(err.Error(), "the limit is") {
+	if err := checkDescriptors(1<<40, 0); err == nil || !strings.Contains(err.Error(), "the limit is") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Strangers may cause a line a second, however many hosts they try.
+func TestS1HostsTellOfStrangersInTurn(t *testing.T) {
+	for _, turns := range []int{1, 2, 3, 64} {
+		told := make(map[time.Duration]int) // lines by second
+		for turn := range turns {
+			last := -time.Hour
+			for at := 50 * time.Millisecond; at < time.Duration(3*turns)*time.Second; {
+				wait := untilTurn(at, at-last, turn, turns)
+				if wait < 0 || wait > time.Duration(turns)*time.Second {
+					t.Fatalf("host %d of %d waits %v", turn, turns, wait)
+				}
+				if wait == 0 {
+					told[at/time.Second]++
+					last = at
+					wait = 10 * time.Millisecond // and another comes
+				}
+				at += wait
+			}
+		}
+		if len(told) < 3*turns-1 {
+			t.Errorf("%d hosts: lines in %d of %d seconds", turns, len(told), 3*turns)
+		}
+		for second, n := range told {
+			if n > 1 {
+				t.Errorf("%d hosts: %d lines in second %d", turns, n, second)
+			}
+		}
 	}
 }

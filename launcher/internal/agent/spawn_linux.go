@@ -326,12 +326,13 @@ func (h *host) environment(r *rankState, doorNumber int) []string {
 // way to it; and some of its own.
 func descriptors(n int) uint64 { return uint64(8*n + 40) }
 
-// checkDescriptors says whether the limit suffices. The Go runtime has raised
-// the soft limit to the hard one already.
-func checkDescriptors(n int) error {
+// checkDescriptors says whether the limit suffices, for as many more besides. The Go
+// runtime has raised the soft limit to the hard one already.
+func checkDescriptors(n, more int) error {
 	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || limit.Cur >= descriptors(n) {
+	need := descriptors(n) + uint64(more)
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || limit.Cur >= need {
 		return nil
 	}
-	return fmt.Errorf("%d ranks need %d descriptors in their agent, the limit is %d (ulimit -n)", n, descriptors(n), limit.Cur)
+	return fmt.Errorf("%d ranks need %d descriptors in their agent, the limit is %d (ulimit -n)", n, need, limit.Cur)
 }
