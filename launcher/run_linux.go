@@ -49,10 +49,12 @@ type run struct {
 	lost    *Failure            // first rank without which the job went on
 	left    bool                // a rank has left in order
 	ending  bool                // the ranks were told to end because of the outside
-	reason  string
-	code    int       // of the job, if the outside ended it
-	limit   time.Time // when an agent that has not ended the job is given up
-	overdue <-chan time.Time
+
+	suspending bool // agents were told to stop the ranks, and this process is to follow
+	reason     string
+	code       int       // of the job, if the outside ended it
+	limit      time.Time // when an agent that has not ended the job is given up
+	overdue    <-chan time.Time
 }
 
 // Run runs job and returns when nothing of it is left: no process, file or
@@ -80,22 +82,10 @@ func Run(ctx context.Context, job Job, signals Signals) (Result, error) {
 	signal.Notify(broken, syscall.SIGPIPE)
 	defer signal.Stop(broken)
 
-	size := int(p.common.GetSize())
-	r := &run{
-		job: job, plan: p,
-		result:  Result{Job: hex.EncodeToString(p.common.GetJob()), Start: now},
-		taken:   make(chan int64, 64),
-		events:  make(chan func(), 64),
-		over:    make(chan struct{}),
-		builds:  make([]joinedAs, len(job.Apps)),
-		tunnels: make(map[rankPair]uint32),
-	}
+	r := newRun(job, p, now)
 	defer close(r.over)
-	for rank := range size {
-		r.result.Ranks = append(r.result.Ranks, RankResult{Rank: rank, Host: p.hosts[p.host[rank]].Name})
-	}
 	r.sink, err = output.New(output.Options{
-		Size: size, Stdout: job.Stdout, Stderr: job.Stderr,
+		Size: len(r.result.Ranks), Stdout: job.Stdout, Stderr: job.Stderr,
 		Tag: job.Output.Tag, Timestamp: job.Output.Timestamp, Color: job.Output.Color,
 		Raw: job.Output.Raw, Dir: job.Output.Dir, DropOnSlow: job.Output.DropOnSlow,
 	})
@@ -106,9 +96,6 @@ func Run(ctx context.Context, job Job, signals Signals) (Result, error) {
 	r.feed = newFeed(r.sink, func(rank int32, bytes int64) {
 		r.agents[p.host[rank]].send(&pb.ToAgent{Kind: &pb.ToAgent_OutputCredit{OutputCredit: &pb.OutputCredit{Rank: rank, Bytes: bytes}}})
 	})
-	for n, h := range p.hosts {
-		r.agents = append(r.agents, &hostAgent{number: n, host: h})
-	}
 	r.reachAll(ctx)
 	defer r.reaching()
 	stop := make(chan struct{})
@@ -118,6 +105,26 @@ func Run(ctx context.Context, job Job, signals Signals) (Result, error) {
 	}
 	r.loop(ctx, signals)
 	return r.finish(ctx, signals)
+}
+
+// newRun is a job of which nothing has begun.
+func newRun(job Job, p *jobPlan, now time.Time) *run {
+	r := &run{
+		job: job, plan: p,
+		result:  Result{Job: hex.EncodeToString(p.common.GetJob()), Start: now},
+		taken:   make(chan int64, 64),
+		events:  make(chan func(), 64),
+		over:    make(chan struct{}),
+		builds:  make([]joinedAs, len(job.Apps)),
+		tunnels: make(map[rankPair]uint32),
+	}
+	for rank := range int(p.common.GetSize()) {
+		r.result.Ranks = append(r.result.Ranks, RankResult{Rank: rank, Host: p.hosts[p.host[rank]].Name})
+	}
+	for n, h := range p.hosts {
+		r.agents = append(r.agents, &hostAgent{number: n, host: h})
+	}
+	return r
 }
 
 // post has Run's goroutine call f. It reports false when Run has returned.
@@ -138,17 +145,28 @@ func (r *run) receive(a *hostAgent) {
 			r.post(func() { r.onGone(a) })
 			return
 		}
-		switch k := m.GetKind().(type) {
-		case *pb.FromAgent_Output:
-			r.feed.put(k.Output)
-		case *pb.FromAgent_StdinTaken:
-			r.onStdinTaken(a, k.StdinTaken.GetBytes())
-		default:
-			if !r.post(func() { r.onMessage(a, m) }) || m.GetDone() != nil {
-				return
-			}
+		if !r.take(a, m, r.post) {
+			return
 		}
 	}
+}
+
+// take takes one message of an agent in, and reports whether more may follow. post has
+// Run's goroutine do something.
+func (r *run) take(a *hostAgent, m *pb.FromAgent, post func(func()) bool) (more bool) {
+	if err := r.claims(a, m); err != nil {
+		post(func() { r.onViolation(a, err) })
+		return false
+	}
+	switch k := m.GetKind().(type) {
+	case *pb.FromAgent_Output:
+		r.feed.put(k.Output)
+	case *pb.FromAgent_StdinTaken:
+		r.onStdinTaken(a, k.StdinTaken.GetBytes())
+	default:
+		return post(func() { r.onMessage(a, m) }) && m.GetDone() == nil
+	}
+	return true
 }
 
 // loop returns when every agent is done or lost.
@@ -264,6 +282,7 @@ func (r *run) onSignal(s os.Signal) {
 		r.end(r.grace(), "")
 	case syscall.SIGTSTP:
 		// Suspended answers, and then this process stops as well.
+		r.suspending = true
 		r.tell(&pb.ToAgent{Kind: &pb.ToAgent_Suspend{Suspend: &pb.Suspend{}}})
 	case syscall.SIGCONT, syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGURG:
 	default:
@@ -281,6 +300,10 @@ func stopSelf() {
 }
 
 func (r *run) onMessage(a *hostAgent, m *pb.FromAgent) {
+	if err := r.inTurn(a, m); err != nil {
+		r.onViolation(a, err)
+		return
+	}
 	switch k := m.GetKind().(type) {
 	case *pb.FromAgent_Ready:
 		r.onReady(a, k.Ready)
@@ -344,12 +367,13 @@ func (r *run) checkSuspended() {
 			return
 		}
 	}
-	if !asked {
+	if !asked || !r.suspending {
 		return
 	}
 	for _, a := range r.agents {
 		a.suspended = false
 	}
+	r.suspending = false
 	stopSelf()
 	r.tell(&pb.ToAgent{Kind: &pb.ToAgent_Continue{Continue: &pb.Continue{}}})
 }

@@ -32,6 +32,8 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		case "launch":
 			os.Exit(testLaunch(os.Args[2:]))
+		case "agent-but":
+			os.Exit(agentBut(os.Args[2:]))
 		}
 	}
 	dir, err := os.MkdirTemp("", "muster-test-")
