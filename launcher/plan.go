@@ -118,6 +118,19 @@ func plan(job *Job, now time.Time) (*jobPlan, error) {
 	return p, p.measurePrograms()
 }
 
+// hasKeys reports whether the plan holds what only the job's own processes may know.
+func (p *jobPlan) hasKeys() bool { return p.secrets != nil || len(p.common.LinkKey) > 0 }
+
+// forget gives up the job's keys, as far as Go lets go of memory: what was sent was
+// copied, and such copies lie about until their place is used again.
+func (p *jobPlan) forget() {
+	for _, c := range p.secrets {
+		clear(c.Key)
+	}
+	clear(p.common.LinkKey)
+	p.secrets, p.common.LinkKey = nil, nil
+}
+
 // netTimeout is how long a host that does not answer is waited for.
 func netTimeout(job *Job) time.Duration {
 	switch {

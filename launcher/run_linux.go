@@ -41,6 +41,7 @@ type run struct {
 	reaching context.CancelFunc // gives up the hosts that are not reached yet
 
 	phases  phases
+	forget  func()              // the job's keys, once all hosts have theirs
 	started bool                // every rank's process exists
 	joined  int                 // ranks
 	builds  []joinedAs          // by application, of the first rank that joined
@@ -70,19 +71,35 @@ type run struct {
 // is nil then: it is for what prevented the job from running, and has not been
 // shown to anyone. Result.Code is the exit code in every case.
 //
-// Run makes this process a child subreaper for good. A Job.Stdin that does not
+// Run makes this process a child subreaper for good, and while it holds the keys of a
+// job, which is until all hosts have theirs, no other process may look at its memory
+// (PR_SET_DUMPABLE). It refuses to run set-user-ID. A Job.Stdin that does not
 // end may have a read under way when Run returns.
 func Run(ctx context.Context, job Job, signals Signals) (Result, error) {
 	now := time.Now()
+	if err := OwnRights(); err != nil {
+		return Result{Code: ExitUsage, Start: now}, err
+	}
+	show := hideMemory()
+	defer show()
 	p, err := plan(&job, now)
 	if err != nil {
 		return Result{Code: ExitUsage, Start: now}, err
+	}
+	planned(p)
+	forget := func() {
+		p.forget()
+		show()
+	}
+	if !p.hasKeys() {
+		forget()
 	}
 	broken := make(chan os.Signal, 1)
 	signal.Notify(broken, syscall.SIGPIPE)
 	defer signal.Stop(broken)
 
 	r := newRun(job, p, now)
+	r.forget = forget
 	defer close(r.over)
 	r.sink, err = output.New(output.Options{
 		Size: len(r.result.Ranks), Stdout: job.Stdout, Stderr: job.Stderr,
@@ -106,6 +123,9 @@ func Run(ctx context.Context, job Job, signals Signals) (Result, error) {
 	r.loop(ctx, signals)
 	return r.finish(ctx, signals)
 }
+
+// planned is told of every plan; tests look for its secrets.
+var planned = func(*jobPlan) {}
 
 // newRun is a job of which nothing has begun.
 func newRun(job Job, p *jobPlan, now time.Time) *run {

@@ -17,6 +17,10 @@ import (
 )
 
 func main() {
+	if err := launcher.OwnRights(); err != nil {
+		fmt.Fprintln(os.Stderr, "muster:", err)
+		os.Exit(launcher.ExitUsage)
+	}
 	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
 }
 
