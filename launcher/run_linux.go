@@ -80,6 +80,9 @@ func Run(ctx context.Context, job Job, signals Signals) (Result, error) {
 	if err := OwnRights(); err != nil {
 		return Result{Code: ExitUsage, Start: now}, err
 	}
+	if err := checkReport(job.Report); err != nil {
+		return Result{Code: ExitUsage, Start: now}, err
+	}
 	show := hideMemory()
 	defer show()
 	p, err := plan(&job, now)

@@ -137,3 +137,73 @@ func TestS26RootIsWarnedOnSeveralHosts(t *testing.T) {
 		newTrial(t, 2, "@leave").run().expect(0, "!"+warning)
 	}
 }
+
+// S20: what makes loaders, shells and runtimes run code is not carried to other hosts.
+func TestS20EnvironmentCarriesNoCodeToOtherHosts(t *testing.T) {
+	forbidden := []string{
+		"LD_AUDIT", "LD_PRELOAD", "GLIBC_TUNABLES", "BASH_ENV", "ENV", "BASH_FUNC_ls%%", "GODEBUG", "GOTRACEBACK", "SSLKEYLOGFILE",
+		"MUSTER_AGENT", "PATH", "SSH_AUTH_SOCK",
+	}
+	tr, _ := onHosts(t, 1, 1, "@environment")
+	for _, name := range forbidden {
+		if name != "PATH" {
+			t.Setenv(name, "canary=0")
+		}
+	}
+	t.Setenv("PATH", os.Getenv("PATH")+":/canary=0")
+	t.Setenv("OMP_NUM_THREADS", "3")
+	tr.job.Apps[0].Env = append(tr.job.Apps[0].Env, "GODEBUG=execerrdot=0")
+	tr.run().expect(0)
+	out := tr.stdout.String()
+	if strings.Contains(out, "canary") {
+		t.Errorf("the other host's rank has\n%s", out)
+	}
+	for _, want := range []string{"has OMP_NUM_THREADS=3\n", "has GODEBUG=execerrdot=0\n", "has TESTBED_HOST=node1\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the other host's rank lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+// S6: a report is put in the place of a regular file, or of none.
+func TestS6ReportGoesToRegularFilesOnly(t *testing.T) {
+	dir, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "precious")
+	if err := os.WriteFile(elsewhere, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, plant := range map[string]func(path string) error{
+		"link":      func(path string) error { return os.Symlink(elsewhere, path) },
+		"link away": func(path string) error { return os.Symlink(filepath.Join(dir, "new"), path) },
+		"pipe":      func(path string) error { return unix.Mkfifo(path, 0o600) },
+		"directory": func(path string) error { return os.Mkdir(path, 0o700) },
+	} {
+		path := filepath.Join(dir, name)
+		if err := plant(path); err != nil {
+			t.Fatal(err)
+		}
+		tr := newTrial(t, 1, "@leave")
+		tr.job.Report = path
+		if tr.run(); tr.result.Code != ExitUsage || tr.err == nil || !strings.Contains(tr.err.Error(), path+" is no regular file") ||
+			!strings.Contains(tr.err.Error(), "of user ") {
+			t.Errorf("%s: code %d, %v, want %d and who owns what", name, tr.result.Code, tr.err, ExitUsage)
+		}
+		if info, err := os.Lstat(path); err != nil || info.Mode().IsRegular() {
+			t.Errorf("%s: %v is there now, %v", name, info, err)
+		}
+	}
+	if got, _ := os.ReadFile(elsewhere); string(got) != "precious" || len(names(t, dir)) != 4 {
+		t.Errorf("elsewhere it says %q, and %v are there", got, names(t, dir))
+	}
+	// Planted while the job runs.
+	tr := newTrial(t, 1, "@report-signals")
+	tr.job.Report = filepath.Join(dir, "late")
+	tr.start().stdout.await(t, "ready", 1)
+	if err := os.Symlink(elsewhere, tr.job.Report); err != nil {
+		t.Fatal(err)
+	}
+	tr.signals <- unix.SIGUSR1
+	tr.wait().expect(0, "late is no regular file")
+	if got, _ := os.ReadFile(elsewhere); string(got) != "precious" {
+		t.Errorf("elsewhere it says %q", got)
+	}
+}

@@ -336,6 +336,11 @@ func testRank(args []string) {
 		unix.SchedGetaffinity(0, &set)
 		fmt.Println("cpus", set.Count())
 		m.leave()
+	case "environment":
+		for _, kv := range os.Environ() {
+			fmt.Println("has", kv)
+		}
+		m.leave()
 	case "nested": // start a job of our own and wait for it
 		os.Exit(testLaunch([]string{"2", "@hang"}))
 	case "touch":
