@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		case "launch":
 			os.Exit(testLaunch(os.Args[2:]))
+		case "dial":
+			testDial(os.Args[2])
+			os.Exit(0)
 		case "agent-but":
 			os.Exit(agentBut(os.Args[2:]))
 		}
@@ -441,6 +444,10 @@ func testLaunch(args []string) int {
 		job.NetTimeout, _ = time.ParseDuration(os.Getenv("TEST_NET_TIMEOUT"))
 	}
 	job.Detach = os.Getenv("TEST_DETACH") != ""
+	job.Insecure = os.Getenv("TEST_INSECURE") != ""
+	if path := os.Getenv("TEST_SECRETS"); path != "" {
+		tellSecrets(path)
+	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTSTP, syscall.SIGCONT,
 		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGQUIT)

@@ -1,13 +1,16 @@
 // Exchange is what tests of several hosts run: rounds in which every rank sends to
 // every other and all reduce what came. Rank 0 prints a number that depends on every
-// bit that was sent.
+// bit that was sent. With -stdin it goes on until rank 0's input ends, and says how many
+// rounds there were.
 package main
 
 import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"math"
+	"os"
 	"time"
 
 	"github.com/muster-mpi/muster/collectives"
@@ -18,7 +21,17 @@ func main() {
 	rounds := flag.Int("rounds", 10, "rounds")
 	n := flag.Int("n", 1000, "numbers from each rank to each other in a round")
 	pause := flag.Duration("pause", 0, "between two rounds")
+	input := flag.Bool("stdin", false, "until the input ends")
+	canary := flag.String("canary", "", "text that is sent in each round as well")
 	flag.Parse()
+	over := make(chan struct{})
+	if *input {
+		*rounds = math.MaxInt
+		go func() {
+			io.Copy(io.Discard, os.Stdin) // others' is empty
+			close(over)
+		}()
+	}
 	rank.Run(func(ctx context.Context, world *rank.Comm) error {
 		p := world.Size()
 		send, recv := make([]float64, p**n), make([]float64, p**n)
@@ -44,6 +57,28 @@ func main() {
 			}
 			if round == 0 && world.Rank() == 0 {
 				fmt.Println("exchanging on", p, "ranks") // all have links to all
+			}
+			if *canary != "" {
+				if err := collectives.Bcast(ctx, world, 0, []byte(*canary)); err != nil {
+					return err
+				}
+			}
+			if *input {
+				done := []int{0}
+				select {
+				case <-over:
+					done[0] = 1
+				default:
+				}
+				if err := collectives.Bcast(ctx, world, 0, done); err != nil {
+					return err
+				}
+				if done[0] == 1 {
+					if world.Rank() == 0 {
+						fmt.Println("after", round+1, "rounds")
+					}
+					break
+				}
 			}
 			time.Sleep(*pause)
 		}
