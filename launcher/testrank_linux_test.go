@@ -37,6 +37,9 @@ func TestMain(m *testing.M) {
 			os.Exit(agentBut(os.Args[2:]))
 		case "relay":
 			os.Exit(testRelay(os.Args[2], os.Args[3]))
+		case "dial":
+			testDial(os.Args[2])
+			os.Exit(0)
 		}
 	}
 	dir, err := os.MkdirTemp("", "muster-test-")
@@ -496,6 +499,9 @@ func testLaunch(args []string) int {
 	job.Detach = os.Getenv("TEST_DETACH") != ""
 	job.Report = os.Getenv("TEST_REPORT")
 	job.Output.Dir = os.Getenv("TEST_OUTPUT_DIR")
+	if path := os.Getenv("TEST_SECRETS"); path != "" {
+		tellSecrets(path)
+	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTSTP, syscall.SIGCONT,
 		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGQUIT)
