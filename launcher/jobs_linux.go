@@ -3,6 +3,7 @@ package launcher
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,6 +41,9 @@ func Jobs() ([]JobStatus, error) {
 func jobOf(e board.Entry) (JobStatus, bool) {
 	var j JobStatus
 	if json.Unmarshal(e.Text, &j) != nil || boardPrefix+j.Job != e.Name {
+		return j, false
+	}
+	if id, err := hex.DecodeString(j.Job); err != nil || len(id) != 16 {
 		return j, false
 	}
 	j.PID = e.PID // as this process sees it
@@ -94,8 +98,8 @@ const (
 
 // Kill has the job's launcher end it, as by SIGTERM, and returns once nothing of it is
 // left: the launcher gives the ranks Grace to end, or none if now is set. It returns how
-// long that took. The error says that the job still runs, or that it had ended
-// before.
+// long that took. The error says that the job still runs, or, as ErrJobGone, that it had
+// ended before. The signal is for the launcher's whole process.
 func (j *JobStatus) Kill(ctx context.Context, now bool) (time.Duration, error) {
 	begin := time.Now()
 	// A second signal would kill the ranks.

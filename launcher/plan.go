@@ -118,6 +118,19 @@ func plan(job *Job, now time.Time) (*jobPlan, error) {
 	return p, p.measurePrograms()
 }
 
+// hasKeys reports whether the plan holds what only the job's own processes may know.
+func (p *jobPlan) hasKeys() bool { return p.secrets != nil || len(p.common.LinkKey) > 0 }
+
+// forget gives up the job's keys, as far as Go lets go of memory: what was sent was
+// copied, and such copies lie about until their place is used again.
+func (p *jobPlan) forget() {
+	for _, c := range p.secrets {
+		clear(c.Key)
+	}
+	clear(p.common.LinkKey)
+	p.secrets, p.common.LinkKey = nil, nil
+}
+
 // netTimeout is how long a host that does not answer is waited for.
 func netTimeout(job *Job) time.Duration {
 	switch {
@@ -332,13 +345,22 @@ func outside(env []string) []string {
 }
 
 // portable returns what of env means the same on another host: all but what a login
-// there sets anew, and what belongs to this machine's session.
+// there sets anew, what belongs to this machine's session, and what has loaders, shells
+// and runtimes do something before the program begins. Who wants the latter there names
+// it in App.Env.
 func portable(env []string) []string {
 	own := []string{
 		"HOME", "USER", "LOGNAME", "SHELL", "PATH", "PWD", "OLDPWD", "SHLVL", "_", "HOSTNAME", "HOST", "TMPDIR", "TMP", "TEMP",
 		"MAIL", "TERM_PROGRAM", "DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "GNUPGHOME", "INVOCATION_ID", "JOURNAL_STREAM",
+
+		"LD_PRELOAD", "LD_AUDIT", "LD_DEBUG", "LD_DEBUG_OUTPUT", "LD_PROFILE", "LD_PROFILE_OUTPUT", "GLIBC_TUNABLES",
+		"GCONV_PATH", "LOCPATH", "NLSPATH", "MALLOC_TRACE", "BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "PS4", "PROMPT_COMMAND",
+		"GODEBUG", "GOTRACEBACK", "GOCOVERDIR", "SSLKEYLOGFILE",
 	}
-	prefixes := []string{"SSH_", "XDG_", "SYSTEMD_", "TMUX", "SLURM", "PMI", "PBS_", "LSB_", "FLUX_", "KUBERNETES_"}
+	prefixes := []string{
+		"SSH_", "XDG_", "SYSTEMD_", "TMUX", "SLURM", "PMI", "PBS_", "LSB_", "FLUX_", "KUBERNETES_",
+		"BASH_FUNC_",
+	}
 	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
 		return slices.Contains(own, name) ||

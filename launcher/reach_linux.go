@@ -29,6 +29,9 @@ const (
 
 // reachAll begins to start the agents of all hosts.
 func (r *run) reachAll(ctx context.Context) {
+	if os.Geteuid() == 0 && len(r.agents) > 1 && !inContainer() {
+		r.say("warning: this runs as root, so a fault of a rank is one of root's on %d hosts", len(r.agents))
+	}
 	ctx, r.reaching = context.WithCancel(ctx)
 	r.phases.begin(phaseReach)
 	free := make(chan struct{}, atOnce)
@@ -62,6 +65,17 @@ func (r *run) reachAll(ctx context.Context) {
 			}
 		}()
 	}
+}
+
+// inContainer reports whether this process is in a container that says so, as Docker's,
+// Podman's and Kubernetes' do: root there is nobody in particular.
+var inContainer = func() bool {
+	for _, mark := range []string{"/.dockerenv", "/run/.containerenv"} {
+		if _, err := os.Stat(mark); err == nil {
+			return true
+		}
+	}
+	return os.Getenv("KUBERNETES_SERVICE_HOST") != ""
 }
 
 // shellOptions says how the host of a is reached.
@@ -273,6 +287,7 @@ func (r *run) onStarted(a *hostAgent, m *pb.Started) {
 		return
 	}
 	r.started = true
+	r.forget()
 	r.phases.end(phaseSpawn)
 	if r.job.ReportBind {
 		r.sink.Message(r.result.bindings())

@@ -45,6 +45,7 @@ type run struct {
 	reaching context.CancelFunc // gives up the hosts that are not reached yet
 
 	phases  phases
+	forget  func()              // the job's keys, once all hosts have theirs
 	started bool                // every rank's process exists
 	joined  int                 // ranks
 	builds  []joinedAs          // by application, of the first rank that joined
@@ -54,17 +55,20 @@ type run struct {
 	left    bool                // a rank has left in order
 	ending  bool                // the ranks were told to end because of the outside
 	asked   bool                // where ranks are, for a user who ends the job
-	reason  string
-	code    int       // of the job, if the outside ended it
-	limit   time.Time // when an agent that has not ended the job is given up
-	overdue <-chan time.Time
+
+	suspending bool // agents were told to stop the ranks, and this process is to follow
+	reason     string
+	code       int       // of the job, if the outside ended it
+	limit      time.Time // when an agent that has not ended the job is given up
+	overdue    <-chan time.Time
 }
 
 // Run runs job and returns when nothing of it is left: no process, file or
 // socket. It waits for the ranks and for the reader of their output.
 //
 // What arrives on signals is for the job: SIGINT, SIGTERM and SIGHUP ask the
-// ranks to end, with SIGTERM, and kill them after Grace or when a second comes;
+// ranks to end, with SIGTERM, and kill them after Grace or when a second comes; what
+// ranks are blocked in is shown before;
 // SIGTSTP stops the ranks and then this process; every other signal but SIGCONT
 // is passed on. Run catches no signal itself but SIGPIPE, for as long as it runs.
 // When ctx ends, the ranks are killed at once.
@@ -73,35 +77,41 @@ type run struct {
 // is nil then: it is for what prevented the job from running, and has not been
 // shown to anyone. Result.Code is the exit code in every case.
 //
-// Run makes this process a child subreaper for good. A Job.Stdin that does not
+// Run makes this process a child subreaper for good, and while it holds the keys of a
+// job, which is until all hosts have theirs, no other process may look at its memory
+// (PR_SET_DUMPABLE). It refuses to run set-user-ID. A Job.Stdin that does not
 // end may have a read under way when Run returns.
 func Run(ctx context.Context, job Job, signals Signals) (Result, error) {
 	now := time.Now()
+	if err := OwnRights(); err != nil {
+		return Result{Code: ExitUsage, Start: now}, err
+	}
+	if err := checkReport(job.Report); err != nil {
+		return Result{Code: ExitUsage, Start: now}, err
+	}
+	show := hideMemory()
+	defer show()
 	p, err := plan(&job, now)
 	if err != nil {
 		return Result{Code: ExitUsage, Start: now}, err
+	}
+	planned(p)
+	forget := func() {
+		p.forget()
+		show()
+	}
+	if !p.hasKeys() {
+		forget()
 	}
 	broken := make(chan os.Signal, 1)
 	signal.Notify(broken, syscall.SIGPIPE)
 	defer signal.Stop(broken)
 
-	size := int(p.common.GetSize())
-	r := &run{
-		job: job, plan: p,
-		result:  Result{Job: hex.EncodeToString(p.common.GetJob()), Start: now},
-		taken:   make(chan int64, 64),
-		events:  make(chan func(), 64),
-		over:    make(chan struct{}),
-		builds:  make([]joinedAs, len(job.Apps)),
-		tunnels: make(map[rankPair]uint32),
-		looped:  make(chan struct{}),
-	}
+	r := newRun(job, p, now)
+	r.forget = forget
 	defer close(r.over)
-	for rank := range size {
-		r.result.Ranks = append(r.result.Ranks, RankResult{Rank: rank, Host: p.hosts[p.host[rank]].Name})
-	}
 	r.sink, err = output.New(output.Options{
-		Size: size, Stdout: job.Stdout, Stderr: job.Stderr,
+		Size: len(r.result.Ranks), Stdout: job.Stdout, Stderr: job.Stderr,
 		Tag: job.Output.Tag, Timestamp: job.Output.Timestamp, Color: job.Output.Color,
 		Raw: job.Output.Raw, Dir: job.Output.Dir, DropOnSlow: job.Output.DropOnSlow,
 	})
@@ -112,9 +122,6 @@ func Run(ctx context.Context, job Job, signals Signals) (Result, error) {
 	r.feed = newFeed(r.sink, func(rank int32, bytes int64) {
 		r.agents[p.host[rank]].send(&pb.ToAgent{Kind: &pb.ToAgent_OutputCredit{OutputCredit: &pb.OutputCredit{Rank: rank, Bytes: bytes}}})
 	})
-	for n, h := range p.hosts {
-		r.agents = append(r.agents, &hostAgent{number: n, host: h})
-	}
 	r.startShowing()
 	defer r.stopShowing()
 	r.reachAll(ctx)
@@ -122,6 +129,30 @@ func Run(ctx context.Context, job Job, signals Signals) (Result, error) {
 	r.loop(ctx, signals)
 	close(r.looped)
 	return r.finish(ctx, signals)
+}
+
+// planned is told of every plan; tests look for its secrets.
+var planned = func(*jobPlan) {}
+
+// newRun is a job of which nothing has begun.
+func newRun(job Job, p *jobPlan, now time.Time) *run {
+	r := &run{
+		job: job, plan: p,
+		result:  Result{Job: hex.EncodeToString(p.common.GetJob()), Start: now},
+		taken:   make(chan int64, 64),
+		events:  make(chan func(), 64),
+		over:    make(chan struct{}),
+		builds:  make([]joinedAs, len(job.Apps)),
+		tunnels: make(map[rankPair]uint32),
+		looped:  make(chan struct{}),
+	}
+	for rank := range int(p.common.GetSize()) {
+		r.result.Ranks = append(r.result.Ranks, RankResult{Rank: rank, Host: p.hosts[p.host[rank]].Name})
+	}
+	for n, h := range p.hosts {
+		r.agents = append(r.agents, &hostAgent{number: n, host: h})
+	}
+	return r
 }
 
 // post has Run's goroutine call f. It reports false when Run has returned.
@@ -142,19 +173,30 @@ func (r *run) receive(a *hostAgent) {
 			r.post(func() { r.onGone(a) })
 			return
 		}
-		switch k := m.GetKind().(type) {
-		case *pb.FromAgent_Output:
-			r.feed.put(k.Output)
-		case *pb.FromAgent_StdinTaken:
-			r.onStdinTaken(a, k.StdinTaken.GetBytes())
-		case *pb.FromAgent_Stacks:
-			r.onStacks(k.Stacks)
-		default:
-			if !r.post(func() { r.onMessage(a, m) }) || m.GetDone() != nil {
-				return
-			}
+		if !r.take(a, m, r.post) {
+			return
 		}
 	}
+}
+
+// take takes one message of an agent in, and reports whether more may follow. post has
+// Run's goroutine do something.
+func (r *run) take(a *hostAgent, m *pb.FromAgent, post func(func()) bool) (more bool) {
+	if err := r.claims(a, m); err != nil {
+		post(func() { r.onViolation(a, err) })
+		return false
+	}
+	switch k := m.GetKind().(type) {
+	case *pb.FromAgent_Output:
+		r.feed.put(k.Output)
+	case *pb.FromAgent_StdinTaken:
+		r.onStdinTaken(a, k.StdinTaken.GetBytes())
+	case *pb.FromAgent_Stacks:
+		r.onStacks(k.Stacks)
+	default:
+		return post(func() { r.onMessage(a, m) }) && m.GetDone() == nil
+	}
+	return true
 }
 
 // loop returns when every agent is done or lost.
@@ -273,6 +315,7 @@ func (r *run) onSignal(s os.Signal) {
 		r.endAndAsk(r.grace())
 	case syscall.SIGTSTP:
 		// Suspended answers, and then this process stops as well.
+		r.suspending = true
 		r.tell(&pb.ToAgent{Kind: &pb.ToAgent_Suspend{Suspend: &pb.Suspend{}}})
 	case syscall.SIGCONT, syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGURG:
 	default:
@@ -290,6 +333,10 @@ func stopSelf() {
 }
 
 func (r *run) onMessage(a *hostAgent, m *pb.FromAgent) {
+	if err := r.inTurn(a, m); err != nil {
+		r.onViolation(a, err)
+		return
+	}
 	switch k := m.GetKind().(type) {
 	case *pb.FromAgent_Ready:
 		r.onReady(a, k.Ready)
@@ -354,12 +401,13 @@ func (r *run) checkSuspended() {
 			return
 		}
 	}
-	if !asked {
+	if !asked || !r.suspending {
 		return
 	}
 	for _, a := range r.agents {
 		a.suspended = false
 	}
+	r.suspending = false
 	stopSelf()
 	r.tell(&pb.ToAgent{Kind: &pb.ToAgent_Continue{Continue: &pb.Continue{}}})
 }

@@ -10,8 +10,13 @@ import (
 	pb "github.com/muster-mpi/muster/proto"
 )
 
-// stacksWithin is how long ranks are waited for that have been asked for their stacks.
-const stacksWithin = 3 * time.Second
+const (
+	// stacksWithin is how long ranks are waited for that have been asked for their stacks.
+	stacksWithin = 3 * time.Second
+	// stacksBytes bounds what is shown of one rank's own text, which a good rank never
+	// exceeds.
+	stacksBytes = 4 << 20
+)
 
 // gathering is one request for stacks and what has come of it.
 type gathering struct {
@@ -123,6 +128,9 @@ func (r *run) onStacks(m *pb.Stacks) {
 	}
 	if g.one {
 		g.text = m.GetText()
+		if len(g.text) > stacksBytes {
+			g.text = strings.ToValidUTF8(g.text[:stacksBytes], "")
+		}
 		x.Goroutines = strings.Count(g.text, "\ngoroutine ") + 1
 	} else {
 		x.Goroutines = len(all)

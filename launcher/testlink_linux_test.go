@@ -30,7 +30,7 @@ func (m *member) open(l *pb.LinkUp, files []*os.File) testLink {
 			f.Close()
 		}
 	}()
-	if m.bell == nil {
+	if m.bell == nil || len(files) == 1 { // the latter to another host
 		if len(files) != 1 || l.GetPid() < 0 {
 			die("link %v came with %d descriptors, want one", l, len(files))
 		}

@@ -33,8 +33,13 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		case "launch":
 			os.Exit(testLaunch(os.Args[2:]))
+		case "agent-but":
+			os.Exit(agentBut(os.Args[2:]))
 		case "relay":
 			os.Exit(testRelay(os.Args[2], os.Args[3]))
+		case "dial":
+			testDial(os.Args[2])
+			os.Exit(0)
 		}
 	}
 	dir, err := os.MkdirTemp("", "muster-test-")
@@ -193,7 +198,9 @@ func (m *member) answerDumps(text []byte) {
 			continue
 		}
 		answer := text
-		if answer == nil {
+		if text != nil { // and before that as if it were late
+			m.say(&pb.FromRank{Kind: &pb.FromRank_Stacks{Stacks: &pb.RankStacks{Number: d.GetNumber() - 1, Text: "late", Last: true}}})
+		} else {
 			answer = make([]byte, 1<<20)
 			answer = answer[:runtime.Stack(answer, true)]
 		}
@@ -240,6 +247,10 @@ func testRank(args []string) {
 	self := os.Getpid()
 	switch mode {
 	case "leave": // what a good program does
+		m.leave()
+	case "leave-printing":
+		m = join()
+		fmt.Println("some output")
 		m.leave()
 	case "hang":
 		m.hang()
@@ -374,6 +385,11 @@ func testRank(args []string) {
 		unix.SchedGetaffinity(0, &set)
 		fmt.Println("cpus", set.Count())
 		m.leave()
+	case "environment":
+		for _, kv := range os.Environ() {
+			fmt.Println("has", kv)
+		}
+		m.leave()
 	case "nested": // start a job of our own and wait for it
 		os.Exit(testLaunch([]string{"2", "@hang"}))
 	case "touch":
@@ -483,6 +499,9 @@ func testLaunch(args []string) int {
 	job.Detach = os.Getenv("TEST_DETACH") != ""
 	job.Report = os.Getenv("TEST_REPORT")
 	job.Output.Dir = os.Getenv("TEST_OUTPUT_DIR")
+	if path := os.Getenv("TEST_SECRETS"); path != "" {
+		tellSecrets(path)
+	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTSTP, syscall.SIGCONT,
 		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGQUIT)

@@ -27,23 +27,23 @@ func hostOptions() []option {
 	}
 	return []option{
 		{names: []string{"hostfile", "f", "machinefile"}, value: "FILE", group: groupHosts,
-			help: "run on the hosts in FILE, which any of Open MPI, MPICH, PBS, LSF, SGE and Slurm may have written: 'node1 slots=4', 'node1:4', a line a slot, 'n[1-3]:4'. Without this and --host, those that a batch system has given to the job, or this host",
+			help: "run on the hosts in FILE, which any of Open MPI, MPICH, PBS, LSF, SGE and Slurm may have written: 'node1 slots=4', 'node1:4', 'n[1-3]:4', or a line for each slot. Without this and --host, those that a batch system has given to the job, or this host",
 			set:  text(func(c *commandLine) *string { return &c.where.file }, "a file")},
 		{names: []string{"host", "H", "hosts"}, value: "LIST", group: groupHosts,
-			help: "run on these hosts: a:4,alice@b:2,[::1]:2,n[1-3], with the number of slots. A host without a number has one slot for each time that it is named. May be repeated. With --hostfile: on these of the file's",
+			help: "run on these hosts: a:4,alice@b:2,[::1]:2,n[1-3], with the number of slots. A host without a number has one slot for each time that it is named. May be repeated. With --hostfile: only on these of its hosts",
 			set: func(c *commandLine, _ *program, v string) error {
 				c.where.lists = append(c.where.lists, v)
 				_, err := hostfile.ParseList(v)
 				return err
 			}},
 		{names: []string{"N", "ppn", "npernode"}, value: "N", group: groupHosts,
-			help: "ranks of each host, until all are placed",
+			help: "ranks on each host, until all are placed",
 			set: func(c *commandLine, _ *program, v string) (err error) {
 				c.where.perHost, err = number(v, 1, maxRanks, "a number of ranks")
 				return err
 			}},
 		{names: []string{"map-by"}, value: "HOW", group: groupHosts,
-			help: "deal ranks to hosts: slot (default) fills one after the other, node gives each one in turn, ppr:N:node gives each N. core, hwthread, socket, numa and l3cache are slot, and deal a host's ranks to its cores, sockets and so on in turn",
+			help: "deal ranks to hosts: slot (default) fills one after the other, node gives each one in turn, ppr:N:node gives each N. core, hwthread, socket, numa and l3cache are as slot, and deal the ranks of a host to its cores, sockets and so on in turn",
 			set:  text(func(c *commandLine) *string { return &c.where.mapBy }, "slot, node, core or another way")},
 		{names: []string{"rank-by"}, value: "HOW", group: groupHosts,
 			help: "number the ranks slot by slot, one host after the other, or with one of each node in turn (default: node with --map-by node, else slot)",
@@ -67,13 +67,13 @@ func hostOptions() []option {
 				return nil
 			}},
 		{names: []string{"rsh", "launcher-agent"}, value: "COMMAND", group: groupHosts,
-			help: "the command by which other hosts are reached, such as 'ssh -F file' (default: srun in a job of Slurm's, else ssh). {host} in it stands for the host, which else follows",
+			help: "the command by which other hosts are reached, such as 'ssh -F file' (default: srun in a job of Slurm's, else ssh). {host} in it stands for the host; without that the host is put behind it",
 			set: func(c *commandLine, _ *program, v string) (err error) {
 				c.job.Shell, err = splitWords(v)
 				return err
 			}},
 		{names: []string{"iface"}, value: "NAME", group: groupHosts,
-			help: "connect hosts only by this network interface of each",
+			help: "connect hosts only by the network interface of this name",
 			set:  text(func(c *commandLine) *string { return &c.job.Iface }, "an interface")},
 		{names: []string{"subnet"}, value: "NETWORK", group: groupHosts,
 			help: "connect hosts only by their addresses in NETWORK, such as 10.1.0.0/16",

@@ -207,10 +207,11 @@ on b  ` + ssh + ` -p 2222 -l alice -- b …
       rank 2: ./a x
       rank 3: ./p
 
-transport   shm
-stdin       0
-on failure  abort
-bind to     none
+transport      shm
+stdin          0
+on failure     abort
+bind to        none
+between hosts  tcp
 `},
 		{"--host b,d -N 2 --map-by node --rank-by slot --rsh docker_exec --via ssh --iface eth0 --subnet 10.1.2.3/16 --net-timeout 1 --timing --insecure-wire ./a", `4 ranks on 2 hosts, named by --host
 
@@ -235,7 +236,7 @@ ranks a host   2
 map by         node
 rank by        slot
 remote shell   docker_exec
-via            ssh
+between hosts  ssh
 interface      eth0
 subnet         10.1.0.0/16
 net timeout    1s

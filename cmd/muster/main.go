@@ -17,6 +17,10 @@ import (
 )
 
 func main() {
+	if err := launcher.OwnRights(); err != nil {
+		fmt.Fprintln(os.Stderr, "muster:", err)
+		os.Exit(launcher.ExitUsage)
+	}
 	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -30,6 +34,12 @@ func command(args []string, stdout, stderr io.Writer) int {
 	switch name {
 	case "run":
 		return run(args, stdout, stderr)
+	case "ps":
+		return ps(args, stdout, stderr)
+	case "kill":
+		return kill(args, stdout, stderr)
+	case "stacks":
+		return stacks(args, stdout, stderr)
 	case "bench":
 		return bench(args, stdout, stderr)
 	case "explain":
@@ -57,7 +67,7 @@ func unknownCommand(name string) string {
 	if strings.ContainsAny(name, "./") {
 		return fmt.Sprintf("%s is no command; to run a program, say muster run -n N %s", quote(name), quote(name))
 	}
-	if s := nearest(name, []string{"run", "bench", "explain", "tune", "manifest", "version", "help"}); s != "" {
+	if s := nearest(name, []string{"run", "ps", "kill", "stacks", "bench", "explain", "tune", "manifest", "version", "help"}); s != "" {
 		return fmt.Sprintf("%s is no command; did you mean muster %s?", quote(name), s)
 	}
 	return fmt.Sprintf("%s is no command; muster help lists them", quote(name))

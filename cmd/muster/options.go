@@ -149,7 +149,7 @@ var options = slices.Concat([]option{
 		}},
 
 	{names: []string{"bind-to"}, value: "WHAT", group: groupPlace,
-		help: "bind each rank to its share of its host's cores (core), to one hardware thread (hwthread), or to the socket, numa domain or l3cache that its share begins in; not at all (none, the default). All but core and none need a topology that is known before the start: this host's",
+		help: "bind each rank to its share of its host's cores (core), to one hardware thread (hwthread), or to the socket, numa domain or l3cache that its share begins in; not at all (none, the default). All but core and none work on this host only",
 		set: func(c *commandLine, _ *program, v string) (err error) {
 			c.where.bindTo, err = oneOf(v, "none", "core", "hwthread", "socket", "numa", "l3cache")
 			return err
@@ -158,13 +158,13 @@ var options = slices.Concat([]option{
 		help: "print the cores of each rank",
 		set:  toggle(func(c *commandLine) *bool { return &c.job.ReportBind })},
 	{names: []string{"transport"}, value: "NAME", group: groupPlace,
-		help: "shm (shared memory without a name; the default, with unix in its place where a host permits none), unix (gRPC over sockets without names) or tcp (gRPC with TLS over loopback)",
+		help: "how ranks of one host are linked: shm (shared memory without a name; the default, with unix in its place where a host permits none), unix (gRPC over sockets without names) or tcp (gRPC with TLS over loopback)",
 		set: func(c *commandLine, _ *program, v string) (err error) {
 			c.job.Transport, err = oneOf(v, "shm", "unix", "tcp")
 			return err
 		}},
 	{names: []string{"insecure-wire"}, group: groupPlace,
-		help: "with --transport tcp: no TLS. Whoever can reach the wire can read and change the messages",
+		help: "no TLS between hosts, nor with --transport tcp. Whoever can reach the wire can read and change the messages",
 		set:  toggle(func(c *commandLine) *bool { return &c.job.Insecure })},
 	{names: []string{"eager"}, value: "SIZE", group: groupPlace,
 		help: "largest message sent before its receive is known (default 64KiB; 16KiB between ranks that share memory)",

@@ -69,7 +69,8 @@ func (a *Authority) PEM() []byte { return block("CERTIFICATE", a.der) }
 // ErrForgotten is the error of an authority that signs no more.
 var ErrForgotten = errors.New("the job's authority has signed for all of its ranks and signs no more")
 
-// Forget gives up the key: nobody can be certified any more.
+// Forget gives up the key: nobody can be certified any more. What lay in memory is left
+// to the garbage collector, which does not overwrite it.
 func (a *Authority) Forget() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -82,7 +82,7 @@ func TestClocksMayBeApart(t *testing.T) {
 	}
 }
 
-func TestAnAuthorityThatHasForgottenSignsNoMore(t *testing.T) {
+func TestS24AnAuthorityThatHasForgottenSignsNoMore(t *testing.T) {
 	a := make1(t, time.Hour)
 	a.Forget()
 	if _, err := a.Certify(1, &key(t).PublicKey); !errors.Is(err, ErrForgotten) {

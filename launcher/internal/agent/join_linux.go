@@ -216,7 +216,7 @@ func (h *host) welcome(r *rankState) (*pb.Welcome, []*os.File, error) {
 		Settings:       settings,
 	}
 	if c := h.start.GetCredentials(); r.local < len(c) {
-		w.Credentials = c[r.local]
+		w.Credentials, c[r.local] = c[r.local], nil // nobody else joins as r
 	}
 	if r.vouched() {
 		w.AgentPid = int64(os.Getpid())

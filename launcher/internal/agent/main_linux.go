@@ -31,6 +31,9 @@ const EnvSocket = "MUSTER_AGENT"
 // whole process and must be called once.
 func Main(args ...string) int {
 	how, err := parseArgs(args)
+	if err == nil {
+		err = OwnRights()
+	}
 	if err == nil && how.digest {
 		err = printDigest()
 		if err == nil {

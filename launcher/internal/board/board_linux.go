@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,14 +18,19 @@ const (
 	seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
 
 	maxShown  = 1 << 20  // bytes
-	maxAnswer = 64 << 20 // bytes
+	maxAnswer = 32 << 20 // bytes
 	maxLine   = 128      // of a request, below what a pipe takes in one piece
 
 	answerPrefix = "muster-answer-" // and the word of the request
 	wordBytes    = 32               // hexadecimal digits
 
+	// An answer that was fetched is let go of at the word of who fetched it, any other after
+	// keepAnswer. When there are keepAnswers of them the oldest goes, once it has had the
+	// time of leastAnswer.
+	done        = "done"
 	keepAnswer  = 10 * time.Second
-	keepAnswers = 4 // at a time
+	leastAnswer = time.Second
+	keepAnswers = 8
 )
 
 // A Board is what this process shows, under one name.
@@ -34,14 +40,20 @@ type Board struct {
 	writer   *os.File // that of nobody; it keeps the pipe from ending
 	header   string
 
+	end chan struct{} // closed by Close
+
 	mu      sync.Mutex
-	shown   int // descriptor, -1 before the first Show and after Close
-	answers []*held
+	shown   int    // descriptor, -1 before the first Show and after Close
+	answers []held // the oldest first
 	closed  bool
 }
 
-// held is a descriptor of an answer.
-type held struct{ fd int }
+// held is an answer.
+type held struct {
+	word  string
+	fd    int
+	since time.Time
+}
 
 // Post makes a board, on which nothing is shown yet. name should begin with what
 // readers look for, and be no other board's.
@@ -50,7 +62,7 @@ func Post(name string) (*Board, error) {
 	if err != nil {
 		return nil, fmt.Errorf("board %s: %w", name, err)
 	}
-	b := &Board{name: name, requests: r, writer: w, shown: -1}
+	b := &Board{name: name, requests: r, writer: w, shown: -1, end: make(chan struct{})}
 	raw, err := r.SyscallConn()
 	if err == nil {
 		err = raw.Control(func(fd uintptr) {
@@ -130,7 +142,11 @@ func (b *Board) Serve(answer func(request string) []byte) {
 			return
 		}
 		word, request, ok := strings.Cut(string(bytes.TrimSuffix(line, []byte("\n"))), " ")
-		if ok && isWord(word) {
+		switch {
+		case !ok || !isWord(word):
+		case request == done:
+			b.drop(word)
+		default:
 			b.put(word, answer(request))
 		}
 	}
@@ -141,39 +157,59 @@ func isWord(s string) bool {
 	return len(s) == wordBytes && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-// put holds an answer for a while. If there are too many the oldest goes.
+// put holds an answer for a while.
 func (b *Board) put(word string, text []byte) {
-	if text == nil || len(text) > maxAnswer {
+	if text == nil || len(text) > maxAnswer || !b.makeRoom() {
 		return
 	}
 	fd, err := sealed(answerPrefix+word, string(text))
 	if err != nil {
 		return
 	}
-	a := &held{fd}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		unix.Close(fd)
 		return
 	}
-	if b.answers = append(b.answers, a); len(b.answers) > keepAnswers {
-		unix.Close(b.answers[0].fd)
-		b.answers = b.answers[1:]
-	}
-	time.AfterFunc(keepAnswer, func() { b.drop(a) })
+	b.answers = append(b.answers, held{word, fd, time.Now()})
+	time.AfterFunc(keepAnswer, func() { b.drop(word) })
 }
 
-func (b *Board) drop(a *held) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for i, other := range b.answers {
-		if other == a {
-			unix.Close(a.fd)
-			b.answers = append(b.answers[:i:i], b.answers[i+1:]...)
-			return
+// makeRoom returns when there is room for an answer, and false once the board is closed.
+func (b *Board) makeRoom() bool {
+	for {
+		b.mu.Lock()
+		full, young := len(b.answers) >= keepAnswers, time.Duration(0)
+		if full {
+			young = leastAnswer - time.Since(b.answers[0].since)
+			if young <= 0 {
+				unix.Close(b.answers[0].fd)
+				b.answers = b.answers[1:]
+			}
+		}
+		b.mu.Unlock()
+		if !full || young <= 0 {
+			return true
+		}
+		select {
+		case <-time.After(young):
+		case <-b.end:
+			return false
 		}
 	}
+}
+
+// drop lets go of the answer to the request with that word.
+func (b *Board) drop(word string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answers = slices.DeleteFunc(b.answers, func(a held) bool {
+		if a.word == word {
+			unix.Close(a.fd)
+		}
+		return a.word == word
+	})
 }
 
 // Close takes the board away, with all answers.
@@ -184,6 +220,7 @@ func (b *Board) Close() {
 		return
 	}
 	b.closed = true
+	close(b.end)
 	b.requests.Close()
 	b.writer.Close()
 	if b.shown >= 0 {

@@ -174,10 +174,10 @@ func TestRequestIsAnswered(t *testing.T) {
 			t.Errorf("got %q, %v, want %q", got, err, want)
 		}
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.answers) != keepAnswers {
-		t.Errorf("%d answers are held, want %d", len(b.answers), keepAnswers)
+	for deadline := time.Now().Add(keepAnswer / 2); b.held() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d answers that were fetched are held", b.held())
+		}
 	}
 	if _, err := e.Ask(t.Context(), strings.Repeat("x", maxLine)); err == nil {
 		t.Error("a request that is too long was sent")
@@ -185,6 +185,36 @@ func TestRequestIsAnswered(t *testing.T) {
 	if _, err := e.Ask(t.Context(), "two\nlines"); err == nil {
 		t.Error("a request of two lines was sent")
 	}
+}
+
+func (b *Board) held() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.answers)
+}
+
+// However many ask at once, each gets its answer; and of those that nobody fetches there
+// are never many.
+func TestManyAskAtOnce(t *testing.T) {
+	b, e := post(t, "")
+	go b.Serve(func(request string) []byte { return []byte(request) })
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	var asking sync.WaitGroup
+	for i := range 3 * keepAnswers {
+		asking.Go(func() {
+			request := strconv.Itoa(i)
+			if i%6 == 0 {
+				e.Ask(gone, request)
+			} else if got, err := e.Ask(t.Context(), request); err != nil || string(got) != request {
+				t.Errorf("got %q, %v, want %q", got, err, request)
+			}
+			if n := b.held(); n > keepAnswers {
+				t.Errorf("%d answers are held, want %d at most", n, keepAnswers)
+			}
+		})
+	}
+	asking.Wait()
 }
 
 func TestRequestWithoutAnAnswerEndsWithItsContext(t *testing.T) {

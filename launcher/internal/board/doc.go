@@ -8,7 +8,7 @@
 // can write into it.
 //
 // A request is a line in a pipe that is opened the same way. The answer is sealed memory
-// too, held for a while under a name that the request has chosen. So the process that
-// answers opens nothing that others name, writes to nothing of theirs and waits for none
-// of them: who asks and goes away costs it some memory for that while.
+// too, held under a name that the request has chosen until it was fetched, or for a while.
+// So the process that answers opens nothing that others name, writes to nothing of theirs
+// and waits for none of them: who asks and goes away costs it some memory for that while.
 package board

@@ -47,10 +47,10 @@ func List(prefix string) ([]Entry, error) {
 	seen := false
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
+		seen = seen || err == nil && pid == os.Getpid()
 		if err != nil || !isOurs(pid) {
 			continue
 		}
-		seen = seen || pid == os.Getpid()
 		known := make(map[uint64]bool) // for a moment of each change there are two of a name
 		for n, fd := range descriptors(pid) {
 			if strings.HasPrefix(fd, prefix) {
@@ -211,7 +211,7 @@ func (e *Entry) Ask(ctx context.Context, request string) ([]byte, error) {
 	rand.Read(random)
 	word := hex.EncodeToString(random)
 	line := word + " " + request + "\n"
-	if len(line) > maxLine || strings.Contains(request, "\n") {
+	if len(line) > maxLine || strings.Contains(request, "\n") || request == done {
 		return nil, fmt.Errorf("request %q: expected one short line", request)
 	}
 	if err := e.send(line); err != nil {
@@ -222,6 +222,7 @@ func (e *Entry) Ask(ctx context.Context, request string) ([]byte, error) {
 		for n, name := range descriptors(e.PID) {
 			if name == answerPrefix+word {
 				if answer, err := read(e.PID, n, name, maxAnswer); err == nil {
+					e.send(word + " " + done + "\n") // if that fails it is let go of a little later
 					return answer, nil
 				}
 			}

@@ -11,7 +11,7 @@ import (
 
 const (
 	maxGroups = 10_000  // of one job
-	maxBytes  = 8 << 20 // of their stacks together
+	maxBytes  = 4 << 20 // of their stacks together
 )
 
 // A Goroutine is one of a process without what differs between goroutines that stand at

@@ -1,13 +1,16 @@
 // Exchange is what tests of several hosts run: rounds in which every rank sends to
 // every other and all reduce what came. Rank 0 prints a number that depends on every
-// bit that was sent.
+// bit that was sent. With -stdin it goes on until rank 0's input ends, and says how many
+// rounds there were.
 package main
 
 import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"math"
+	"os"
 	"time"
 
 	"github.com/muster-mpi/muster/collectives"
@@ -21,7 +24,17 @@ func main() {
 	spin := flag.Duration("spin", 0, "computing without a call in each round")
 	ballast := flag.Int("ballast", 0, "bytes held in pieces, which are replaced all the time")
 	floodBytes := flag.Int("flood", 0, "instead of all that, bytes that each rank sends to rank 0, which sleeps first")
+	input := flag.Bool("stdin", false, "until the input ends")
+	canary := flag.String("canary", "", "text that is sent in each round as well")
 	flag.Parse()
+	over := make(chan struct{})
+	if *input {
+		*rounds = math.MaxInt
+		go func() {
+			io.Copy(io.Discard, os.Stdin) // others' is empty
+			close(over)
+		}()
+	}
 	rank.Run(func(ctx context.Context, world *rank.Comm) error {
 		if *floodBytes > 0 {
 			return flood(ctx, world, *floodBytes, *pause)
@@ -53,6 +66,28 @@ func main() {
 			}
 			if round == 0 && world.Rank() == 0 {
 				fmt.Println("exchanging on", p, "ranks") // all have links to all
+			}
+			if *canary != "" {
+				if err := collectives.Bcast(ctx, world, 0, []byte(*canary)); err != nil {
+					return err
+				}
+			}
+			if *input {
+				done := []int{0}
+				select {
+				case <-over:
+					done[0] = 1
+				default:
+				}
+				if err := collectives.Bcast(ctx, world, 0, done); err != nil {
+					return err
+				}
+				if done[0] == 1 {
+					if world.Rank() == 0 {
+						fmt.Println("after", round+1, "rounds")
+					}
+					break
+				}
 			}
 			time.Sleep(*pause)
 		}
