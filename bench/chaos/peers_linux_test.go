@@ -37,7 +37,7 @@ var peers = []peer{
 	{
 		name: "mpich", rank: "PMI_RANK",
 		hosts: func(names []string, _ int) []string {
-			return []string{"-launcher", "ssh", "-hosts", strings.Join(names, ","), "-iface", "eth0"}
+			return []string{"-launcher", "ssh", "-hosts", strings.Join(names, ",")}
 		},
 	},
 }
