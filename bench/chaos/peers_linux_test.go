@@ -189,10 +189,14 @@ func (j *job) aftermath(fault time.Time) (peerFinding, error) {
 		return x, err
 	}
 	x.End = j.end.Sub(fault)
-	_, err := j.f.settle(5 * time.Second)
+	_, err := j.f.settleBut(nil, 5*time.Second)
 	x.Gone = time.Since(fault)
+	if err == nil {
+		_, err = j.f.settle(5 * time.Second)
+	}
 	if err != nil {
-		x.left, x.remains = true, err.Error()
+		x.left, x.remains = true, strings.ReplaceAll(err.Error(), j.f.tmp, "TMPDIR")
+		x.remains = x.remains[:min(len(x.remains), 100)]
 	}
 	return x, nil
 }
