@@ -183,7 +183,9 @@ var notAsTheyStand = []struct {
 	{command: `muster run .* -dir ~/notes .*`,
 		instead: "muster run --oversubscribe -n 4 ./examples/topics -dir docs -ext .md -like docs/hosts.md -topics 3 -dimensions 3"},
 	{command: `(muster run .* \./examples/nbody -n 16384 -decomposition ring) .*`, instead: "$1 -steps 4"},
+	{command: `(muster run \S+ \S+ \./examples/heat -(problem|grid 64|check)[^#]*).*`, instead: "$1 -tol 1e-3"},
 	{command: `(muster run .* \./examples/heat -grid 2000x2000) -steps 500 (.*)`, instead: "$1 -steps 20 $2"},
+	{command: `go run \./cmd/muster`, why: "it stands for muster in other commands"},
 	{command: `kubectl apply -f -`, why: "there is no cluster; the manifest's fields are decoded strictly by TestAManifestIsWhatKubernetesTakes, and its pods run in TestPodsOfAManifestAreAJob"},
 }
 
