@@ -17,6 +17,7 @@ import (
 func onHosts(t testing.TB, hosts, ranks int, mode ...string) (*trial, *testbed.Farm) {
 	f := testbed.SSH(t, hosts)
 	tr := newTrial(t, ranks, mode...)
+	tr.farm = f
 	for _, name := range f.Hosts() {
 		tr.job.Hosts = append(tr.job.Hosts, Host{Name: name})
 	}

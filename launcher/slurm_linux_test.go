@@ -70,6 +70,7 @@ func awaitNoSteps(t *testing.T, c *testbed.Cluster) {
 			}
 		}
 		if len(left) == 0 {
+			reapOrphans(time.Second)
 			return
 		}
 	}

@@ -35,6 +35,11 @@ func TestMain(m *testing.M) {
 			os.Exit(testLaunch(os.Args[2:]))
 		case "agent-but":
 			os.Exit(agentBut(os.Args[2:]))
+		case "relay":
+			os.Exit(testRelay(os.Args[2], os.Args[3]))
+		case "dial":
+			testDial(os.Args[2])
+			os.Exit(0)
 		}
 	}
 	dir, err := os.MkdirTemp("", "muster-test-")
@@ -347,6 +352,9 @@ func testRank(args []string) {
 		io.ReadAll(os.Stdin)
 		testLinks(m)
 		m.leave()
+	case "scribble": // over what rank 0 reads
+		m.link(0, 0, true).scribble()
+		m.hang()
 	case "linked":
 		testLinks(m)
 		fmt.Println("ready")
@@ -466,8 +474,8 @@ func testLaunch(args []string) int {
 	if in := os.Getenv("TEST_STDIN"); in != "" {
 		job.Stdin, job.StdinTo = os.Stdin, in
 	}
-	if os.Getenv("TEST_FORBID_MEMFD") != "" {
-		forbidMemfd()
+	if names := os.Getenv("TEST_FORBID"); names != "" {
+		forbid(names)
 	}
 	if grace, err := time.ParseDuration(os.Getenv("TEST_GRACE")); err == nil {
 		job.Grace = grace
@@ -484,7 +492,16 @@ func testLaunch(args []string) int {
 		job.Via = os.Getenv("TEST_VIA")
 		job.NetTimeout, _ = time.ParseDuration(os.Getenv("TEST_NET_TIMEOUT"))
 	}
+	if grace, err := time.ParseDuration(os.Getenv("TEST_GRACE")); err == nil {
+		job.Grace = grace
+	}
+	job.Insecure = os.Getenv("TEST_INSECURE") != ""
 	job.Detach = os.Getenv("TEST_DETACH") != ""
+	job.Report = os.Getenv("TEST_REPORT")
+	job.Output.Dir = os.Getenv("TEST_OUTPUT_DIR")
+	if path := os.Getenv("TEST_SECRETS"); path != "" {
+		tellSecrets(path)
+	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTSTP, syscall.SIGCONT,
 		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGQUIT)

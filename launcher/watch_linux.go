@@ -19,7 +19,7 @@ const leaseAfter = 2 * time.Second
 // process is stopped, or the machine sleeps, does not count.
 func (r *run) beat(a *hostAgent) {
 	limit := netTimeout(&r.job)
-	step := min(500*time.Millisecond, limit/8)
+	step := min(250*time.Millisecond, limit/8)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	stream, err := pb.NewAgentClient(a.conn).Beat(ctx)
@@ -96,7 +96,9 @@ func (r *run) lose(a *hostAgent, why string) {
 	}
 	defer r.checkStage()
 	defer r.checkWhere()
-	if r.result.Failure != nil || r.ending && r.code != 0 && r.started {
+	// What others see of a host that is cut off is not the cause.
+	known := r.result.Failure != nil && !(r.result.Failure.echo && a.silent)
+	if known || r.ending && r.code != 0 && r.started {
 		return
 	}
 	if r.job.OnFailure == ReturnOnFailure && r.joined == len(r.result.Ranks) {

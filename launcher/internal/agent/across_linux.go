@@ -21,9 +21,10 @@ import (
 
 // dial is a connection on its way.
 type dial struct {
-	number uint32
-	began  time.Time
-	cancel context.CancelFunc
+	number   uint32
+	began    time.Time
+	stranger error // of an earlier attempt, at which something else has answered
+	cancel   context.CancelFunc
 }
 
 const (
@@ -63,7 +64,7 @@ func (h *host) dialQueued() {
 		p := h.net.queued[0]
 		h.net.queued = h.net.queued[1:]
 		if h.links.wanted[p] && h.net.dials[p] == nil {
-			h.dial(p, time.Now())
+			h.dial(p, time.Now(), nil)
 		}
 	}
 }
@@ -77,11 +78,11 @@ func (h *host) endsOf(p pair) (r *rankState, peer int) {
 }
 
 // dial asks the peer's agent for the next link of p. began is when that was first
-// tried.
-func (h *host) dial(p pair, began time.Time) {
+// tried, stranger what has come of it that says most.
+func (h *host) dial(p pair, began time.Time, stranger error) {
 	r, peer := h.endsOf(p)
 	ctx, cancel := context.WithCancel(context.Background())
-	d := &dial{number: h.links.next[p], began: began, cancel: cancel}
+	d := &dial{number: h.links.next[p], began: began, stranger: stranger, cancel: cancel}
 	h.net.dials[p] = d
 	k := knock.Knock{
 		Job: [16]byte(h.start.GetJob()), From: uint32(r.rank), To: uint32(peer),
@@ -121,6 +122,9 @@ func (h *host) onDialled(p pair, d *dial, conn net.Conn, err error) {
 		}
 		return
 	}
+	if errors.Is(err, knock.ErrStranger) {
+		d.stranger = err
+	}
 	switch {
 	case err == nil:
 		h.handOver(p, arrival{conn, d.number})
@@ -130,7 +134,7 @@ func (h *host) onDialled(p pair, d *dial, conn net.Conn, err error) {
 			h.post(func() {
 				if h.links.next[p] == d.number && h.links.wanted[p] && h.net.dials[p] == nil && !h.ending {
 					h.links.next[p]++
-					h.dial(p, d.began)
+					h.dial(p, d.began, d.stranger)
 				}
 			})
 		})
@@ -138,14 +142,17 @@ func (h *host) onDialled(p pair, d *dial, conn net.Conn, err error) {
 		time.AfterFunc(dialPause, func() {
 			h.post(func() {
 				if h.links.next[p] == d.number && h.links.wanted[p] && h.net.dials[p] == nil && !h.ending {
-					h.dial(p, d.began)
+					h.dial(p, d.began, d.stranger)
 				}
 			})
 		})
 	default:
-		host := h.hostOf(peer)
+		how := "does not answer"
+		if d.stranger != nil {
+			how, err = "is not where it should be", d.stranger
+		}
 		h.fail(failure{rank: r.rank, code: ExitLost, what: fmt.Sprintf(
-			"cannot be linked to rank %d: host %s does not answer: %v", peer, h.nameOf(host), err)})
+			"cannot be linked to rank %d: host %s %s: %v", peer, h.nameOf(h.hostOf(peer)), how, err)})
 	}
 }
 
