@@ -181,7 +181,7 @@ var notAsTheyStand = []struct {
 	{command: `muster bench compare (\S+) (\S+) --fail-over 5%.*`,
 		instead: "muster bench p2p latency -m 8:8 --transport shm --rounds 5 --json $1 && cp $1 $2 && muster bench compare $1 $2 --fail-over 5%"},
 	{command: `muster run .* -dir ~/notes .*`,
-		instead: "muster run --oversubscribe -n 4 ./examples/topics -dir docs -ext .md -like docs/hosts.md -topics 3 -dimensions 3"},
+		instead: "muster run --oversubscribe -n 4 ./examples/topics -dir docs -ext .md -like hosts.md -topics 3 -dimensions 3"},
 	{command: `(muster run .* \./examples/nbody -n 16384 -decomposition ring) .*`, instead: "$1 -steps 4"},
 	{command: `(muster run \S+ \S+ \./examples/heat -(problem|grid 64|check)[^#]*).*`, instead: "$1 -tol 1e-3"},
 	{command: `(muster run .* \./examples/heat -grid 2000x2000) -steps 500 (.*)`, instead: "$1 -steps 20 $2"},
