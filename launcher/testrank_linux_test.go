@@ -32,6 +32,8 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		case "launch":
 			os.Exit(testLaunch(os.Args[2:]))
+		case "visit":
+			os.Exit(testVisit(os.Args[2:]))
 		case "dial":
 			testDial(os.Args[2])
 			os.Exit(0)
