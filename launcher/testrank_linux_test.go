@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		case "launch":
 			os.Exit(testLaunch(os.Args[2:]))
+		case "visit":
+			os.Exit(testVisit(os.Args[2:]))
 		case "contained":
 			contained(os.Args[2])
 		case "doctor":
