@@ -33,6 +33,13 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		case "launch":
 			os.Exit(testLaunch(os.Args[2:]))
+		case "visit":
+			os.Exit(testVisit(os.Args[2:]))
+		case "contained":
+			contained(os.Args[2])
+		case "doctor":
+			testDoctor(os.Args[2:])
+			os.Exit(0)
 		case "agent-but":
 			os.Exit(agentBut(os.Args[2:]))
 		case "relay":

@@ -12,10 +12,21 @@ import (
 	"time"
 )
 
+// late counts what came after the bound.
+func (s tally) late(p part) int {
+	n := 0
+	for _, x := range s.Findings {
+		if p.late(x, s.Bound) {
+			n++
+		}
+	}
+	return n
+}
+
 // line is a tally in one line.
-func (s tally) line() string {
+func (s tally) line(p part) string {
 	return fmt.Sprintf("%s: %d cases in %v, %d failed, %d late; banner %s; launcher's end %s; nothing runs %s; load %s; %s",
-		s.Part, s.Cases, s.Took.Round(time.Second), len(s.Failures), s.Late,
+		s.Part, s.Cases, s.Took.Round(time.Second), len(s.Failures), s.late(p),
 		s.times(banners), s.times(ends), s.times(gones), s.Load, s.Note)
 }
 
@@ -80,7 +91,7 @@ func page(t *testing.T) string {
 			if s.Bound > 0 {
 				bound = fmt.Sprintf(" (within %v)", s.Bound)
 			}
-			fmt.Fprintf(&b, "| %s%s, seed %d | %d | %d | %d | %s | %s | %s | %v | %s |\n", s.What, bound, s.Seed, s.Cases, len(s.Failures), s.Late,
+			fmt.Fprintf(&b, "| %s%s, seed %d | %d | %d | %d | %s | %s | %s | %v | %s |\n", s.What, bound, s.Seed, s.Cases, len(s.Failures), s.late(p),
 				s.times(banners), s.times(ends), s.times(gones), s.Took.Round(time.Second), s.Load)
 		}
 	}

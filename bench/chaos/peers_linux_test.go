@@ -118,7 +118,7 @@ func (p *peer) breakJobs(t *testing.T, f *field, what string, n int, try func(*f
 	sum.Took = time.Since(begin)
 	load, _ := os.ReadFile("/proc/loadavg")
 	sum.Load = strings.Join(strings.Fields(string(load))[:3], " ")
-	t.Log(sum.line())
+	t.Log(sum.line(part{}))
 	save(t, sum)
 }
 

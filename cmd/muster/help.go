@@ -19,10 +19,11 @@ const overview = `Muster starts, watches and ends the ranks of parallel programs
   muster bench compare OLD NEW       is one file of results slower than another?
   muster explain OPERATION           which algorithm carries out a collective
   muster tune [OPERATION ...]        measure which is the fastest here
+  muster doctor                      examine hosts: would a job run there?
   muster manifest kubernetes         print what runs a program on Kubernetes
   muster version                     print the version
   muster help [TOPIC]                TOPIC: run, ps, kill, stacks, bench, explain,
-                                     tune, manifest, exit-codes, env
+                                     tune, doctor, manifest, exit-codes, env
 
 Example: four ranks of a Go program, built on the way
 
@@ -246,6 +247,8 @@ func help(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, explainHelp())
 	case "tune":
 		fmt.Fprint(stdout, tuneHelp())
+	case "doctor":
+		fmt.Fprint(stdout, doctorHelp())
 	case "manifest":
 		fmt.Fprint(stdout, manifestHelp())
 	case "exit-codes":
@@ -253,7 +256,7 @@ func help(args []string, stdout, stderr io.Writer) int {
 	case "env":
 		fmt.Fprint(stdout, environment)
 	default:
-		fmt.Fprintf(stderr, "muster: no help on %s: expected run, ps, kill, stacks, bench, explain, tune, manifest, exit-codes or env\n", quote(topic))
+		fmt.Fprintf(stderr, "muster: no help on %s: expected run, ps, kill, stacks, bench, explain, tune, doctor, manifest, exit-codes or env\n", quote(topic))
 		return launcher.ExitUsage
 	}
 	return 0
