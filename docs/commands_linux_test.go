@@ -268,8 +268,8 @@ func insistOnTest(t *testing.T, where string) {
 	t.Errorf("there is no test %s in %s", name, dir)
 }
 
-// A desk is where a reader of the pages sits: in a clone with the program hello, and muster
-// in PATH.
+// A desk is where a reader of the pages sits: in a clone with the program hello, a file of
+// hosts, and muster in PATH.
 type desk struct {
 	dir, bin string
 	env      map[string]string
@@ -302,6 +302,7 @@ func newDesk(t *testing.T) *desk {
 	_, source, _ := strings.Cut(string(readme), "```go\npackage main")
 	source, _, _ = strings.Cut(source, "```")
 	d.write(t, "hello/main.go", "package main"+source)
+	d.write(t, "hosts", "node1:2\nnode2:2\n")
 	d.env = map[string]string{
 		"XDG_CACHE_HOME": filepath.Join(top, "cache"),
 		"GOBIN":          filepath.Join(top, "gobin"),
