@@ -189,9 +189,6 @@ var notAsTheyStand = []struct {
 	{command: `kubectl apply -f -`, why: "there is no cluster; the manifest's fields are decoded strictly by TestAManifestIsWhatKubernetesTakes, and its pods run in TestPodsOfAManifestAreAJob"},
 }
 
-// awaited are commands that the pages speak of and that are yet to come.
-var awaited = []string{"doctor"}
-
 // TestEveryCommandOfTheDocumentationRuns keeps what the pages say true: a command of theirs
 // ends with success and prints what stands below it.
 func TestEveryCommandOfTheDocumentationRuns(t *testing.T) {
@@ -204,9 +201,6 @@ func TestEveryCommandOfTheDocumentationRuns(t *testing.T) {
 	for _, page := range list {
 		all, names := steps(t, page)
 		run := func(t *testing.T, s step) {
-			if words := strings.Fields(s.text); len(words) > 1 && words[0] == "muster" && slices.Contains(awaited, words[1]) {
-				t.Skip("muster " + words[1] + " is not there yet")
-			}
 			for i, e := range notAsTheyStand {
 				match := regexp.MustCompile("^(?:" + e.command + ")$")
 				if s.script || s.code || s.file != "" || !match.MatchString(s.text) {
@@ -232,7 +226,7 @@ func TestEveryCommandOfTheDocumentationRuns(t *testing.T) {
 			d.enter(t, page)
 			entered++
 			for _, name := range names {
-				if name == "agent" || slices.Contains(awaited, name) {
+				if name == "agent" {
 					continue // agent is for launchers, and has no help
 				}
 				if out, err := d.command(t, "muster "+name+" -h").CombinedOutput(); err != nil {
