@@ -40,6 +40,10 @@ func TestMain(m *testing.M) {
 		case "snoop-child":
 			testSnoopChild()
 			os.Exit(0)
+		case "sniff":
+			testSniff(os.Args[2])
+		case "flip":
+			testFlip(os.Args[2:])
 		case "dial":
 			testDial(os.Args[2])
 			os.Exit(0)

@@ -23,6 +23,7 @@ func main() {
 	pause := flag.Duration("pause", 0, "between two rounds")
 	input := flag.Bool("stdin", false, "until the input ends")
 	canary := flag.String("canary", "", "text that is sent in each round as well")
+	begin := flag.String("begin", "", "file that has to be there before the first round")
 	flag.Parse()
 	over := make(chan struct{})
 	if *input {
@@ -33,6 +34,12 @@ func main() {
 		}()
 	}
 	rank.Run(func(ctx context.Context, world *rank.Comm) error {
+		for *begin != "" {
+			if _, err := os.Stat(*begin); err == nil {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
 		p := world.Size()
 		send, recv := make([]float64, p**n), make([]float64, p**n)
 		state := make([]float64, *n)
