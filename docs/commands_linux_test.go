@@ -224,7 +224,7 @@ func TestEveryCommandOfTheDocumentationRuns(t *testing.T) {
 			d.enter(t, page)
 			for _, name := range names {
 				if name == "agent" {
-					continue // which is for launchers, and has no help
+					continue // agent is for launchers, and has no help
 				}
 				if out, err := d.command(t, "muster "+name+" -h").CombinedOutput(); err != nil {
 					t.Errorf("%s mentions muster %s: %s", page, name, out)

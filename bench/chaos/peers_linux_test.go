@@ -37,7 +37,7 @@ var peers = []peer{
 	{
 		name: "mpich", rank: "PMI_RANK",
 		hosts: func(names []string, _ int) []string {
-			return []string{"-launcher", "ssh", "-hosts", strings.Join(names, ","), "-iface", "eth0"}
+			return []string{"-launcher", "ssh", "-hosts", strings.Join(names, ",")}
 		},
 	},
 }
@@ -77,15 +77,15 @@ func (p *peer) find(t *testing.T) {
 // peerFinding is what is seen of a peer's job that was broken.
 type peerFinding struct {
 	finding
-	named, left bool
-	remains     string
+	named, pid, left bool
+	remains          string
 }
 
 // breakJobs breaks n jobs, and counts what of a job of ours would be a failure.
 func (p *peer) breakJobs(t *testing.T, f *field, what string, n int, try func(*field, *rand.Rand, int) (peerFinding, error)) {
 	begin := time.Now()
 	sum := tally{Part: p.name + "-" + what, What: what, Seed: *seed}
-	named, left := 0, 0
+	named, pids, left := 0, 0, 0
 	remains := ""
 	for i := range n {
 		random := rand.New(rand.NewPCG(*seed, 1<<48|uint64(i)))
@@ -100,6 +100,9 @@ func (p *peer) breakJobs(t *testing.T, f *field, what string, n int, try func(*f
 		if x.named {
 			named++
 		}
+		if x.pid {
+			pids++
+		}
 		if x.left {
 			left++
 			if remains == "" {
@@ -109,7 +112,11 @@ func (p *peer) breakJobs(t *testing.T, f *field, what string, n int, try func(*f
 		f.sweep()
 	}
 	if what == "ranks" {
-		sum.Note = fmt.Sprintf("%d of %d name rank and signal; ", named, sum.Cases)
+		what := "rank, host and signal"
+		if p.name == "mpich" {
+			what = "host and signal"
+		}
+		sum.Note = fmt.Sprintf("%d of %d name %s, %d the process; ", named, sum.Cases, what, pids)
 	}
 	sum.Note += fmt.Sprintf("%d of %d leave something", left, sum.Cases)
 	if remains != "" {
@@ -157,8 +164,8 @@ func (p *peer) killRank(f *field, random *rand.Rand, i int) (peerFinding, error)
 	}
 	x, err := j.aftermath(fault)
 	said := j.stdout.String() + j.stderr.String()
-	x.named = strings.Contains(said, strconv.Itoa(victim.pid)) && strings.Contains(said, f.name(victim.host)) &&
-		(strings.Contains(said, "signal 9") || strings.Contains(said, "EXIT CODE: 9")) &&
+	x.pid = strings.Contains(said, fmt.Sprintf("PID %d ", victim.pid))
+	x.named = strings.Contains(said, f.name(victim.host)) && (strings.Contains(said, "signal 9") || strings.Contains(said, "EXIT CODE: 9")) &&
 		(p.name != "openmpi" || strings.Contains(said, fmt.Sprintf("process rank %d with PID", victim.rank)))
 	return x, err
 }

@@ -68,9 +68,9 @@ Examples
 
 Signals
   Ctrl-C, SIGTERM and a closed terminal ask the ranks to end, with SIGTERM, and
-  kill them after --grace; what ranks were blocked in is shown first. A second one
-  kills them at once. Ctrl-Z stops the job and fg continues it. SIGQUIT, SIGUSR1
-  and SIGUSR2 are passed to the ranks.
+  kill them after --grace; what ranks were blocked in is shown first. A second
+  one kills them at once. Ctrl-Z stops the job and fg continues it. SIGQUIT,
+  SIGUSR1 and SIGUSR2 are passed to the ranks.
 
 Exit code
   That of the first rank to fail, 128+n if signal n killed it, 0 if none failed.
@@ -83,7 +83,8 @@ const psSynopsis = `muster ps [flags]
 
 Lists your jobs whose launchers run on this host, the oldest first, once their
 programs are built. A job of several hosts is seen where its launcher runs, and
-not on the others.
+not on the others; there not before all hosts are reached, unless you are root:
+until then its launcher holds keys, and the kernel lets nobody look at it.
 
   JOB      the beginning of its identifier, which muster kill and stacks take
   PID      of its launcher
