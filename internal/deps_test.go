@@ -48,12 +48,14 @@ type pkg struct {
 	ImportPath string
 	Name       string
 	Imports    []string
+
+	TestImports, XTestImports []string
 }
 
 // packages lists the module's packages as they build on Linux.
 func packages(t *testing.T) []pkg {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Imports", "./...")
+	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Imports,TestImports,XTestImports", "./...")
 	cmd.Dir = ".."
 	cmd.Env = append(os.Environ(), "GOOS=linux", "CGO_ENABLED=0")
 	out, err := cmd.Output()
@@ -111,24 +113,32 @@ func TestDependenciesAreThoseArchitectureNames(t *testing.T) {
 	}
 	for _, p := range packages(t) {
 		name := strings.TrimPrefix(p.ImportPath, module)
-		for _, i := range p.Imports {
-			first, _, _ := strings.Cut(i, "/")
-			if !strings.Contains(first, ".") || strings.HasPrefix(i, module) {
-				continue
-			}
-			known := false
-			for mod, who := range allowed {
-				if i == mod || strings.HasPrefix(i, mod+"/") {
-					known = true
-					if !below(name, who) {
-						t.Errorf("%s imports %s; ARCHITECTURE.md allows %v", name, i, who)
+		check := func(what string, imports []string, ok func(who []string) bool) {
+			for _, i := range imports {
+				first, _, _ := strings.Cut(i, "/")
+				if !strings.Contains(first, ".") || strings.HasPrefix(i, module) {
+					continue
+				}
+				known := false
+				for mod, who := range allowed {
+					if i == mod || strings.HasPrefix(i, mod+"/") {
+						known = true
+						if !ok(who) {
+							t.Errorf("%s imports %s; ARCHITECTURE.md allows %v", what, i, who)
+						}
 					}
 				}
-			}
-			if !known {
-				t.Errorf("%s imports %s, which is not among ARCHITECTURE.md's dependencies", name, i)
+				if !known {
+					t.Errorf("%s imports %s, which is not among ARCHITECTURE.md's dependencies", what, i)
+				}
 			}
 		}
+		check(name, p.Imports, func(who []string) bool { return below(name, who) })
+		// Tests may import what any package may; what is for tests only, where it says so.
+		tests := "tests of " + name
+		check(tests, slices.Concat(p.TestImports, p.XTestImports), func(who []string) bool {
+			return !strings.HasPrefix(who[0], "tests of ") || slices.Contains(who, tests)
+		})
 	}
 
 	mod, err := os.ReadFile("../go.mod")

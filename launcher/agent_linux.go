@@ -45,6 +45,7 @@ type hostAgent struct {
 	started   bool
 	reached   pb.Stage
 	suspended bool
+	asked     bool // where its ranks are, and it has not said so yet
 	done      *pb.Done
 	lost      bool
 	silent    bool         // it was lost because nothing was heard of it

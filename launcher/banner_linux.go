@@ -2,7 +2,6 @@ package launcher
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -160,25 +159,6 @@ func (r *Result) bindings() string {
 		fmt.Fprintf(&b, "muster: rank %d (host %s, pid %d) %s\n", x.Rank, x.Host, x.PID, where)
 	}
 	return b.String()
-}
-
-// ranges writes numbers as "0-3,8".
-func ranges(numbers []int) string {
-	numbers = slices.Sorted(slices.Values(numbers))
-	var parts []string
-	for i := 0; i < len(numbers); {
-		j := i
-		for j+1 < len(numbers) && numbers[j+1] <= numbers[j]+1 {
-			j++
-		}
-		if numbers[i] == numbers[j] {
-			parts = append(parts, fmt.Sprint(numbers[i]))
-		} else {
-			parts = append(parts, fmt.Sprintf("%d-%d", numbers[i], numbers[j]))
-		}
-		i = j + 1
-	}
-	return strings.Join(parts, ",")
 }
 
 func seconds(d time.Duration) string {

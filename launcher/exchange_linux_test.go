@@ -12,11 +12,15 @@ import (
 	"time"
 
 	"github.com/muster-mpi/muster/internal/testbed"
+	"golang.org/x/sys/unix"
 )
 
 // exchange is the program in testdata/exchange, built once.
 var exchange = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(os.TempDir(), "TestExchange")
+	// What the go command leaves running is not for this process to reap.
+	unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	out, err := exec.Command("go", "build", "-o", path, "./testdata/exchange").CombinedOutput()
 	if err != nil {
 		os.Stderr.Write(out)

@@ -7,21 +7,25 @@ import "github.com/muster-mpi/muster/launcher/internal/agent"
 // with one, 128+n if signal n killed it. What no rank's own code decides has one
 // of these:
 //
-//	64   usage: the job or the command line makes no sense
-//	66   a rank could not be started, or did not join in time
+//	64   the command line makes no sense, or the job does not
+//	65   a host file, a rank file, or a batch system's list of hosts cannot be
+//	     read (by the command that reads them; Run reads none)
+//	66   a host could not be reached, a program not be found, built or brought
+//	     there, a rank not be started, or one did not join in time
 //	67   ranks of different builds or versions, or a broken control protocol
-//	69   leftover messages or operations, under Strict
+//	69   messages or operations were left over, under Strict
 //	70   a rank exited 0 without leaving the job that it had joined
-//	71   the agent or a link between ranks was lost, or a rank was stopped for
-//	     longer than StopTimeout
+//	71   a host, an agent or a link between ranks was lost, or a rank was stopped
+//	     for longer than StopTimeout
 //	72   too few descriptors, or another resource that the job needs
 //	124  the job ran longer than its Timeout
-//	129  the terminal hung up (SIGHUP)
+//	129  the terminal was closed (SIGHUP)
 //	130  interrupted (SIGINT)
 //	141  the reader of the output has closed it
 //	143  terminated (SIGTERM)
 const (
 	ExitUsage    = 64
+	ExitHosts    = 65
 	ExitSpawn    = agent.ExitSpawn
 	ExitProtocol = agent.ExitProtocol
 	ExitLeftover = 69

@@ -2,6 +2,7 @@ package launcher
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,6 +17,7 @@ import (
 func onHosts(t testing.TB, hosts, ranks int, mode ...string) (*trial, *testbed.Farm) {
 	f := testbed.SSH(t, hosts)
 	tr := newTrial(t, ranks, mode...)
+	tr.farm = f
 	for _, name := range f.Hosts() {
 		tr.job.Hosts = append(tr.job.Hosts, Host{Name: name})
 	}
@@ -104,4 +106,37 @@ func (tr *trial) process(rank int) int {
 	}
 	tr.t.Fatalf("rank %d has no process", rank)
 	return 0
+}
+
+// Input that is there, and over, before the other hosts have been reached is kept for
+// the ranks.
+func TestStdinWaitsForTheHosts(t *testing.T) {
+	const size = 1 << 20
+	for to, want := range map[string][]int{"0": {size, 0, 0}, "1": {0, size, 0}, "all": {size, size, size}} {
+		tr, _ := onHosts(t, 2, 3, "cat")
+		tr.job.Hosts = append([]Host{{Name: "localhost"}}, tr.job.Hosts...)
+		tr.job.Placement = []int{0, 1, 2}
+		tr.job.Stdin, tr.job.StdinTo = io.LimitReader(zeros{}, size), to
+		tr.run().expect(0)
+		for rank, n := range want {
+			if line := fmt.Sprintf("rank %d read %d bytes, <nil>\n", rank, n); !strings.Contains(tr.stdout.String(), line) {
+				t.Errorf("to %q: output %q lacks %q", to, tr.stdout, line)
+			}
+		}
+	}
+}
+
+func TestJobGoesOnWithoutALostHostIfItMay(t *testing.T) {
+	tr, _ := onHosts(t, 2, 4, "@report-signals")
+	tr.job.OnFailure = ReturnOnFailure
+	tr.start().stdout.await(t, "ready", 4)
+	pid := tr.process(1)
+	p, ok := proctree.Read(pid)
+	if !ok {
+		t.Fatalf("rank 1 (pid %d) has ended", pid)
+	}
+	syscall.Kill(p.Parent, syscall.SIGKILL)
+	tr.stderr.await(t, "the job goes on without it", 2)
+	tr.signals <- syscall.SIGUSR1
+	tr.wait().expect(0, "rank 1 on node2", "rank 3 on node2", "was lost with its host", "!FAILED")
 }

@@ -80,30 +80,14 @@ var inContainer = func() bool {
 
 // shellOptions says how the host of a is reached.
 func (r *run) shellOptions(a *hostAgent) remote.Options {
-	o := remote.Options{
-		Host: a.host.Name, User: a.host.User, Port: a.host.Port, Shell: remote.SSH(),
-		Timeout: reachTimeout,
-		OnStage: func(s remote.Stage) { r.post(func() { a.stage = s }) },
-		Stderr:  func(line string) { r.post(func() { r.say("%s: %s", a.host.Name, line) }) },
-	}
-	switch shell := r.job.Shell; {
-	case len(shell) == 0:
-	case shell[0] == "srun" && len(shell) == 1:
-		o.Shell = remote.Srun()
-	case shell[0] == "ssh" || strings.HasSuffix(shell[0], "/ssh"):
-		o.Shell = remote.SSH(shell[1:]...)
-		o.Shell.Argv[0] = shell[0]
-	default:
-		o.Shell = remote.Custom(shell)
-	}
+	o := r.job.reachOptions(a.host)
+	o.OnStage = func(s remote.Stage) { r.post(func() { a.stage = s }) }
+	o.Stderr = func(line string) { r.post(func() { r.say("%s: %s", a.host.Name, line) }) }
 	if len(r.job.Agent) > 0 {
 		o.Agent = remote.AgentBinary{Path: r.job.Agent[0], Args: r.job.Agent[1:]}
 	}
 	return o
 }
-
-// reachTimeout is how long each step of reaching a host may take.
-const reachTimeout = 10 * time.Second
 
 // onSession is that the agent of a host runs there.
 func (r *run) onSession(a *hostAgent, s *remote.Session) {
@@ -154,6 +138,10 @@ func (r *run) abandon(a *hostAgent) {
 func (r *run) begin(a *hostAgent, peers []*pb.HostAddresses) {
 	a.begun = true
 	a.send(&pb.ToAgent{Kind: &pb.ToAgent_Start{Start: r.plan.start(a.number, peers, a.skew)}})
+	last := !slices.ContainsFunc(r.agents, func(a *hostAgent) bool { return !a.begun })
+	if last && r.plan.common.GetStdinRank() != stdinNone {
+		go readStdin(r.job.Stdin, r.sendStdin, r.taken, r.over) // an agent knows nothing to do with input before
+	}
 }
 
 // onReady is the first word of an agent. When all have said it, they begin: so no rank

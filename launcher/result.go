@@ -10,6 +10,7 @@ type Result struct {
 	Start        time.Time     `json:"start"`
 	Elapsed      time.Duration `json:"elapsed_ns"`
 	Failure      *Failure      `json:"failure,omitempty"` // nil if the job ended well
+	Where        []RankState   `json:"where,omitempty"`   // what ranks were blocked in when a user ended the job
 	Ranks        []RankResult  `json:"ranks"`
 	Leftovers    []Leftover    `json:"leftovers,omitempty"`
 	Stopped      int           `json:"stopped_ranks"`            // ranks that were ended because of the failure

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,7 +37,10 @@ type run struct {
 	stdinTaken int64 // by every host that reads
 	taken      chan int64
 
-	events   chan func() // what the goroutines of agents have for Run's
+	showing  showing
+	gathers  atomic.Pointer[gathering] // the stacks that are being gathered; nil: none
+	events   chan func()               // what the goroutines of agents have for Run's
+	looped   chan struct{}             // closed when nobody calls what is posted any more
 	over     chan struct{}
 	reaching context.CancelFunc // gives up the hosts that are not reached yet
 
@@ -50,6 +54,7 @@ type run struct {
 	lost    *Failure            // first rank without which the job went on
 	left    bool                // a rank has left in order
 	ending  bool                // the ranks were told to end because of the outside
+	asked   bool                // where ranks are, for a user who ends the job
 
 	suspending bool // agents were told to stop the ranks, and this process is to follow
 	reason     string
@@ -62,7 +67,8 @@ type run struct {
 // socket. It waits for the ranks and for the reader of their output.
 //
 // What arrives on signals is for the job: SIGINT, SIGTERM and SIGHUP ask the
-// ranks to end, with SIGTERM, and kill them after Grace or when a second comes;
+// ranks to end, with SIGTERM, and kill them after Grace or when a second comes; what
+// ranks are blocked in is shown before;
 // SIGTSTP stops the ranks and then this process; every other signal but SIGCONT
 // is passed on. Run catches no signal itself but SIGPIPE, for as long as it runs.
 // When ctx ends, the ranks are killed at once.
@@ -116,14 +122,12 @@ func Run(ctx context.Context, job Job, signals Signals) (Result, error) {
 	r.feed = newFeed(r.sink, func(rank int32, bytes int64) {
 		r.agents[p.host[rank]].send(&pb.ToAgent{Kind: &pb.ToAgent_OutputCredit{OutputCredit: &pb.OutputCredit{Rank: rank, Bytes: bytes}}})
 	})
+	r.startShowing()
+	defer r.stopShowing()
 	r.reachAll(ctx)
 	defer r.reaching()
-	stop := make(chan struct{})
-	defer close(stop)
-	if p.common.GetStdinRank() != stdinNone {
-		go readStdin(job.Stdin, r.sendStdin, r.taken, stop)
-	}
 	r.loop(ctx, signals)
+	close(r.looped)
 	return r.finish(ctx, signals)
 }
 
@@ -140,6 +144,7 @@ func newRun(job Job, p *jobPlan, now time.Time) *run {
 		over:    make(chan struct{}),
 		builds:  make([]joinedAs, len(job.Apps)),
 		tunnels: make(map[rankPair]uint32),
+		looped:  make(chan struct{}),
 	}
 	for rank := range int(p.common.GetSize()) {
 		r.result.Ranks = append(r.result.Ranks, RankResult{Rank: rank, Host: p.hosts[p.host[rank]].Name})
@@ -186,6 +191,8 @@ func (r *run) take(a *hostAgent, m *pb.FromAgent, post func(func()) bool) (more 
 		r.feed.put(k.Output)
 	case *pb.FromAgent_StdinTaken:
 		r.onStdinTaken(a, k.StdinTaken.GetBytes())
+	case *pb.FromAgent_Stacks:
+		r.onStacks(k.Stacks)
 	default:
 		return post(func() { r.onMessage(a, m) }) && m.GetDone() == nil
 	}
@@ -202,6 +209,7 @@ func (r *run) loop(ctx context.Context, signals Signals) {
 	defer patience.Stop()
 	canceled, closed := ctx.Done(), r.sink.Closed()
 	for !r.allOver() {
+		r.noteChange()
 		select {
 		case f := <-r.events:
 			f()
@@ -209,6 +217,8 @@ func (r *run) loop(ctx context.Context, signals Signals) {
 			r.sayWaiting()
 		case sig := <-signals:
 			r.onSignal(sig)
+		case <-r.showing.due:
+			r.show()
 		case <-canceled:
 			canceled = nil
 			r.code = 128 + int(syscall.SIGTERM)
@@ -302,7 +312,7 @@ func (r *run) onSignal(s os.Signal) {
 		r.code = 128 + int(sig)
 		r.reason = unix.SignalName(sig)
 		r.say("%s: the ranks have %v to end; a second signal kills them now", r.reason, r.grace())
-		r.end(r.grace(), "")
+		r.endAndAsk(r.grace())
 	case syscall.SIGTSTP:
 		// Suspended answers, and then this process stops as well.
 		r.suspending = true
@@ -346,7 +356,7 @@ func (r *run) onMessage(a *hostAgent, m *pb.FromAgent) {
 	case *pb.FromAgent_Lost:
 		r.onRankLost(a, k.Lost)
 	case *pb.FromAgent_States:
-		r.addStates(k.States.GetRanks())
+		r.onStates(a, k.States.GetRanks())
 	case *pb.FromAgent_Exited:
 		r.onExited(k.Exited)
 	case *pb.FromAgent_Stopped:
@@ -368,6 +378,7 @@ func (r *run) onMessage(a *hostAgent, m *pb.FromAgent) {
 		a.done = k.Done
 		r.checkStage()
 		r.checkSuspended()
+		r.checkWhere()
 	}
 }
 
@@ -430,6 +441,7 @@ func (r *run) onLeft(m *pb.RankLeft) {
 // finish ends what is left of the agents, waits for the output to reach its
 // reader, and says how the job ended.
 func (r *run) finish(ctx context.Context, signals Signals) (Result, error) {
+	r.show()
 	r.reaching()
 	for _, a := range r.agents {
 		if !a.over() {

@@ -40,7 +40,9 @@ func launchAs(t testing.TB, cmd *exec.Cmd) *launcherProcess {
 	}
 	l.cmd.Env = append(l.cmd.Environ(), l.mark)
 	l.cmd.Stdout, l.cmd.Stderr = l.stdout, l.stderr
-	l.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if l.cmd.SysProcAttr == nil {
+		l.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	}
 	// Its pipes would else keep Wait as long as a stray holds them.
 	l.cmd.WaitDelay = 5 * time.Second
 	if err := l.cmd.Start(); err != nil {
@@ -63,9 +65,18 @@ func (l *launcherProcess) wait(limit time.Duration) int {
 	if d := time.Since(begin); d > slack(limit) {
 		l.t.Errorf("the end took %v, limit %v", d, limit)
 	}
-	// What a killed launcher leaves is init's to reap. In its place is this
-	// process, a subreaper by its own jobs.
-	for deadline := time.Now().Add(slack(limit)); ; time.Sleep(time.Millisecond) {
+	reapOrphans(slack(limit))
+	assertClean(l.t, l.mark)
+	if ws := l.cmd.ProcessState.Sys().(syscall.WaitStatus); ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return l.cmd.ProcessState.ExitCode()
+}
+
+// reapOrphans waits for the children that have ended. What a launcher leaves that was
+// killed is init's to reap; in its place is this process, a subreaper by its own jobs.
+func reapOrphans(limit time.Duration) {
+	for deadline := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
 		children := 0
 		for _, p := range proctree.All() {
 			if p.Parent == os.Getpid() && p.State == 'Z' {
@@ -77,11 +88,6 @@ func (l *launcherProcess) wait(limit time.Duration) int {
 			break
 		}
 	}
-	assertClean(l.t, l.mark)
-	if ws := l.cmd.ProcessState.Sys().(syscall.WaitStatus); ws.Signaled() {
-		return 128 + int(ws.Signal())
-	}
-	return l.cmd.ProcessState.ExitCode()
 }
 
 func (l *launcherProcess) expect(got, want int) {

@@ -177,9 +177,7 @@ func TestLeftoversAreListedAndStrictFails(t *testing.T) {
 
 func TestReportHoldsWhatTheBannerSays(t *testing.T) {
 	tr := afterStartUp(func() *trial {
-		tr := newTrial(t, 3, "@signal", "1", "9")
-		tr.job.Report = filepath.Join(t.TempDir(), "report.json")
-		return tr.run()
+		return newTrial(t, 3, "@signal", "1", "9").run()
 	})
 	tr.expect(137)
 	data, err := os.ReadFile(tr.job.Report)

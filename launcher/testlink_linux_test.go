@@ -1,10 +1,13 @@
 package launcher
 
 import (
+	"bytes"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/muster-mpi/muster/internal/segment"
@@ -16,6 +19,7 @@ import (
 type testLink interface {
 	put(b byte) // not 0, and once
 	get() byte
+	scribble() // what is no frame
 	kind() string
 }
 
@@ -49,9 +53,9 @@ func (m *member) open(l *pb.LinkUp, files []*os.File) testLink {
 	}
 	words := (*[2]atomic.Uint32)(unsafe.Pointer(unsafe.SliceData(memory)))
 	if l.GetPeer() < m.GetRank() {
-		return memoryLink{out: &words[1], in: &words[0], mine: m.bell, theirs: theirs}
+		return memoryLink{all: memory, out: &words[1], in: &words[0], mine: m.bell, theirs: theirs}
 	}
-	return memoryLink{out: &words[0], in: &words[1], mine: m.bell, theirs: theirs}
+	return memoryLink{all: memory, out: &words[0], in: &words[1], mine: m.bell, theirs: theirs}
 }
 
 type socketLink struct{ net.Conn }
@@ -66,10 +70,13 @@ func (s socketLink) get() byte {
 	return b[0]
 }
 
+func (s socketLink) scribble() { s.Write(bytes.Repeat([]byte{0xa5, 0x5a, 3}, 10000)) }
+
 func (s socketLink) kind() string { return s.LocalAddr().Network() }
 
 // memoryLink is a word each way and the bells of both.
 type memoryLink struct {
+	all          []byte
 	out, in      *atomic.Uint32
 	mine, theirs *segment.Bell
 }
@@ -87,6 +94,17 @@ func (l memoryLink) get() byte {
 		if err := l.mine.Wait(); err != nil {
 			die("bell: %v", err)
 		}
+	}
+}
+
+func (l memoryLink) scribble() {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 100 {
+		for i := range l.all {
+			l.all[i] = byte(random.Uint32())
+		}
+		l.theirs.Ring()
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,6 +35,11 @@ func TestMain(m *testing.M) {
 			os.Exit(testLaunch(os.Args[2:]))
 		case "visit":
 			os.Exit(testVisit(os.Args[2:]))
+		case "contained":
+			contained(os.Args[2])
+		case "doctor":
+			testDoctor(os.Args[2:])
+			os.Exit(0)
 		case "snoop":
 			testSnoop(os.Args[2:])
 			os.Exit(0)
@@ -44,11 +50,14 @@ func TestMain(m *testing.M) {
 			testSniff(os.Args[2])
 		case "flip":
 			testFlip(os.Args[2:])
-		case "dial":
-			testDial(os.Args[2])
 			os.Exit(0)
 		case "agent-but":
 			os.Exit(agentBut(os.Args[2:]))
+		case "relay":
+			os.Exit(testRelay(os.Args[2], os.Args[3]))
+		case "dial":
+			testDial(os.Args[2])
+			os.Exit(0)
 		}
 	}
 	dir, err := os.MkdirTemp("", "muster-test-")
@@ -196,6 +205,35 @@ func (m *member) block() {
 	s.Block(m.ring, time.Now().UnixNano(), "solver.go:142")
 }
 
+// answerDumps answers with text, or, if that is nil, with the stacks of this process, of
+// which one goroutine stands in standHere.
+func (m *member) answerDumps(text []byte) {
+	go standHere(int(m.GetRank()))
+	for {
+		asked, _ := recv(m.conn)
+		d := asked.GetDump()
+		if d == nil {
+			continue
+		}
+		answer := text
+		if text != nil { // and before that as if it were late
+			m.say(&pb.FromRank{Kind: &pb.FromRank_Stacks{Stacks: &pb.RankStacks{Number: d.GetNumber() - 1, Text: "late", Last: true}}})
+		} else {
+			answer = make([]byte, 1<<20)
+			answer = answer[:runtime.Stack(answer, true)]
+		}
+		for last := false; !last; {
+			n := min(len(answer), 1000)
+			last = n == len(answer)
+			m.say(&pb.FromRank{Kind: &pb.FromRank_Stacks{Stacks: &pb.RankStacks{Number: d.GetNumber(), Text: string(answer[:n]), Last: last}}})
+			answer = answer[n:]
+		}
+	}
+}
+
+//go:noinline
+func standHere(int) { forever() }
+
 // isRank reports whether this is one of the ranks that "which" lists, as in
 // "1,3".
 func isRank(which string) bool {
@@ -228,8 +266,19 @@ func testRank(args []string) {
 	switch mode {
 	case "leave": // what a good program does
 		m.leave()
+	case "leave-printing":
+		m = join()
+		fmt.Println("some output")
+		m.leave()
 	case "hang":
 		m.hang()
+	case "answer": // whoever asks for stacks, and wait in a receive that is on record
+		m.block()
+		fmt.Println("ready")
+		m.answerDumps(nil)
+	case "answer-with": // bytes that another program would not
+		fmt.Println("ready")
+		m.answerDumps([]byte(strings.ReplaceAll(args[2], "_", "\n")))
 	case "sleep": // without joining
 		forever()
 	case "exit":
@@ -321,6 +370,9 @@ func testRank(args []string) {
 		io.ReadAll(os.Stdin)
 		testLinks(m)
 		m.leave()
+	case "scribble": // over what rank 0 reads
+		m.link(0, 0, true).scribble()
+		m.hang()
 	case "linked":
 		testLinks(m)
 		fmt.Println("ready")
@@ -454,8 +506,11 @@ func testLaunch(args []string) int {
 	if in := os.Getenv("TEST_STDIN"); in != "" {
 		job.Stdin, job.StdinTo = os.Stdin, in
 	}
-	if os.Getenv("TEST_FORBID_MEMFD") != "" {
-		forbidMemfd()
+	if names := os.Getenv("TEST_FORBID"); names != "" {
+		forbid(names)
+	}
+	if grace, err := time.ParseDuration(os.Getenv("TEST_GRACE")); err == nil {
+		job.Grace = grace
 	}
 	job.Transport = os.Getenv("TEST_TRANSPORT")
 	if hosts := os.Getenv("TEST_HOSTS"); hosts != "" {
@@ -469,8 +524,13 @@ func testLaunch(args []string) int {
 		job.Via = os.Getenv("TEST_VIA")
 		job.NetTimeout, _ = time.ParseDuration(os.Getenv("TEST_NET_TIMEOUT"))
 	}
-	job.Detach = os.Getenv("TEST_DETACH") != ""
+	if grace, err := time.ParseDuration(os.Getenv("TEST_GRACE")); err == nil {
+		job.Grace = grace
+	}
 	job.Insecure = os.Getenv("TEST_INSECURE") != ""
+	job.Detach = os.Getenv("TEST_DETACH") != ""
+	job.Report = os.Getenv("TEST_REPORT")
+	job.Output.Dir = os.Getenv("TEST_OUTPUT_DIR")
 	if path := os.Getenv("TEST_SECRETS"); path != "" {
 		tellSecrets(path)
 	}

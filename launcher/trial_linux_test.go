@@ -3,13 +3,16 @@ package launcher
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/muster-mpi/muster/internal/testbed"
 	"github.com/muster-mpi/muster/launcher/internal/proctree"
 )
 
@@ -62,6 +65,7 @@ type trial struct {
 	ctx            context.Context
 	cancel         context.CancelFunc
 	mark           string
+	farm           *testbed.Farm // the hosts; nil: this machine alone
 	done           chan struct{}
 	result         Result
 	err            error
@@ -79,6 +83,7 @@ func newTrial(t testing.TB, n int, mode ...string) *trial {
 		Apps:   []App{{Ranks: n, Argv: append([]string{os.Args[0], "rank"}, mode...), Env: []string{tr.mark}}},
 		Agent:  []string{os.Args[0], "agent"},
 		Stdout: tr.stdout, Stderr: tr.stderr,
+		Report: filepath.Join(t.TempDir(), "report.json"),
 	}
 	return tr
 }
@@ -104,23 +109,39 @@ func (tr *trial) wait() *trial {
 	}
 	tr.cancel()
 	assertClean(tr.t, tr.mark)
+	if tr.farm != nil {
+		awaitNone(tr.t, tr.farm.Processes, time.Second)
+	}
 	return tr
+}
+
+// awaitNone returns when none of the processes runs any more, which list tells. That
+// takes moments after a job, as sshd ends.
+func awaitNone(t testing.TB, list func() []testbed.Process, limit time.Duration) {
+	t.Helper()
+	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+		left := list()
+		if len(left) == 0 {
+			return
+		}
+		if time.Since(begin) > slack(limit) {
+			t.Errorf("after %v these run: %v", slack(limit), left)
+			return
+		}
+	}
 }
 
 func (tr *trial) run() *trial { tr.t.Helper(); return tr.start().wait() }
 
-// expect checks the exit code and texts of standard error; a text that begins
-// with "!" must not be there.
+// expect checks what has to hold at the end of every job (assertEnd), its exit code, and
+// texts of standard error; a text that begins with "!" must not be there.
 func (tr *trial) expect(code int, texts ...string) *trial {
 	tr.t.Helper()
 	if tr.result.Code != code || tr.err != nil {
 		tr.t.Errorf("got code %d, error %v, want code %d", tr.result.Code, tr.err, code)
 	}
 	all := tr.stderr.String()
-	banners := strings.Count(all, " FAILED after ")
-	if want := min(1, code); tr.result.Failure != nil && banners != want {
-		tr.t.Errorf("%d banners, want %d", banners, want)
-	}
+	assertEnd(tr.t, code, all, tr.job.Report)
 	for _, text := range texts {
 		if rest, ok := strings.CutPrefix(text, "!"); ok == strings.Contains(all, rest) {
 			tr.t.Errorf("standard error: got contains %q = %v", rest, ok)
@@ -130,6 +151,56 @@ func (tr *trial) expect(code int, texts ...string) *trial {
 		tr.t.Logf("stdout:\n%s\nstderr:\n%s", tail(tr.stdout.String()), tail(all))
 	}
 	return tr
+}
+
+// assertEnd checks what a job says in the end: one banner if it has failed, and none if
+// not, and a report that says the same.
+func assertEnd(t testing.TB, code int, stderr, report string) {
+	t.Helper()
+	var r Result
+	text, err := os.ReadFile(report)
+	if err == nil {
+		err = json.Unmarshal(text, &r)
+	}
+	if err != nil {
+		t.Errorf("report: %v", err)
+		return
+	}
+	if r.Code != code || r.Job == "" || r.Elapsed <= 0 {
+		t.Errorf("the report has code %d, want %d: %s", r.Code, code, text)
+	}
+	if n := len(r.Survivors); n > 0 {
+		t.Errorf("processes %v do not end", r.Survivors)
+	}
+	const failed = " FAILED after "
+	f := r.Failure
+	if f == nil {
+		if n := strings.Count(stderr, failed); n != 0 {
+			t.Errorf("%d banners, want none", n)
+		}
+		return
+	}
+	_, rest, _ := strings.Cut(stderr, failed)
+	line, _, _ := strings.Cut(rest, "\n")
+	what, _, _ := strings.Cut(f.What, "\n")
+	end := fmt.Sprintf("; exit %d", code)
+	if n := strings.Count(stderr, failed); n != 1 || !strings.Contains(line, what) || !strings.HasSuffix(line, end) && what == f.What {
+		t.Errorf("%d banners, want one with %q and %q", n, what, end)
+	}
+	if f.Time.IsZero() || f.Time.Before(r.Start.Add(-time.Second)) || f.Time.After(r.Start.Add(r.Elapsed+time.Second)) {
+		t.Errorf("the report has a failure at %v, in a job that began at %v", f.Time, r.Start)
+	}
+	if f.Rank < 0 {
+		return
+	}
+	x := r.Ranks[f.Rank]
+	who := fmt.Sprintf("rank %d (host %s, pid %d) ", f.Rank, x.Host, f.PID)
+	if f.Host != x.Host || f.PID == 0 || !strings.Contains(line, who) {
+		t.Errorf("the banner does not name %q: %q", who, line)
+	}
+	if x.Ended && x.Signal != 0 && !x.ByMuster && code > 128 && code != 128+x.Signal {
+		t.Errorf("exit code %d, rank %d ended by signal %d", code, f.Rank, x.Signal)
+	}
 }
 
 func tail(s string) string { return s[max(0, len(s)-4000):] }

@@ -19,7 +19,7 @@ const leaseAfter = 2 * time.Second
 // process is stopped, or the machine sleeps, does not count.
 func (r *run) beat(a *hostAgent) {
 	limit := netTimeout(&r.job)
-	step := min(500*time.Millisecond, limit/8)
+	step := min(250*time.Millisecond, limit/8)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	stream, err := pb.NewAgentClient(a.conn).Beat(ctx)
@@ -94,8 +94,15 @@ func (r *run) lose(a *hostAgent, why string) {
 	} else if a.begun {
 		a.swept = r.sweep(a)
 	}
-	r.checkStage()
-	if r.result.Failure != nil || r.ending && r.code != 0 && r.started {
+	defer r.checkStage()
+	defer r.checkWhere()
+	// What others see of a host that is cut off is not the cause.
+	known := r.result.Failure != nil && !(r.result.Failure.echo && a.silent)
+	if known || r.ending && r.code != 0 && r.started {
+		return
+	}
+	if r.job.OnFailure == ReturnOnFailure && r.joined == len(r.result.Ranks) {
+		r.loseRanks(a, why)
 		return
 	}
 	f := &Failure{Rank: -1, Host: a.host.Name, Time: time.Now()}
@@ -114,6 +121,19 @@ func (r *run) lose(a *hostAgent, why string) {
 		f.What = fmt.Sprintf("host %s was lost, with ranks %s: %s", a.host.Name, r.ranksOf(a.number), why)
 	}
 	r.fail(f, code, nil)
+}
+
+// loseRanks goes on without the ranks of a host that is lost.
+func (r *run) loseRanks(a *hostAgent, why string) {
+	for rank, host := range r.plan.host {
+		if x := &r.result.Ranks[rank]; host == a.number && !x.Ended {
+			f := &pb.Failure{
+				Rank: int32(rank), Pid: int64(x.PID), Code: ExitLost, UnixNanos: time.Now().Add(a.skew).UnixNano(),
+				What: "was lost with its host: " + why,
+			}
+			r.onRankLost(a, &pb.RankLost{Failure: f})
+		}
+	}
 }
 
 // closeAgents ends the connections, and what of the agents is left.

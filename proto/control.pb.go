@@ -66,7 +66,7 @@ func (x Leftover_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Leftover_Kind.Descriptor instead.
 func (Leftover_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{17, 0}
+	return file_control_proto_rawDescGZIP(), []int{18, 0}
 }
 
 // FromRank is what a rank says to its host's agent, one message a packet on
@@ -586,9 +586,10 @@ type Welcome struct {
 	Credentials    *Credentials           `protobuf:"bytes,7,opt,name=credentials,proto3" json:"credentials,omitempty"`                                // only where links leave the host or are TCP
 	StartUnixNanos int64                  `protobuf:"varint,8,opt,name=start_unix_nanos,json=startUnixNanos,proto3" json:"start_unix_nanos,omitempty"` // when the job started, for the job clock
 	// The descriptors that come with this message, those that do in this order.
-	Records bool `protobuf:"varint,9,opt,name=records,proto3" json:"records,omitempty"` // memfd for the rank's operation records
-	Bell    bool `protobuf:"varint,10,opt,name=bell,proto3" json:"bell,omitempty"`      // eventfd that the rank's peers ring; where the transport is "shm"
-	Memory  bool `protobuf:"varint,12,opt,name=memory,proto3" json:"memory,omitempty"`  // memory file of the host's ranks, for collectives; where the transport is "shm"
+	Records    bool `protobuf:"varint,9,opt,name=records,proto3" json:"records,omitempty"`                          // memfd for the rank's operation records
+	Bell       bool `protobuf:"varint,10,opt,name=bell,proto3" json:"bell,omitempty"`                               // eventfd that the rank's peers ring; where the transport is "shm"
+	Memory     bool `protobuf:"varint,12,opt,name=memory,proto3" json:"memory,omitempty"`                           // memory file of the host's ranks, for collectives; where the transport is "shm"
+	HostsApart bool `protobuf:"varint,13,opt,name=hosts_apart,json=hostsApart,proto3" json:"hosts_apart,omitempty"` // memory file with a Places, in place of hosts, where these are too many for a message
 	// The agent's process, all of whose descendants are processes of the job, by
 	// the number that the rank knows it by; 0 if it may know another.
 	AgentPid      int64 `protobuf:"varint,11,opt,name=agent_pid,json=agentPid,proto3" json:"agent_pid,omitempty"`
@@ -703,6 +704,13 @@ func (x *Welcome) GetMemory() bool {
 	return false
 }
 
+func (x *Welcome) GetHostsApart() bool {
+	if x != nil {
+		return x.HostsApart
+	}
+	return false
+}
+
 func (x *Welcome) GetAgentPid() int64 {
 	if x != nil {
 		return x.AgentPid
@@ -779,6 +787,51 @@ func (x *HostRun) GetCount() int32 {
 	return 0
 }
 
+// Places is where ranks are.
+type Places struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hosts         []*HostRun             `protobuf:"bytes,1,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Places) Reset() {
+	*x = Places{}
+	mi := &file_control_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Places) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Places) ProtoMessage() {}
+
+func (x *Places) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Places.ProtoReflect.Descriptor instead.
+func (*Places) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Places) GetHosts() []*HostRun {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
 // Settings of a job, the same on every rank.
 type Settings struct {
 	state                  protoimpl.MessageState `protogen:"open.v1"`
@@ -797,7 +850,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_control_proto_msgTypes[7]
+	mi := &file_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -809,7 +862,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[7]
+	mi := &file_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -822,7 +875,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{7}
+	return file_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Settings) GetTransport() string {
@@ -900,7 +953,7 @@ type Credentials struct {
 
 func (x *Credentials) Reset() {
 	*x = Credentials{}
-	mi := &file_control_proto_msgTypes[8]
+	mi := &file_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -912,7 +965,7 @@ func (x *Credentials) String() string {
 func (*Credentials) ProtoMessage() {}
 
 func (x *Credentials) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[8]
+	mi := &file_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -925,7 +978,7 @@ func (x *Credentials) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credentials.ProtoReflect.Descriptor instead.
 func (*Credentials) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{8}
+	return file_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Credentials) GetAuthority() []byte {
@@ -958,7 +1011,7 @@ type Refused struct {
 
 func (x *Refused) Reset() {
 	*x = Refused{}
-	mi := &file_control_proto_msgTypes[9]
+	mi := &file_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1023,7 @@ func (x *Refused) String() string {
 func (*Refused) ProtoMessage() {}
 
 func (x *Refused) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[9]
+	mi := &file_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1036,7 @@ func (x *Refused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refused.ProtoReflect.Descriptor instead.
 func (*Refused) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{9}
+	return file_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Refused) GetReason() string {
@@ -1006,7 +1059,7 @@ type Connect struct {
 
 func (x *Connect) Reset() {
 	*x = Connect{}
-	mi := &file_control_proto_msgTypes[10]
+	mi := &file_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1018,7 +1071,7 @@ func (x *Connect) String() string {
 func (*Connect) ProtoMessage() {}
 
 func (x *Connect) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[10]
+	mi := &file_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1031,7 +1084,7 @@ func (x *Connect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connect.ProtoReflect.Descriptor instead.
 func (*Connect) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{10}
+	return file_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Connect) GetPeer() int32 {
@@ -1065,7 +1118,7 @@ type LinkUp struct {
 
 func (x *LinkUp) Reset() {
 	*x = LinkUp{}
-	mi := &file_control_proto_msgTypes[11]
+	mi := &file_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1130,7 @@ func (x *LinkUp) String() string {
 func (*LinkUp) ProtoMessage() {}
 
 func (x *LinkUp) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[11]
+	mi := &file_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1143,7 @@ func (x *LinkUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkUp.ProtoReflect.Descriptor instead.
 func (*LinkUp) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{11}
+	return file_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LinkUp) GetPeer() int32 {
@@ -1124,7 +1177,7 @@ type Leaving struct {
 
 func (x *Leaving) Reset() {
 	*x = Leaving{}
-	mi := &file_control_proto_msgTypes[12]
+	mi := &file_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1136,7 +1189,7 @@ func (x *Leaving) String() string {
 func (*Leaving) ProtoMessage() {}
 
 func (x *Leaving) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[12]
+	mi := &file_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1149,7 +1202,7 @@ func (x *Leaving) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leaving.ProtoReflect.Descriptor instead.
 func (*Leaving) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{12}
+	return file_control_proto_rawDescGZIP(), []int{13}
 }
 
 type AllLeaving struct {
@@ -1160,7 +1213,7 @@ type AllLeaving struct {
 
 func (x *AllLeaving) Reset() {
 	*x = AllLeaving{}
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1172,7 +1225,7 @@ func (x *AllLeaving) String() string {
 func (*AllLeaving) ProtoMessage() {}
 
 func (x *AllLeaving) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1185,7 +1238,7 @@ func (x *AllLeaving) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllLeaving.ProtoReflect.Descriptor instead.
 func (*AllLeaving) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{13}
+	return file_control_proto_rawDescGZIP(), []int{14}
 }
 
 // Drained says that the rank has sent all it had to and has received the last
@@ -1199,7 +1252,7 @@ type Drained struct {
 
 func (x *Drained) Reset() {
 	*x = Drained{}
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1211,7 +1264,7 @@ func (x *Drained) String() string {
 func (*Drained) ProtoMessage() {}
 
 func (x *Drained) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1224,7 +1277,7 @@ func (x *Drained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drained.ProtoReflect.Descriptor instead.
 func (*Drained) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{14}
+	return file_control_proto_rawDescGZIP(), []int{15}
 }
 
 type AllDrained struct {
@@ -1235,7 +1288,7 @@ type AllDrained struct {
 
 func (x *AllDrained) Reset() {
 	*x = AllDrained{}
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1247,7 +1300,7 @@ func (x *AllDrained) String() string {
 func (*AllDrained) ProtoMessage() {}
 
 func (x *AllDrained) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1260,7 +1313,7 @@ func (x *AllDrained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllDrained.ProtoReflect.Descriptor instead.
 func (*AllDrained) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{15}
+	return file_control_proto_rawDescGZIP(), []int{16}
 }
 
 // Left is the rank's last word, said after AllDrained: what nobody completed.
@@ -1275,7 +1328,7 @@ type Left struct {
 
 func (x *Left) Reset() {
 	*x = Left{}
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1287,7 +1340,7 @@ func (x *Left) String() string {
 func (*Left) ProtoMessage() {}
 
 func (x *Left) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1300,7 +1353,7 @@ func (x *Left) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Left.ProtoReflect.Descriptor instead.
 func (*Left) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{16}
+	return file_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Left) GetLeftovers() []*Leftover {
@@ -1334,7 +1387,7 @@ type Leftover struct {
 
 func (x *Leftover) Reset() {
 	*x = Leftover{}
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1346,7 +1399,7 @@ func (x *Leftover) String() string {
 func (*Leftover) ProtoMessage() {}
 
 func (x *Leftover) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1359,7 +1412,7 @@ func (x *Leftover) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leftover.ProtoReflect.Descriptor instead.
 func (*Leftover) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{17}
+	return file_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Leftover) GetKind() Leftover_Kind {
@@ -1429,7 +1482,7 @@ type Abort struct {
 
 func (x *Abort) Reset() {
 	*x = Abort{}
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +1494,7 @@ func (x *Abort) String() string {
 func (*Abort) ProtoMessage() {}
 
 func (x *Abort) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +1507,7 @@ func (x *Abort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abort.ProtoReflect.Descriptor instead.
 func (*Abort) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{18}
+	return file_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Abort) GetCode() int32 {
@@ -1482,7 +1535,7 @@ type DumpStacks struct {
 
 func (x *DumpStacks) Reset() {
 	*x = DumpStacks{}
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1494,7 +1547,7 @@ func (x *DumpStacks) String() string {
 func (*DumpStacks) ProtoMessage() {}
 
 func (x *DumpStacks) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1507,7 +1560,7 @@ func (x *DumpStacks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DumpStacks.ProtoReflect.Descriptor instead.
 func (*DumpStacks) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{19}
+	return file_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DumpStacks) GetNumber() uint64 {
@@ -1528,7 +1581,7 @@ type RankStacks struct {
 
 func (x *RankStacks) Reset() {
 	*x = RankStacks{}
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1540,7 +1593,7 @@ func (x *RankStacks) String() string {
 func (*RankStacks) ProtoMessage() {}
 
 func (x *RankStacks) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1553,7 +1606,7 @@ func (x *RankStacks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankStacks.ProtoReflect.Descriptor instead.
 func (*RankStacks) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{20}
+	return file_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RankStacks) GetNumber() uint64 {
@@ -1589,7 +1642,7 @@ type RankFailed struct {
 
 func (x *RankFailed) Reset() {
 	*x = RankFailed{}
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1601,7 +1654,7 @@ func (x *RankFailed) String() string {
 func (*RankFailed) ProtoMessage() {}
 
 func (x *RankFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1614,7 +1667,7 @@ func (x *RankFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankFailed.ProtoReflect.Descriptor instead.
 func (*RankFailed) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{21}
+	return file_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RankFailed) GetRank() int32 {
@@ -1667,7 +1720,7 @@ const file_control_proto_rawDesc = "" +
 	"\n" +
 	"byte_order\x18\x02 \x01(\tR\tbyteOrder\x12\x1b\n" +
 	"\tint_bytes\x18\x03 \x01(\rR\bintBytes\x12\x12\n" +
-	"\x04arch\x18\x04 \x01(\tR\x04arch\"\xfe\x02\n" +
+	"\x04arch\x18\x04 \x01(\tR\x04arch\"\x9f\x03\n" +
 	"\aWelcome\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\fR\x03job\x12\x12\n" +
 	"\x04rank\x18\x02 \x01(\x05R\x04rank\x12\x12\n" +
@@ -1680,13 +1733,17 @@ const file_control_proto_rawDesc = "" +
 	"\arecords\x18\t \x01(\bR\arecords\x12\x12\n" +
 	"\x04bell\x18\n" +
 	" \x01(\bR\x04bell\x12\x16\n" +
-	"\x06memory\x18\f \x01(\bR\x06memory\x12\x1b\n" +
+	"\x06memory\x18\f \x01(\bR\x06memory\x12\x1f\n" +
+	"\vhosts_apart\x18\r \x01(\bR\n" +
+	"hostsApart\x12\x1b\n" +
 	"\tagent_pid\x18\v \x01(\x03R\bagentPid\"]\n" +
 	"\aHostRun\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\x05R\x04host\x12\x14\n" +
 	"\x05first\x18\x03 \x01(\x05R\x05first\x12\x14\n" +
-	"\x05count\x18\x04 \x01(\x05R\x05count\"\xc1\x02\n" +
+	"\x05count\x18\x04 \x01(\x05R\x05count\"/\n" +
+	"\x06Places\x12%\n" +
+	"\x05hosts\x18\x01 \x03(\v2\x0f.muster.HostRunR\x05hosts\"\xc1\x02\n" +
 	"\bSettings\x12\x1c\n" +
 	"\ttransport\x18\x01 \x01(\tR\ttransport\x12#\n" +
 	"\rinsecure_wire\x18\x02 \x01(\bR\finsecureWire\x12\x1f\n" +
@@ -1762,7 +1819,7 @@ func file_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_control_proto_goTypes = []any{
 	(Leftover_Kind)(0),  // 0: muster.Leftover.Kind
 	(*FromRank)(nil),    // 1: muster.FromRank
@@ -1772,48 +1829,50 @@ var file_control_proto_goTypes = []any{
 	(*Build)(nil),       // 5: muster.Build
 	(*Welcome)(nil),     // 6: muster.Welcome
 	(*HostRun)(nil),     // 7: muster.HostRun
-	(*Settings)(nil),    // 8: muster.Settings
-	(*Credentials)(nil), // 9: muster.Credentials
-	(*Refused)(nil),     // 10: muster.Refused
-	(*Connect)(nil),     // 11: muster.Connect
-	(*LinkUp)(nil),      // 12: muster.LinkUp
-	(*Leaving)(nil),     // 13: muster.Leaving
-	(*AllLeaving)(nil),  // 14: muster.AllLeaving
-	(*Drained)(nil),     // 15: muster.Drained
-	(*AllDrained)(nil),  // 16: muster.AllDrained
-	(*Left)(nil),        // 17: muster.Left
-	(*Leftover)(nil),    // 18: muster.Leftover
-	(*Abort)(nil),       // 19: muster.Abort
-	(*DumpStacks)(nil),  // 20: muster.DumpStacks
-	(*RankStacks)(nil),  // 21: muster.RankStacks
-	(*RankFailed)(nil),  // 22: muster.RankFailed
+	(*Places)(nil),      // 8: muster.Places
+	(*Settings)(nil),    // 9: muster.Settings
+	(*Credentials)(nil), // 10: muster.Credentials
+	(*Refused)(nil),     // 11: muster.Refused
+	(*Connect)(nil),     // 12: muster.Connect
+	(*LinkUp)(nil),      // 13: muster.LinkUp
+	(*Leaving)(nil),     // 14: muster.Leaving
+	(*AllLeaving)(nil),  // 15: muster.AllLeaving
+	(*Drained)(nil),     // 16: muster.Drained
+	(*AllDrained)(nil),  // 17: muster.AllDrained
+	(*Left)(nil),        // 18: muster.Left
+	(*Leftover)(nil),    // 19: muster.Leftover
+	(*Abort)(nil),       // 20: muster.Abort
+	(*DumpStacks)(nil),  // 21: muster.DumpStacks
+	(*RankStacks)(nil),  // 22: muster.RankStacks
+	(*RankFailed)(nil),  // 23: muster.RankFailed
 }
 var file_control_proto_depIdxs = []int32{
 	4,  // 0: muster.FromRank.hello:type_name -> muster.Hello
-	11, // 1: muster.FromRank.connect:type_name -> muster.Connect
-	13, // 2: muster.FromRank.leaving:type_name -> muster.Leaving
-	15, // 3: muster.FromRank.drained:type_name -> muster.Drained
-	17, // 4: muster.FromRank.left:type_name -> muster.Left
-	19, // 5: muster.FromRank.abort:type_name -> muster.Abort
-	21, // 6: muster.FromRank.stacks:type_name -> muster.RankStacks
+	12, // 1: muster.FromRank.connect:type_name -> muster.Connect
+	14, // 2: muster.FromRank.leaving:type_name -> muster.Leaving
+	16, // 3: muster.FromRank.drained:type_name -> muster.Drained
+	18, // 4: muster.FromRank.left:type_name -> muster.Left
+	20, // 5: muster.FromRank.abort:type_name -> muster.Abort
+	22, // 6: muster.FromRank.stacks:type_name -> muster.RankStacks
 	6,  // 7: muster.ToRank.welcome:type_name -> muster.Welcome
-	10, // 8: muster.ToRank.refused:type_name -> muster.Refused
-	12, // 9: muster.ToRank.link:type_name -> muster.LinkUp
-	14, // 10: muster.ToRank.all_leaving:type_name -> muster.AllLeaving
-	16, // 11: muster.ToRank.all_drained:type_name -> muster.AllDrained
-	22, // 12: muster.ToRank.failed:type_name -> muster.RankFailed
-	20, // 13: muster.ToRank.dump:type_name -> muster.DumpStacks
+	11, // 8: muster.ToRank.refused:type_name -> muster.Refused
+	13, // 9: muster.ToRank.link:type_name -> muster.LinkUp
+	15, // 10: muster.ToRank.all_leaving:type_name -> muster.AllLeaving
+	17, // 11: muster.ToRank.all_drained:type_name -> muster.AllDrained
+	23, // 12: muster.ToRank.failed:type_name -> muster.RankFailed
+	21, // 13: muster.ToRank.dump:type_name -> muster.DumpStacks
 	5,  // 14: muster.Hello.build:type_name -> muster.Build
 	7,  // 15: muster.Welcome.hosts:type_name -> muster.HostRun
-	8,  // 16: muster.Welcome.settings:type_name -> muster.Settings
-	9,  // 17: muster.Welcome.credentials:type_name -> muster.Credentials
-	18, // 18: muster.Left.leftovers:type_name -> muster.Leftover
-	0,  // 19: muster.Leftover.kind:type_name -> muster.Leftover.Kind
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	9,  // 16: muster.Welcome.settings:type_name -> muster.Settings
+	10, // 17: muster.Welcome.credentials:type_name -> muster.Credentials
+	7,  // 18: muster.Places.hosts:type_name -> muster.HostRun
+	19, // 19: muster.Left.leftovers:type_name -> muster.Leftover
+	0,  // 20: muster.Leftover.kind:type_name -> muster.Leftover.Kind
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -1845,7 +1904,7 @@ func file_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -9,14 +9,24 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/muster-mpi/muster/internal/boot"
 	"github.com/muster-mpi/muster/internal/engine"
+	"github.com/muster-mpi/muster/internal/rendezvous"
 	pb "github.com/muster-mpi/muster/proto"
+	"google.golang.org/protobuf/proto"
 )
+
+// party is whom a rank talks to about its job: the agent of its host or, where no
+// launcher of muster's has started it, rank 0's process. Both speak the same messages.
+type party interface {
+	Send(m proto.Message, files ...*os.File) error
+	Recv(m proto.Message) ([]*os.File, error)
+	Close() error
+}
 
 // control is this rank's side of the conversation with its agent.
 type control struct {
-	conn       *boot.Conn
+	conn       party
+	launched   bool // there is a launcher, which shows what ranks report
 	world      int
 	engine     *engine.Engine
 	isNear     func(peer int) bool // it is a rank of this host
@@ -42,10 +52,14 @@ func (c *control) listen() {
 		if err != nil {
 			c.gone.open()
 			if !c.closing.Load() {
-				// The agent died, and with it the job. Its other ranks learn the
-				// same way; where the kernel kills us first, as well.
-				fmt.Fprintf(os.Stderr, "muster: rank %d: the agent of this host is gone\n", c.world)
-				os.Exit(exitLost)
+				// The job has ended. Its other ranks learn the same way; where the
+				// kernel kills us first, as well.
+				ended := &rendezvous.Ended{Code: exitLost, Text: "the agent of this host is gone"}
+				errors.As(err, &ended)
+				if ended.Text != "" {
+					fmt.Fprintf(os.Stderr, "muster: rank %d: %s\n", c.world, ended.Text)
+				}
+				os.Exit(ended.Code)
 			}
 			return
 		}

@@ -2,6 +2,7 @@ package rank
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sort"
@@ -13,6 +14,7 @@ import (
 	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/internal/hostmem"
 	"github.com/muster-mpi/muster/internal/record"
+	"github.com/muster-mpi/muster/internal/rendezvous"
 	"github.com/muster-mpi/muster/internal/transport"
 )
 
@@ -67,10 +69,16 @@ func (j *job) found(size, self int) error {
 var joined atomic.Bool
 
 // Join makes the process a rank of the job that started it and returns the
-// world (MPI_Init, MPI 4.1 §11.2). Started without a launcher the process is rank
-// 0 of 1. A process joins once: ErrJoined after that, also once it has left or
-// has failed to join. Other errors: ErrLaunch. If ctx ends while the job has not
-// answered, its cause is in the error.
+// world (MPI_Init, MPI 4.1 §11.2). That is a job of muster run, or one whose
+// processes Slurm (srun --mpi=pmi2) or Kubernetes (muster manifest kubernetes)
+// has started; then Join returns once all of them have joined. Started otherwise the
+// process is rank 0 of 1, which MUSTER_ALONE=1 in the environment makes it in any case
+// but under muster run. A process that is one of several and has no way to meet the
+// others is ErrLaunch, which says what to do.
+//
+// A process joins once: ErrJoined after that, also once it has left or has failed to
+// join. Other errors: ErrLaunch. If ctx ends while the job has not answered, its
+// cause is in the error.
 func Join(ctx context.Context) (*Comm, error) {
 	if joined.Swap(true) {
 		return nil, &Error{Op: "Join", Rank: Undefined, Peer: Null, Tag: AnyTag, Site: engine.CallSite(), Err: ErrJoined}
@@ -110,9 +118,9 @@ func (c *Comm) Leave(ctx context.Context) error {
 	err := j.leave(ctx)
 	j.engine.Close(ErrLeft)
 	j.close()
-	if j.control == nil && j.stop == nil {
+	if j.stop == nil && (j.control == nil || !j.control.launched) {
 		for _, l := range j.left {
-			fmt.Fprintf(os.Stderr, "muster: rank 0 left without completing: %s\n", l)
+			fmt.Fprintf(os.Stderr, "muster: rank %d left without completing: %s\n", c.self, l)
 		}
 	}
 	if err != nil {
@@ -186,7 +194,7 @@ func Run(fn func(ctx context.Context, world *Comm) error) {
 	world, err := Join(ctx)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "muster: %v\n", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 	if err := fn(ctx, world); err != nil {
 		world.die(err)
@@ -194,6 +202,14 @@ func Run(fn func(ctx context.Context, world *Comm) error) {
 	if err := world.Leave(ctx); err != nil {
 		world.die(err)
 	}
+}
+
+// exitCode is 1, or what ranks that have not met agreed on.
+func exitCode(err error) int {
+	if ended := (*rendezvous.Ended)(nil); errors.As(err, &ended) {
+		return ended.Code
+	}
+	return 1
 }
 
 // die reports err and ends the process. The launcher shows what its agent is

@@ -15,6 +15,7 @@ import (
 	"github.com/muster-mpi/muster/internal/engine"
 	"github.com/muster-mpi/muster/internal/hostmem"
 	"github.com/muster-mpi/muster/internal/record"
+	"github.com/muster-mpi/muster/internal/rendezvous"
 	"github.com/muster-mpi/muster/internal/transport"
 	"github.com/muster-mpi/muster/internal/transport/inproc"
 	pb "github.com/muster-mpi/muster/proto"
@@ -27,7 +28,7 @@ func enter(ctx context.Context) (*job, error) {
 		return nil, err
 	}
 	if !ok {
-		return alone()
+		return unlaunched(ctx)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	welcome, files, err := hello(conn)
@@ -38,7 +39,24 @@ func enter(ctx context.Context) (*job, error) {
 		conn.Close()
 		return nil, err
 	}
-	return newJob(conn, welcome, files)
+	return newJob(conn, true, welcome, files)
+}
+
+// unlaunched joins a job whose ranks somebody else than muster's launcher has started, or
+// makes one of a single rank where there is none.
+func unlaunched(ctx context.Context) (*job, error) {
+	place, err := rendezvous.Find(os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	if place == nil {
+		return alone()
+	}
+	conn, welcome, err := rendezvous.Join(ctx, place, thisProcess())
+	if err != nil {
+		return nil, err
+	}
+	return newJob(conn, false, welcome, nil)
 }
 
 // alone makes a job of one rank.
@@ -54,11 +72,14 @@ func alone() (*job, error) {
 	return j, j.found(1, 0)
 }
 
+// thisProcess is what this process says of itself.
+func thisProcess() *pb.Hello {
+	return &pb.Hello{Protocol: boot.Protocol, Pid: int64(os.Getpid()), Build: boot.ThisBuild()}
+}
+
 // hello introduces this process to its agent.
-func hello(conn *boot.Conn) (*pb.Welcome, []*os.File, error) {
-	err := conn.Send(&pb.FromRank{Kind: &pb.FromRank_Hello{Hello: &pb.Hello{
-		Protocol: boot.Protocol, Pid: int64(os.Getpid()), Build: boot.ThisBuild(),
-	}}})
+func hello(conn party) (*pb.Welcome, []*os.File, error) {
+	err := conn.Send(&pb.FromRank{Kind: &pb.FromRank_Hello{Hello: thisProcess()}})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -73,7 +94,7 @@ func hello(conn *boot.Conn) (*pb.Welcome, []*os.File, error) {
 	switch k := answer.Kind.(type) {
 	case *pb.ToRank_Welcome:
 		w := k.Welcome
-		if w.Size < 1 || w.Rank < 0 || w.Rank >= w.Size || len(w.Job) != 16 || len(w.Hosts) == 0 {
+		if w.Size < 1 || w.Rank < 0 || w.Rank >= w.Size || len(w.Job) != 16 || len(w.Hosts) == 0 && !w.HostsApart {
 			return nil, files, fmt.Errorf("malformed welcome: rank %d of %d, job of %d bytes, %d hosts", w.Rank, w.Size, len(w.Job), len(w.Hosts))
 		}
 		return w, files, nil
@@ -84,7 +105,7 @@ func hello(conn *boot.Conn) (*pb.Welcome, []*os.File, error) {
 }
 
 // newJob makes the engine and links that w describes.
-func newJob(conn *boot.Conn, w *pb.Welcome, files []*os.File) (*job, error) {
+func newJob(conn party, launched bool, w *pb.Welcome, files []*os.File) (*job, error) {
 	defer closeAll(files)
 	var records *record.Ring
 	var bell *os.File
@@ -103,19 +124,31 @@ func newJob(conn *boot.Conn, w *pb.Welcome, files []*os.File) (*job, error) {
 	j := &job{start: time.Now()}
 	if w.Memory && len(rest) > 0 {
 		j.memory, _ = hostmem.Map(rest[0]) // without it collectives go by messages
+		rest = rest[1:]
+	}
+	if w.HostsApart && len(rest) > 0 {
+		if err := boot.ReadPlaces(w, rest[0]); err != nil {
+			return nil, err
+		}
 	}
 	if w.StartUnixNanos > 0 {
 		// The wall clock names the start; from here on only time that passed counts.
 		j.start = j.start.Add(-max(0, time.Since(time.Unix(0, w.StartUnixNanos))))
 	}
+	next := 0
 	for _, h := range w.Hosts {
-		j.hosts = append(j.hosts, host{h.Name, int(h.Host), int(h.First), int(h.First+h.Count) - 1})
+		if int(h.First) != next || h.Count < 1 {
+			return nil, fmt.Errorf("malformed welcome: %d ranks of host %s begin with rank %d, after rank %d", h.Count, h.Name, h.First, next-1)
+		}
+		next += int(h.Count)
+		j.hosts = append(j.hosts, host{h.Name, int(h.Host), int(h.First), next - 1})
 	}
-	if last := j.hosts[len(j.hosts)-1].last; last != int(w.Size)-1 {
-		return nil, fmt.Errorf("malformed welcome: hosts hold %d ranks of %d", last+1, w.Size)
+	if next != int(w.Size) {
+		return nil, fmt.Errorf("malformed welcome: hosts hold %d ranks of %d", next, w.Size)
 	}
 	ctl := &control{
 		conn:       conn,
+		launched:   launched,
 		world:      int(w.Rank),
 		leaving:    gate{ch: make(chan struct{})},
 		drained:    gate{ch: make(chan struct{})},

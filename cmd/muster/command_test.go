@@ -16,10 +16,18 @@ import (
 	"github.com/muster-mpi/muster/launcher"
 )
 
-// TestMain makes the test binary the muster command when it is asked to.
+// pod makes the test binary a program of ranks; nil where no test wants that.
+var pod func()
+
+// TestMain makes the test binary the muster command, or a program of ranks, when it is
+// asked to.
 func TestMain(m *testing.M) {
-	if os.Getenv("TEST_AS_COMMAND") != "" {
+	switch {
+	case os.Getenv("TEST_AS_COMMAND") != "":
 		main()
+	case os.Getenv("TEST_AS_POD") != "":
+		pod()
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -52,12 +60,17 @@ func TestCommandsAnswer(t *testing.T) {
 		{"", 64, "", "Muster starts, watches"},
 		{"help", 0, "Muster starts, watches", ""},
 		{"--help", 0, "Muster starts, watches", ""},
+		{"help -h", 0, "Muster starts, watches", ""},
+		{"help help", 0, "Muster starts, watches", ""},
 		{"help run", 0, "muster run [flags] TARGET", ""},
 		{"run -h", 0, "muster run [flags] TARGET", ""},
 		{"run --help -n", 0, "muster run [flags] TARGET", ""},
 		{"help exit-codes", 0, "Exit codes of muster run", ""},
 		{"help env", 0, "Environment", ""},
-		{"help me", 64, "", `muster: no help on "me": expected run, bench, explain, tune, exit-codes or env`},
+		{"help manifest", 0, "muster manifest kubernetes -n N", ""},
+		{"manifest kubernetes -n 2 --image i", 0, "apiVersion: v1\nkind: Secret", ""},
+		{"manifests", 64, "", `muster: "manifests" is no command; did you mean muster manifest?`},
+		{"help me", 64, "", `muster: no help on "me": expected run, ps, kill, stacks, bench, explain, tune, doctor, manifest, exit-codes or env`},
 		{"version", 0, "muster ", ""},
 		{"rum ./a", 64, "", `muster: "rum" is no command; did you mean muster run?`},
 		{"./a", 64, "", `muster: "./a" is no command; to run a program, say muster run -n N "./a"`},
@@ -134,8 +147,8 @@ func TestJobIsWhatTheCommandLineSays(t *testing.T) {
 	}
 	want := launcher.Job{
 		Apps: []launcher.App{
-			{Ranks: 2, Argv: []string{dir + "/a", "-n", "3"}, Env: []string{"A=1"}, Dir: "/d"},
-			{Ranks: 500, Argv: []string{dir + "/a"}},
+			{Ranks: 2, Argv: []string{dir + "/a", "-n", "3"}, Env: []string{"A=1"}, Dir: "/d", Files: []string{"MUSTER_TUNE"}},
+			{Ranks: 500, Argv: []string{dir + "/a"}, Files: []string{"MUSTER_TUNE"}},
 		},
 		Stdin:      os.Stdin,
 		Stdout:     job.Stdout,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -209,12 +208,7 @@ func (l *explainLine) shared(table *tune.Table, bytes int) (bool, string) {
 	return s.At(bytes), why
 }
 
-func (x *explanation) writeJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(x)
-}
+func (x *explanation) writeJSON(w io.Writer) error { return writeJSON(w, x) }
 
 // write prints x for people.
 func (x *explanation) write(w io.Writer) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +36,7 @@ func dashed(name string, short bool) string {
 
 const (
 	groupRanks   = "Ranks"
+	groupHosts   = "Hosts and places"
 	groupOutput  = "Input and output"
 	groupEnd     = "How a job ends"
 	groupPlace   = "Cores and transport"
@@ -42,13 +44,14 @@ const (
 	groupInstead = "Instead of running"
 )
 
-var groups = []string{groupRanks, groupOutput, groupEnd, groupPlace, groupBuild, groupInstead}
+var groups = []string{groupRanks, groupHosts, groupOutput, groupEnd, groupPlace, groupBuild, groupInstead}
 
-var options = append([]option{
+var options = slices.Concat([]option{
 	{names: []string{"n", "np"}, value: "N", group: groupRanks, local: true,
-		help: "ranks of the program (default 1)",
+		help: "ranks of the program (default: one for each slot of the hosts; 1 where none are named)",
 		set: func(c *commandLine, p *program, v string) (err error) {
 			p.ranks, err = number(v, 1, maxRanks, "a number of ranks")
+			p.counted = true
 			return err
 		}},
 	{names: []string{"x"}, value: "NAME[=VALUE]", group: groupRanks, local: true,
@@ -65,7 +68,7 @@ var options = append([]option{
 			return notEmpty(v, "a directory")
 		}},
 	{names: []string{"oversubscribe"}, group: groupRanks,
-		help: "do not note that there are more ranks than cores; any number is allowed without it",
+		help: "allow more ranks than the hosts have slots, up to their max_slots. Where no hosts are named any number is allowed, and this silences the note that there are more ranks than cores",
 		set:  toggle(func(c *commandLine) *bool { return &c.oversubscribe })},
 
 	{names: []string{"tag-output", "l"}, group: groupOutput,
@@ -146,26 +149,22 @@ var options = append([]option{
 		}},
 
 	{names: []string{"bind-to"}, value: "WHAT", group: groupPlace,
-		help: "none (default) or core: bind each rank to its share of the cores",
+		help: "bind each rank to its share of its host's cores (core), to one hardware thread (hwthread), or to the socket, numa domain or l3cache that its share begins in; not at all (none, the default). All but core and none work on this host only",
 		set: func(c *commandLine, _ *program, v string) (err error) {
-			switch v {
-			case "hwthread", "socket", "package", "numa", "l1cache", "l2cache", "l3cache", "board", "slot":
-				return fmt.Errorf("binding to %s is not there yet: expected none or core", v)
-			}
-			c.job.BindTo, err = oneOf(v, "none", "core")
+			c.where.bindTo, err = oneOf(v, "none", "core", "hwthread", "socket", "numa", "l3cache")
 			return err
 		}},
 	{names: []string{"report-bindings"}, group: groupPlace,
 		help: "print the cores of each rank",
 		set:  toggle(func(c *commandLine) *bool { return &c.job.ReportBind })},
 	{names: []string{"transport"}, value: "NAME", group: groupPlace,
-		help: "shm (shared memory without a name; the default, with unix in its place where a host permits none), unix (gRPC over sockets without names) or tcp (gRPC with TLS over loopback)",
+		help: "how ranks of one host are linked: shm (shared memory without a name; the default, with unix in its place where a host permits none), unix (gRPC over sockets without names) or tcp (gRPC with TLS over loopback)",
 		set: func(c *commandLine, _ *program, v string) (err error) {
 			c.job.Transport, err = oneOf(v, "shm", "unix", "tcp")
 			return err
 		}},
 	{names: []string{"insecure-wire"}, group: groupPlace,
-		help: "with --transport tcp: no TLS. Whoever can reach the wire can read and change the messages",
+		help: "no TLS between hosts, nor with --transport tcp. Whoever can reach the wire can read and change the messages",
 		set:  toggle(func(c *commandLine) *bool { return &c.job.Insecure })},
 	{names: []string{"eager"}, value: "SIZE", group: groupPlace,
 		help: "largest message sent before its receive is known (default 64KiB; 16KiB between ranks that share memory)",
@@ -190,7 +189,7 @@ var options = append([]option{
 	{names: []string{"help", "h"}, group: groupInstead,
 		help: "print this",
 		set:  toggle(func(c *commandLine) *bool { return &c.help })},
-}, buildOptions()...)
+}, hostOptions(), buildOptions())
 
 // buildOptions are flags of go build that are handed on, -n, -x and -o not being
 // among them.

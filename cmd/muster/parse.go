@@ -12,6 +12,7 @@ import (
 type commandLine struct {
 	job      launcher.Job // Apps, Stdin, Stdout and Stderr are not set yet
 	programs []program
+	where    whereabouts
 
 	tune          string // a table; "": none
 	color         string // "auto", "always" or "never"
@@ -25,11 +26,13 @@ type commandLine struct {
 
 // A program is one part of the command line, of those between colons.
 type program struct {
-	ranks int
-	env   []string
-	dir   string
-	build []string // flags for go build
-	argv  []string // TARGET ARGS
+	ranks   int
+	counted bool // -n says how many
+	env     []string
+	dir     string
+	build   []string // flags for go build
+	argv    []string // TARGET ARGS
+	literal bool     // they came after --
 }
 
 // parse reads the arguments of muster run. It looks at nothing but them and the
@@ -52,7 +55,7 @@ func parse(args []string, lookup func(string) (string, bool)) (*commandLine, err
 				}
 			}
 		}
-		p.argv = rest[:end]
+		p.argv, p.literal = rest[:end], literal
 		if len(p.argv) == 0 || p.argv[0] == "" {
 			if len(c.programs) > 0 || end < len(rest) {
 				return nil, fmt.Errorf("program %d: expected flags and TARGET between colons", len(c.programs)+1)
@@ -62,6 +65,12 @@ func parse(args []string, lookup func(string) (string, bool)) (*commandLine, err
 		c.programs = append(c.programs, p)
 		if more = end < len(rest); more {
 			args = rest[end+1:]
+		}
+	}
+	if command, _ := lookup(rshVariable); command != "" && c.job.Shell == nil {
+		var err error
+		if c.job.Shell, err = splitWords(command); err != nil {
+			return c, fmt.Errorf("%s: %w", rshVariable, err)
 		}
 	}
 	return c, c.check()
@@ -119,19 +128,8 @@ func find(name string) *option {
 
 // check looks at what only the whole command line shows.
 func (c *commandLine) check() error {
-	ranks := c.ranks()
-	if ranks > maxRanks {
+	if ranks := c.ranks(); ranks > maxRanks {
 		return fmt.Errorf("-n: %d ranks in all: expected %d at most", ranks, maxRanks)
-	}
-	if to := c.job.StdinTo; to != "" && to != "all" && to != "none" {
-		rank, err := number(to, 0, ranks-1, "a rank of the job")
-		if err != nil {
-			return fmt.Errorf("--stdin: %w", err)
-		}
-		c.job.StdinTo = fmt.Sprint(rank)
-	}
-	if c.job.Insecure && c.job.Transport != "tcp" {
-		return errors.New("--insecure-wire: expected --transport tcp with it; the others leave no host and need no TLS")
 	}
 	if c.json && !c.dryRun {
 		return errors.New("--json: expected --dry-run with it; --report FILE writes JSON about a job that ran")

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -45,6 +46,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return complain(launcher.ExitSpawn, err)
 	}
+	if code, err := c.settle(surroundings); err != nil {
+		return complain(code, err)
+	}
 	cores := runtime.NumCPU()
 	if c.dryRun {
 		if err := dryRun(stdout, c, targets, cores); err != nil {
@@ -74,8 +78,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	c.job.Output.Color = colored(c.color, stdout, stderr, os.Getenv)
 	for _, note := range c.notes(cores) {
-		fmt.Fprintf(stderr, "muster: %s\n", note)
+		fmt.Fprintf(stderr, "muster: %s\n", output.Escape(note))
 	}
+	io.WriteString(stderr, output.Escape(c.where.displayed()))
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, wanted(forwarded)...)
 	code, err = launch(context.Background(), c.job, signals)
@@ -196,14 +201,42 @@ func colored(when string, stdout, stderr io.Writer, getenv func(string) string) 
 
 // notes are what the user should know before the job begins.
 func (c *commandLine) notes(cores int) []string {
-	var notes []string
-	if n := c.ranks(); n > cores && !c.oversubscribe {
+	notes := c.where.notes
+	for _, p := range c.programs {
+		if words := p.misplaced(); words != "" {
+			notes = append(notes, fmt.Sprintf("note: %s after %s goes to the program; ranks are counted by muster run %s %s",
+				words, p.argv[0], words, p.argv[0]))
+		}
+	}
+	if n := c.ranks(); c.where.hosts == nil && n > cores && !c.oversubscribe {
 		notes = append(notes, fmt.Sprintf("note: %d ranks share %s (--oversubscribe silences this)", n, count(cores, "core")))
 	}
 	if c.job.Insecure {
 		notes = append(notes, "warning: --insecure-wire: messages are neither encrypted nor authenticated")
 	}
 	return notes
+}
+
+// misplaced returns what of the program's arguments looks like a number of ranks that
+// was meant for muster run, where that has none.
+func (p *program) misplaced() string {
+	if p.counted || p.literal {
+		return ""
+	}
+	isNumber := func(s string) bool { _, err := number(s, 1, maxRanks, ""); return err == nil }
+	for i, arg := range p.argv[1:] {
+		name, value, joined := strings.Cut(arg, "=")
+		if !slices.Contains([]string{"-n", "--n", "-np", "--np"}, name) {
+			continue
+		}
+		if joined && isNumber(value) {
+			return arg
+		}
+		if rest := p.argv[i+2:]; !joined && len(rest) > 0 && isNumber(rest[0]) {
+			return arg + " " + rest[0]
+		}
+	}
+	return ""
 }
 
 func count(n int, what string) string {

@@ -18,13 +18,13 @@ import (
 )
 
 func TestScalingLine(t *testing.T) {
-	l, err := parseScaling(strings.Fields("-n 4,1,2 --repeat=9 --threads 2 --cores 8 --weak -n=100*sqrt(p) -x A=1 --transport tcp -race ./prog -m 3"))
+	l, err := parseScaling(strings.Fields("-n 4,1,2 --repeat=9 --threads 2 --cores 8 --weak -n=100*sqrt(p) -x A=1 --transport tcp --bind-to core -race ./prog -m 3"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := l.run.programs[0]
 	if !slices.Equal(l.ranks, []int{4, 1, 2}) || l.repeat != 9 || l.base != 1 || l.cores != 8 || l.weak[0].Arg(4) != "-n=200" ||
-		!slices.Equal(p.env, []string{"A=1", "GOMAXPROCS=2"}) || l.run.job.Transport != "tcp" || !slices.Equal(p.build, []string{"-race"}) || !slices.Equal(p.argv, []string{"./prog", "-m", "3"}) {
+		!slices.Equal(p.env, []string{"A=1", "GOMAXPROCS=2"}) || l.run.job.Transport != "tcp" || l.run.job.BindTo != "core" || !slices.Equal(p.build, []string{"-race"}) || !slices.Equal(p.argv, []string{"./prog", "-m", "3"}) {
 		t.Errorf("got %+v", l)
 	}
 	if l, err = parseScaling(strings.Fields("--cores 8 --threads 2 ./prog")); err != nil || !slices.Equal(l.ranks, []int{1, 2, 4, 8}) {
@@ -48,6 +48,7 @@ func TestScalingLine(t *testing.T) {
 		{"--time-from x ./a", `--time-from: "x": expected one group in parentheses, around the time`},
 		{"--time-from ( ./a", "--time-from: error parsing regexp: missing closing ): `(`"},
 		{"-x GOMAXPROCS=4 ./a", "-x GOMAXPROCS: say --threads N, which is in the report"},
+		{"--bind-to socket ./a", `--bind-to: "socket": expected none or core, which have a meaning for any number of ranks`},
 		{"--insecure-wire ./a", "--insecure-wire: expected --transport tcp with it; the others leave no host and need no TLS"},
 		{"-o= ./a", "-o: expected a directory, not an empty name"},
 		{"--repeet 3 ./a", `no flag "--repeet"; did you mean --repeat?`},

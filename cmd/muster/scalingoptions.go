@@ -142,7 +142,22 @@ func parseScaling(args []string) (*scalingLine, error) {
 	if err := l.growing(rest[1:]); err != nil {
 		return nil, err
 	}
-	return l, l.run.check()
+	return l, l.checkRun()
+}
+
+// checkRun checks what the flags of muster run say, for jobs of several sizes on this
+// host.
+func (l *scalingLine) checkRun() error {
+	switch l.run.where.bindTo {
+	case "", "none", "core":
+		l.run.job.BindTo = l.run.where.bindTo
+	default:
+		return fmt.Errorf("--bind-to: %s: expected none or core, which have a meaning for any number of ranks", quote(l.run.where.bindTo))
+	}
+	if l.run.job.Insecure && l.run.job.Transport != "tcp" {
+		return errors.New("--insecure-wire: expected --transport tcp with it; the others leave no host and need no TLS")
+	}
+	return l.run.check()
 }
 
 // coresHere are the cores that this process may use: Go's own default of GOMAXPROCS

@@ -7,36 +7,52 @@ import (
 
 // Words for the hints below.
 const (
-	otherHosts = "launching on other hosts is not there yet; all ranks start on this host, say -n N"
-	placement  = "there is no such placement; --bind-to core gives each rank its share of the cores"
-	debugging  = "starting ranks in a debugger is not there yet"
+	someHosts = "say --host LIST or --hostfile FILE"
+	meeting   = "hosts are named by --host LIST or --hostfile FILE, and ranks meet through the launcher"
+	oneLine   = "say all programs in one command line, with colons between"
+	shells    = "hosts are reached by ssh, or by srun in a job of Slurm's; --rsh COMMAND names another way"
+	placement = "there is no such placement; --bind-to core gives each rank its share of the cores"
+	debugging = "starting ranks in a debugger is not there yet"
 )
 
 // elsewhere says what the flags of other launchers (Open MPI, MPICH, Slurm,
 // torchrun) are called here.
 var elsewhere = []struct{ names, hint string }{
-	{"hostfile f machinefile machine-file default-hostfile host H hosts nodelist w nodes nnodes node-rank node_rank " +
-		"launcher launcher-exec bootstrap bootstrap-exec rmk plm ssh rsh nolocal rdzv-endpoint rdzv_endpoint rdzv-backend " +
-		"rdzv_backend rdzv-id rdzv_id master-addr master_addr master-port master_port standalone configfile app", otherHosts},
-	{"ppn perhost N npernode npersocket grr rr pernode ntasks-per-node cpus-per-proc cpus-per-rank cpus-per-task",
-		"all ranks start on this host; say -n N"},
+	{"machine-file default-hostfile", "say --hostfile FILE"},
+	{"nodelist w nodes hostlist", someHosts},
+	{"nnodes node-rank node_rank rdzv-endpoint rdzv_endpoint rdzv-backend rdzv_backend rdzv-id rdzv_id " +
+		"master-addr master_addr master-port master_port standalone", meeting},
+	{"configfile app", oneLine},
+	{"launcher bootstrap rmk plm ssh", shells},
+	{"launcher-exec bootstrap-exec", "say --rsh COMMAND"},
+	{"nolocal skip-launch-node", "name the hosts that are to be used, with --host LIST or --hostfile FILE"},
+	{"perhost ntasks-per-node grr", "say -N N"},
+	{"pernode", "say -N 1"},
+	{"npersocket", "say --map-by ppr:N:socket"},
+	{"rr byslot", "say --map-by slot"},
+	{"bynode", "say --map-by node"},
+	{"bycore", "say --map-by core"},
+	{"cpus-per-proc cpus-per-rank cpus-per-task", "say --bind-to core: each rank has its share of its host's cores"},
 	{"c ntasks nproc-per-node nproc_per_node num-procs nprocs numprocs", "say -n N"},
-	{"map-by rank-by bycore bynode byslot cpu-set cpu-list cpu-bind mem-bind distribution", placement},
+	{"cpu-set cpu-list cpu-bind mem-bind distribution", placement},
 	{"bind-to-core bycpu binding", "say --bind-to core"},
 	{"bind-to-none", "say --bind-to none"},
 	{"mca gmca prtemca pmixmca omca am gpmixmca",
 		"there are no MCA parameters; --transport, --eager and --unexpected set what matters here"},
 	{"env genv", "say -x NAME=VALUE"},
 	{"envlist genvlist export envall genvall envnone genvnone", "the ranks have the launcher's environment; -x NAME=VALUE adds to it"},
-	{"iface interface network", "the ranks of one host open no port, so there is no interface to choose"},
+	{"interface network", "say --iface NAME, or --subnet NETWORK"},
 	{"outfile-pattern errfile-pattern output-filename output outfile errfile o e log-dir log_dir redirects tee",
 		"say --output-dir DIR"},
 	{"prepend-rank prepend-pattern label tag-output-detailed", "say --tag-output, or -l"},
 	{"merge-stderr-to-stdout", "say 2>&1"},
 	{"allow-run-as-root", "it is not needed"},
-	{"use-hwthread-cpus use-hwthreads overcommit O map-by-oversubscribe", "it is not needed: any number of ranks may share the cores"},
-	{"nooversubscribe no-oversubscribe", "any number of ranks may share the cores; a note says so if they do"},
-	{"display-map display-allocation display devel-map display-topo", "say --dry-run, or --report-bindings"},
+	{"use-hwthread-cpus use-hwthreads", "it is not needed: any number of ranks may share the cores"},
+	{"overcommit O map-by-oversubscribe", "say --oversubscribe"},
+	{"nooversubscribe no-oversubscribe", "it is not needed: hosts that are named have no more ranks than slots without --oversubscribe"},
+	{"display-map devel-map", "say --display map"},
+	{"display-allocation", "say --display allocation"},
+	{"display-topo", "say --report-bindings"},
 	{"cwd chdir D work-dir", "say --wdir DIR"},
 	{"path prefix", "say the program's path as TARGET"},
 	{"s i input", "say --stdin RANK, all or none"},

@@ -181,3 +181,41 @@ func TestConcurrentLaunchersKeepTheirPrograms(t *testing.T) {
 		t.Errorf("%s remains, though nobody uses it", first.Path)
 	}
 }
+
+func TestPlatformsAreBuiltApart(t *testing.T) {
+	tree(t, map[string]string{"go.mod": goMod, "main.go": program("x")})
+	// A go command whose programs say what it was asked for.
+	bin := t.TempDir()
+	script := `#!/bin/sh
+mkdir -p "$3"
+echo "#!/bin/sh" >"$3/m"
+echo "echo $GOOS/$GOARCH cgo $CGO_ENABLED" >>"$3/m"
+chmod +x "$3/m"
+`
+	if err := os.WriteFile(filepath.Join(bin, "go"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	for _, name := range []string{"GOOS", "GOARCH", "CGO_ENABLED"} {
+		t.Setenv(name, "")
+	}
+	cache := filepath.Join(t.TempDir(), "cache")
+	var programs []*Program
+	var want []string
+	for _, test := range []struct{ goos, goarch, want string }{
+		{"", "", "/ cgo"},
+		{"plan9", "", "plan9/ cgo 0"},
+		{"", "loong64", "/loong64 cgo 0"},
+		{"plan9", "loong64", "plan9/loong64 cgo 0"},
+		{runtime.GOOS, runtime.GOARCH, runtime.GOOS + "/" + runtime.GOARCH + " cgo"},
+	} {
+		p, _ := build(t, Options{Cache: cache, GOOS: test.goos, GOARCH: test.goarch}, ".")
+		defer p.Release()
+		programs, want = append(programs, p), append(want, test.want)
+	}
+	for i, p := range programs { // none has taken another's place
+		if got := says(t, p); got != want[i] {
+			t.Errorf("%d: %s, want %s", i, got, want[i])
+		}
+	}
+}

@@ -1,6 +1,6 @@
 // Package hostfile reads the lists of hosts that launchers and schedulers write:
 // host files of Open MPI and MPICH, the node files of PBS, LSF and SGE, the
-// argument of --host, and Slurm's compressed lists.
+// argument of --host, and Slurm's compressed lists; and rank files.
 //
 // A host file has one host a line. These are lines of it:
 //

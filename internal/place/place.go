@@ -353,12 +353,14 @@ func (m *mapping) tooMany() error {
 	case m.PerHost > 0:
 		return fmt.Errorf("%s, and %d each on %s makes %d: expected no more", ranks, m.PerHost, hosts, sum(m.most))
 	}
-	limits := make([]int, len(m.hosts))
+	limits, least := make([]int, len(m.hosts)), 0
 	for i := range limits {
-		limits[i] = m.limit(i)
+		if limits[i] = m.limit(i); limits[i] < limits[least] {
+			least = i
+		}
 	}
-	each := (m.ranks + len(m.hosts) - 1) / len(m.hosts)
-	return fmt.Errorf("%s on %s (%s): %s", ranks, count(sum(limits), "slot"), m.where(limits), m.mend(0, each))
+	each := max((m.ranks+len(m.hosts)-1)/len(m.hosts), limits[least]+1)
+	return fmt.Errorf("%s on %s (%s): %s", ranks, count(sum(limits), "slot"), m.where(limits), m.mend(least, each))
 }
 
 // mend says how a host could have n ranks.
@@ -367,7 +369,7 @@ func (m *mapping) mend(host, n int) string {
 		return "expected no more than max_slots"
 	}
 	h := hostfile.Host{Name: m.hosts[host].Name, Slots: n, Counted: true}
-	return fmt.Sprintf("expected fewer ranks, more slots as in --host %s, or --oversubscribe", h)
+	return fmt.Sprintf("expected fewer ranks, more slots as in %s, or --oversubscribe", h)
 }
 
 // where lists hosts with their numbers, those in a row that have the same together.

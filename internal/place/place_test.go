@@ -102,7 +102,7 @@ func TestRankfilesPlaceRanks(t *testing.T) {
 		{"aa slots=8", two, "rank 0=aa slot=1:0; rank 1=aa slot=0:*; rank 2=aa slot=7,0", Options{Ranks: 4, BindTo: "core"},
 			"aa 0[2,6] 1[0,1,4,5] 2[0,7] 3[0,1,2,3,4,5,6,7]"},
 
-		{"aa, bb", nil, "rank 0=aa; rank 2=bb", Options{}, "3 ranks on 2 slots (aa,bb: 1 each): expected fewer ranks, more slots as in --host aa:2, or --oversubscribe"},
+		{"aa, bb", nil, "rank 0=aa; rank 2=bb", Options{}, "3 ranks on 2 slots (aa,bb: 1 each): expected fewer ranks, more slots as in aa:2, or --oversubscribe"},
 		{"aa, bb", nil, "rank 0=aa; rank 2=bb", Options{Ranks: 2}, `ranks:2:8: "bb": rank 2, and the job has 2 ranks`},
 		{"aa, bb", nil, "rank 0=aa; rank 1=aa", Options{}, `ranks:2:8: "aa": rank 1 is one more than the 1 slot of the host`},
 		{"aa max_slots=2, bb", nil, "rank 0=aa; rank 1=aa; rank 2=aa", Options{Oversubscribe: true}, `ranks:3:8: "aa": rank 2 is one more than the 2 slots of the host`},
@@ -139,12 +139,12 @@ func TestWhatCannotBePlacedIsExplained(t *testing.T) {
 		options Options
 		want    string
 	}{
-		{"aa slots=2, bb slots=2", Options{Ranks: 5}, "5 ranks on 4 slots (aa,bb: 2 each): expected fewer ranks, more slots as in --host aa:3, or --oversubscribe"},
-		{"n[1-3] slots=2, x, [::1]:4", Options{Ranks: 50}, "50 ranks on 11 slots (n[1-3]: 2 each, x: 1, ::1: 4): expected fewer ranks, more slots as in --host n1:10, or --oversubscribe"},
-		{"[::1]:4", Options{Ranks: 5, MapBy: "node"}, "5 ranks on 4 slots (::1: 4): expected fewer ranks, more slots as in --host [::1]:5, or --oversubscribe"},
+		{"aa slots=2, bb slots=2", Options{Ranks: 5}, "5 ranks on 4 slots (aa,bb: 2 each): expected fewer ranks, more slots as in aa:3, or --oversubscribe"},
+		{"n[1-3] slots=2, x, [::1]:4", Options{Ranks: 50}, "50 ranks on 11 slots (n[1-3]: 2 each, x: 1, ::1: 4): expected fewer ranks, more slots as in x:10, or --oversubscribe"},
+		{"[::1]:4", Options{Ranks: 5, MapBy: "node"}, "5 ranks on 4 slots (::1: 4): expected fewer ranks, more slots as in [::1]:5, or --oversubscribe"},
 		{"aa, bb max_slots=2", Options{Ranks: 5, PerHost: 2}, "5 ranks, and 2 each on 2 hosts makes 4: expected no more"},
 		{"aa, bb max_slots=2", Options{Ranks: 5, MapBy: "ppr:2:node", Oversubscribe: true}, "5 ranks, and ppr:2:node on 2 hosts makes 4: expected no more"},
-		{"aa slots=1, bb", Options{PerHost: 2}, "2 ranks on host aa, which has 1 slot: expected fewer ranks, more slots as in --host aa:2, or --oversubscribe"},
+		{"aa slots=1, bb", Options{PerHost: 2}, "2 ranks on host aa, which has 1 slot: expected fewer ranks, more slots as in aa:2, or --oversubscribe"},
 		{"aa max_slots=1, bb", Options{PerHost: 2, Oversubscribe: true}, "2 ranks on host aa, which has 1 slot: expected no more than max_slots"},
 		{"aa max_slots=1, bb max_slots=2", Options{Ranks: 4, Oversubscribe: true}, "4 ranks on 3 slots (aa: 1, bb: 2): expected no more than max_slots"},
 		{"n[1-60000] slots=2", Options{}, "120000 ranks: expected 65536 at most"},

@@ -384,6 +384,10 @@ func parseSocket(s string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(a, number), nil
 }
 
+// Proc returns the directory below /proc of a process of the bed's own on host i: its root
+// has the files that the host has, its net the host's network.
+func (b *Net) Proc(i int) string { return fmt.Sprintf("/proc/%d", b.keeper.PIDs[i]) }
+
 // Processes returns what runs in the bed now, but sshd's that wait for connections.
 func (b *Net) Processes() []Process {
 	b.t.Helper()

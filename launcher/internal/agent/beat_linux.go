@@ -16,11 +16,15 @@ const (
 	// does not know why: the launcher's process may be stopped.
 	longLease = time.Minute
 	// beatStep is how often the lease is looked at.
-	beatStep = 250 * time.Millisecond
+	beatStep = 150 * time.Millisecond
 	// nudgeAfter is the silence after which the agent sends something of its own accord:
 	// whether the kernel at the other end acknowledges it tells whether that is there.
-	nudgeAfter = time.Second
+	nudgeAfter = 350 * time.Millisecond
 )
+
+// leastRetransmit is how long data has waited at least when Linux sends it again, and so
+// before a stall is seen.
+const leastRetransmit = 200 * time.Millisecond
 
 // lease is the right to go on without word of the launcher. The launcher renews it by
 // each pulse; it begins with the first.
@@ -144,7 +148,7 @@ func (h *host) watchPeers() {
 		return to || own[c.Local.String()]
 	})
 	for _, s := range stalls {
-		if s.For <= h.silence() || s.Retransmits < 3 {
+		if s.For+leastRetransmit <= h.silence() || s.Retransmits < 3 {
 			continue
 		}
 		name := s.Remote.Addr().String()

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -96,9 +95,9 @@ type rankState struct {
 	lost   string // how it died, if the job goes on
 
 	build  *pb.Build
-	group  string           // its memory cgroup when it joined
-	silent bool             // its connection has ended, and it had not left
-	stacks *strings.Builder // that have come so far; nil: none are asked for
+	group  string      // its memory cgroup when it joined
+	silent bool        // its connection has ended, and it had not left
+	stacks *stacksText // that have come so far; nil: none are asked for
 
 	stopped   bool
 	stoppedAt time.Duration // awake time

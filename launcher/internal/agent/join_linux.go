@@ -203,7 +203,8 @@ func (h *host) differs(r *rankState, m *pb.Hello) string {
 }
 
 // welcome makes the answer to rank r's Hello and the descriptors that come with
-// it: of the memory for its records, of its bell, and of the memory of all ranks here.
+// it: of the memory for its records, of its bell, of the memory of all ranks here, and
+// of the places of all ranks where these are many.
 func (h *host) welcome(r *rankState) (*pb.Welcome, []*os.File, error) {
 	settings := proto.CloneOf(h.start.GetSettings())
 	settings.Cores = int32(h.procsPerRank)
@@ -212,7 +213,7 @@ func (h *host) welcome(r *rankState) (*pb.Welcome, []*os.File, error) {
 	w := &pb.Welcome{
 		Job: h.start.GetJob(), Rank: int32(r.rank), Size: h.start.GetSize(), Incarnation: 1,
 		StartUnixNanos: h.start.GetStartUnixNanos(),
-		Hosts:          h.start.GetHosts(), Settings: settings,
+		Settings:       settings,
 	}
 	if c := h.start.GetCredentials(); r.local < len(c) {
 		w.Credentials, c[r.local] = c[r.local], nil // nobody else joins as r
@@ -237,7 +238,14 @@ func (h *host) welcome(r *rankState) (*pb.Welcome, []*os.File, error) {
 			files = append(files, f)
 		}
 	}
-	return w, files, nil
+	places, err := boot.SetPlaces(w, h.start.GetHosts(), func() (*os.File, error) {
+		fd, err := unix.MemfdCreate("muster-hosts", unix.MFD_CLOEXEC)
+		return os.NewFile(uintptr(max(fd, 0)), "muster-hosts"), os.NewSyscallError("memfd_create", err)
+	})
+	if places != nil {
+		files = append(files, places)
+	}
+	return w, files, err
 }
 
 // records makes the memory for rank r's operation records and opens it for

@@ -9,8 +9,15 @@ import (
 // maxStacks bounds the text of one rank's stacks.
 const maxStacks = 8 << 20
 
+// stacksText is what has come so far of the answer to one Dump.
+type stacksText struct {
+	number uint64
+	text   strings.Builder
+}
+
 // dump asks the ranks of this host for the stacks of their goroutines, and answers
-// for those that cannot be asked.
+// for those that cannot be asked. Of a rank that has not answered yet the answer to the
+// one before is not waited for any more.
 func (h *host) dump(m *pb.Dump) {
 	for _, r := range h.ranks {
 		if m.GetRank() >= 0 && int(m.GetRank()) != r.rank {
@@ -22,28 +29,32 @@ func (h *host) dump(m *pb.Dump) {
 			why = "it has ended"
 		case r.stopped:
 			why = "it is stopped"
-		case r.conn == nil || r.silent:
+		case r.conn == nil:
 			why = "it has not joined the job, so muster cannot ask it"
+		case r.phase == left:
+			why = "it has left the job"
+		case r.silent:
+			why = "it has closed its control connection"
 		}
 		if why != "" {
 			h.sendStacks(r, m.GetNumber(), "", why)
 			continue
 		}
-		r.stacks = new(strings.Builder)
+		r.stacks = &stacksText{number: m.GetNumber()}
 		r.tell(&pb.ToRank{Kind: &pb.ToRank_Dump{Dump: &pb.DumpStacks{Number: m.GetNumber()}}})
 	}
 }
 
 // onStacks is a piece of what dump has asked for.
 func (h *host) onStacks(r *rankState, m *pb.RankStacks) {
-	if r.stacks == nil {
+	if r.stacks == nil || r.stacks.number != m.GetNumber() {
 		return
 	}
-	if r.stacks.Len() < maxStacks {
-		r.stacks.WriteString(m.GetText())
+	if r.stacks.text.Len() < maxStacks {
+		r.stacks.text.WriteString(m.GetText())
 	}
 	if m.GetLast() {
-		h.sendStacks(r, m.GetNumber(), r.stacks.String(), "")
+		h.sendStacks(r, m.GetNumber(), r.stacks.text.String(), "")
 		r.stacks = nil
 	}
 }

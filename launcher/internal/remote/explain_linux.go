@@ -13,7 +13,7 @@ import (
 )
 
 // notStarted explains why there is no remote shell.
-func (a *attempt) notStarted(err error) error {
+func (a *attempt) notStarted(err error) *Error {
 	name := a.Shell.Argv[0]
 	e := &Error{Host: a.Host, Stage: StageShell, Err: err}
 	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
@@ -27,9 +27,12 @@ func (a *attempt) notStarted(err error) error {
 	return e
 }
 
+// lastWords is how long a remote shell may take to end once it has nothing more to say.
+const lastWords = 3 * time.Second
+
 // explain makes an error of what talk returned, and ends the remote shell.
-func (a *attempt) explain(ctx context.Context, err error) error {
-	e := &Error{Host: a.Host, Stage: a.current(), Err: err, Command: a.proof("true")}
+func (a *attempt) explain(ctx context.Context, err error) *Error {
+	e := &Error{Host: a.Host, Err: err, Command: a.proof("true")}
 	var r *refusal
 	timedOut := errors.Is(err, os.ErrDeadlineExceeded)
 	ended := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
@@ -38,11 +41,12 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 		select {
 		case <-a.process.ended:
 			a.died = ended
-		case <-time.After(time.Second):
+		case <-time.After(lastWords):
 		}
 	}
 	a.process.kill()
-	e.Stderr = a.process.stderr.tail()
+	// All that it has said is known now, and with it how far it came.
+	e.Stage, e.Stderr = a.current(), a.process.stderr.tail()
 	switch {
 	case ctx.Err() != nil:
 		e.Err, e.Command, e.Stderr = context.Cause(ctx), "", nil

@@ -2,9 +2,10 @@
 // user names), brings the muster binary there if it is missing, and starts an
 // agent whose standard input and output are the other end of a connection here.
 //
-// So far the launcher has to run on Linux too. Nothing is expected of the host but a POSIX shell, uname, ls, mkdir, chmod, mv,
-// rm, wc and head. Nothing listens for this, here or there; what the connection
-// carries is as safe as the remote shell.
+// So far the launcher has to run on Linux too. Nothing is expected of the host but a
+// POSIX shell, uname, ls, mkdir, chmod, mv, rm, wc, find and head. Nothing listens
+// for this, here or there; what the connection carries is as safe as the remote
+// shell.
 package remote
 
 import (
@@ -52,8 +53,9 @@ type Info struct {
 	Kernel   string
 	Hostname string
 	Home     string
-	Cached   bool   // the agent's binary was there already
-	Uncached string // why the cache could not be used; the binary lies in a temporary directory
+	Bytes    int64  // size of the agent's binary
+	Cached   bool   // it was there already
+	Uncached string // why the cache could not be used; the binary lay in a temporary directory
 }
 
 // An Error says why there is no agent on a host.

@@ -66,7 +66,7 @@ temp() {
   done;
   return 1;
 };
-_w="the launcher wants a temporary directory";
+_w="the cache is full";
 if [ $_k = temp ]; then temp || bye place "$_w";
 elif cache; then
   if [ $_k = cache ] && [ -f $_f ] && [ -x $_f ]; then

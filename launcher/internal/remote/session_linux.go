@@ -47,8 +47,9 @@ func (s *Session) Close() {
 	}
 }
 
-// Kill ends the remote shell at once. The agent then ends what it has started,
-// unless it cannot see the end of its connection.
+// Kill ends the remote shell at once, but that one other than ssh is asked first and has
+// two seconds. The agent then ends what it has started, unless it cannot see the end
+// of its connection.
 func (s *Session) Kill() {
 	s.process.kill()
 	s.Conn.Close()

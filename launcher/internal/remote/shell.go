@@ -46,14 +46,19 @@ func Custom(argv []string) Shell { return Shell{Argv: argv, Kind: KindOther} }
 
 const hostWord = "{host}"
 
+// CommandLine returns the whole command line that runs script on the host, for those
+// who want to see it.
+func (o *Options) CommandLine(script string) []string { return o.command(script) }
+
 // command returns the whole command line that runs script on o's host.
 func (o *Options) command(script string) []string {
 	argv := append([]string(nil), o.Shell.Argv...)
 	switch o.Shell.Kind {
 	case KindSSH:
 		// Neither terminal nor escape character: both would change what is
-		// sent. VERBOSE says when we are let in. The launcher watches its
-		// agents itself, and ssh is not to give up before it does.
+		// sent. No forwardings: those of the user's own session would collide.
+		// VERBOSE says when we are let in. The launcher watches its agents
+		// itself, and ssh is not to give up before it does.
 		connect := max(1, int((o.Timeout-time.Second/2)/time.Second))
 		argv = append(argv, "-T", "-x", "-e", "none", "-o", "BatchMode=yes", "-o", "LogLevel=VERBOSE",
 			"-o", "ClearAllForwardings=yes", "-o", "ConnectTimeout="+strconv.Itoa(connect),

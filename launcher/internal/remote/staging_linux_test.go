@@ -330,7 +330,7 @@ func TestFileSystemsThatCannotHoldTheBinary(t *testing.T) {
 			t.Fatal(err)
 		}
 		serves(t, s)
-		if s.Info.Uncached == "" {
+		if !strings.Contains(s.Info.Uncached, "the disk there is full: "+cache) {
 			t.Errorf("the host says %+v", s.Info)
 		}
 	})
@@ -427,4 +427,41 @@ func TestOtherMachinesGetTheirOwnBinary(t *testing.T) {
 	if !errors.Is(e, io.ErrUnexpectedEOF) {
 		t.Errorf("%v hides its cause", e)
 	}
+}
+
+func TestBinaryForAnotherMachineIsBuiltFromSource(t *testing.T) {
+	machine, arch := "aarch64", "arm64"
+	if runtime.GOARCH == arch {
+		machine, arch = "x86_64", "amd64"
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// This go command makes of any source the test's program, and says how it was called.
+	bin, log := t.TempDir(), filepath.Join(t.TempDir(), "log")
+	goCommand := fmt.Sprintf("#!/bin/sh\necho $GOOS $GOARCH $CGO_ENABLED $PWD \"$@\" >>%s\nmkdir -p $3 && cp %s $3/muster\n", log, self)
+	if err := os.WriteFile(filepath.Join(bin, "go"), []byte(goCommand), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := os.Getenv("PATH")
+	t.Setenv("PATH", bin+":"+path)
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	shell := local([]string{"PATH=" + path, "XDG_CACHE_HOME=" + t.TempDir()}, `uname() { echo Linux a 6.1 `+machine+`; }; `+functionsToo)
+	s, err := start(t, Options{Host: "a", Shell: shell})
+	if err != nil {
+		t.Fatal(err)
+	}
+	serves(t, s)
+	said, err := os.ReadFile(log)
+	if want := "linux " + arch + " 0 "; err != nil || !strings.HasPrefix(string(said), want) || !strings.Contains(string(said), "cmd/muster") {
+		t.Errorf("the go command was called as %s, %v; want %s… cmd/muster", said, err, want)
+	}
+
+	t.Setenv("PATH", "/nonexistent")
+	shell.Argv[0] = "/usr/bin/env"
+	fails(t, Options{Host: "a", Shell: shell}, StageStage, "the go command is not in PATH")
+	t.Chdir(t.TempDir())
+	t.Setenv("GOMODCACHE", t.TempDir())
+	fails(t, Options{Host: "a", Shell: shell}, StageStage, "neither here nor in Go's module cache")
 }

@@ -17,8 +17,9 @@ import (
 	"time"
 )
 
-// Start brings an agent to life on a host and returns the connection to it. Errors:
-// *Error. Ending ctx, even later, does not end a session that was returned.
+// Start brings an agent to life on a host and returns the connection to it, or gives
+// up when ctx ends, which is of no more concern once Start has returned. Any
+// number may run at once. Errors: *Error.
 func Start(ctx context.Context, o Options) (*Session, error) {
 	if o.Shell.Argv == nil {
 		o.Shell = SSH()
@@ -30,17 +31,21 @@ func Start(ctx context.Context, o Options) (*Session, error) {
 		return nil, &Error{Host: o.Host, Stage: StageShell, What: err.Error(), Err: err}
 	}
 	mode, hungUp, reachBy := modeCache, 0, time.Now().Add(o.Timeout)
+	var full string // what became of the cache
 	for {
 		a := &attempt{Options: o, mode: mode, reachBy: reachBy}
 		s, err := a.run(ctx)
 		if err == nil {
+			if full != "" {
+				s.Info.Uncached = full
+			}
 			return s, nil
 		}
 		switch {
 		case ctx.Err() != nil:
 			return nil, err
 		case a.refused == "write" && a.info.Uncached == "" && mode == modeCache:
-			mode = modeTemp // a full disk or quota
+			mode, full = modeTemp, err.What
 			reachBy = time.Now().Add(o.Timeout)
 		case a.info.Cached && a.died:
 			mode = modeFresh // what the cache has does not run
@@ -90,7 +95,7 @@ type attempt struct {
 	timing map[Stage]time.Duration
 }
 
-func (a *attempt) run(ctx context.Context) (*Session, error) {
+func (a *attempt) run(ctx context.Context) (*Session, *Error) {
 	var nonce [16]byte
 	rand.Read(nonce[:])
 	a.nonce = hex.EncodeToString(nonce[:])
@@ -197,6 +202,7 @@ func (a *attempt) talk(ctx context.Context) error {
 		}
 		defer binary.release()
 	}
+	a.info.Bytes = binary.size
 	a.allow(ctx)
 	if err := a.stageBinary(ctx, binary); err != nil {
 		return err
@@ -221,11 +227,11 @@ func (a *attempt) forOther(ctx context.Context, own, there platform, ours *agent
 	}
 	binary := ours
 	if there.goarch() != own.goarch() {
-		a.conn.SetReadDeadline(time.Time{}) // a build takes as long as it takes
 		var err error
 		if binary, err = a.Agent.other(ctx, there); err != nil {
 			return nil, err
 		}
+		a.allow(ctx) // a build takes as long as it takes
 	}
 	return binary, a.offer(there, binary)
 }

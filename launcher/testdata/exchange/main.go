@@ -21,6 +21,9 @@ func main() {
 	rounds := flag.Int("rounds", 10, "rounds")
 	n := flag.Int("n", 1000, "numbers from each rank to each other in a round")
 	pause := flag.Duration("pause", 0, "between two rounds")
+	spin := flag.Duration("spin", 0, "computing without a call in each round")
+	ballast := flag.Int("ballast", 0, "bytes held in pieces, which are replaced all the time")
+	floodBytes := flag.Int("flood", 0, "instead of all that, bytes that each rank sends to rank 0, which sleeps first")
 	input := flag.Bool("stdin", false, "until the input ends")
 	canary := flag.String("canary", "", "text that is sent in each round as well")
 	begin := flag.String("begin", "", "file that has to be there before the first round")
@@ -34,6 +37,10 @@ func main() {
 		}()
 	}
 	rank.Run(func(ctx context.Context, world *rank.Comm) error {
+		if *floodBytes > 0 {
+			return flood(ctx, world, *floodBytes, *pause)
+		}
+		litter(*ballast)
 		for *begin != "" {
 			if _, err := os.Stat(*begin); err == nil {
 				break
@@ -47,6 +54,8 @@ func main() {
 			state[i] = math.Sin(float64(i + world.Rank()))
 		}
 		for round := range *rounds {
+			for begin := time.Now(); time.Since(begin) < *spin; {
+			}
 			for i := range send {
 				send[i] = state[i%*n] + float64(round)/float64(1+i)
 			}
@@ -98,4 +107,37 @@ func main() {
 		}
 		return nil
 	})
+}
+
+// litter makes garbage in the background.
+func litter(bytes int) {
+	pieces := make([][]byte, bytes/1000)
+	if len(pieces) == 0 {
+		return
+	}
+	go func() {
+		for i := 0; ; i++ {
+			pieces[i%len(pieces)] = make([]byte, 1000)
+		}
+	}()
+}
+
+// flood has all ranks send to rank 0, which takes nothing for a while.
+func flood(ctx context.Context, world *rank.Comm, bytes int, pause time.Duration) error {
+	data := make([]byte, bytes)
+	if world.Rank() > 0 {
+		data[bytes-1] = byte(world.Rank())
+		return rank.Send(ctx, world, 0, 0, data)
+	}
+	time.Sleep(pause)
+	for from := world.Size() - 1; from > 0; from-- {
+		if _, err := rank.Recv(ctx, world, from, 0, data); err != nil {
+			return err
+		}
+		if data[bytes-1] != byte(from) {
+			return fmt.Errorf("rank %d sent %d", from, data[bytes-1])
+		}
+	}
+	fmt.Println("took", world.Size()-1, "messages")
+	return nil
 }
