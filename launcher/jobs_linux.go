@@ -114,13 +114,13 @@ func (j *JobStatus) Kill(ctx context.Context, now bool) (time.Duration, error) {
 	}
 	again := now && j.State != JobEnding
 	for wait := time.Millisecond; ; wait = min(2*wait, 20*time.Millisecond) {
-		e, ok := j.handle.entry.Again()
+		e, err := j.handle.entry.Again() // one that hides may run other jobs besides
 		switch {
-		case !ok:
+		case errors.Is(err, board.ErrGone):
 			return time.Since(begin), nil
 		case again:
 			// Two signals of a kind at once would be one.
-			if seen, ok := jobOf(e); ok && seen.State == JobEnding || time.Since(begin) > heedsWithin {
+			if seen, ok := jobOf(e); err == nil && ok && seen.State == JobEnding || time.Since(begin) > heedsWithin {
 				again = false
 				if err := j.signal(syscall.SIGTERM); err != nil && !errors.Is(err, ErrJobGone) {
 					return 0, err

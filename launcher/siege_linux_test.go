@@ -130,10 +130,12 @@ func search(forms map[string][]byte, pids []int, dirs []string) (hits []string, 
 			if err != nil || !d.Type().IsRegular() {
 				return nil
 			}
-			if data, err := os.ReadFile(path); err == nil {
-				looked++
-				hits = append(hits, find(forms, path, data)...)
+			data, err := os.ReadFile(path)
+			if err != nil || bytes.HasPrefix(data, []byte("\x7fELF")) { // programs, whose sum is known
+				return nil
 			}
+			looked++
+			hits = append(hits, find(forms, path, data)...)
 			return nil
 		})
 	}
@@ -158,17 +160,20 @@ func TestS7NoSecretIsInSight(t *testing.T) {
 	forms := readSecrets(t, told).all(t)
 	pids := pidsOf(b, l)
 	dirs := []string{b.Dir(), os.TempDir(), "/dev/shm", "/run", "/var/tmp"}
+	seen := make(map[string]bool)
 	for _, pid := range pids { // which have a /dev/shm and a /run of their host's
-		dirs = append(dirs, fmt.Sprintf("/proc/%d/root/dev/shm", pid), fmt.Sprintf("/proc/%d/root/run", pid), fmt.Sprintf("/proc/%d/cwd/testdata", pid))
+		if ns, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", pid)); !seen[ns] {
+			seen[ns] = true
+			dirs = append(dirs, fmt.Sprintf("/proc/%d/root/dev/shm", pid), fmt.Sprintf("/proc/%d/root/run", pid))
+		}
 	}
-	slices.Sort(dirs)
-	hits, looked := search(forms, pids, slices.Compact(dirs))
+	hits, looked := search(forms, pids, dirs)
 	hits = append(hits, find(forms, "standard output", []byte(l.stdout.String()))...)
 	hits = append(hits, find(forms, "standard error", []byte(l.stderr.String()))...)
 	for _, hit := range hits {
 		t.Error(hit)
 	}
-	if len(pids) < 1+2*2+4 || looked < 4*len(pids) {
+	if len(pids) < 1+2*2+4 || len(seen) != 3 || looked < 4*len(pids) {
 		t.Errorf("only %d processes and %d files were looked at", len(pids), looked)
 	}
 	l.signal(syscall.SIGINT)
@@ -490,4 +495,148 @@ func TestS11IdentityIsTheCertificates(t *testing.T) {
 	if !strings.Contains(l.stderr.String(), want) || strings.Contains(l.stdout.String(), "result") {
 		t.Errorf("standard error lacks %q:\n%s\n%s", want, l.stderr, l.stdout)
 	}
+}
+
+// usage is what a process uses.
+type usage struct {
+	rss, fds int // kilobytes; descriptors
+}
+
+func usageOf(pid int) (u usage, ok bool) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return u, false
+	}
+	for line := range strings.Lines(string(status)) {
+		fmt.Sscanf(line, "VmRSS: %d kB", &u.rss)
+	}
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	u.fds = len(fds)
+	return u, err == nil && u.rss > 0
+}
+
+// watch records the most that each process uses, until stop is called.
+func watch(pids []int) (stop func() map[int]usage) {
+	most, done, ended := make(map[int]usage), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			for _, pid := range pids {
+				if u, ok := usageOf(pid); ok {
+					m := most[pid]
+					most[pid] = usage{max(m.rss, u.rss), max(m.fds, u.fds)}
+				}
+			}
+			select {
+			case <-time.After(20 * time.Millisecond):
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() map[int]usage { close(done); <-ended; return most }
+}
+
+// guests returns the processes of a job in a bed that strangers could harm: agents and
+// ranks.
+func guests(b *testbed.Net) (pids []int) {
+	for _, p := range b.Processes() {
+		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.PID))
+		if err == nil && p.Host > 0 && !strings.Contains(exe, "sshd") {
+			pids = append(pids, p.PID)
+		}
+	}
+	return pids
+}
+
+// settled checks that the processes have given back, within 5 s, what strangers made them
+// open.
+func settled(t *testing.T, before map[int]usage) {
+	t.Helper()
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		var left []string
+		for pid, was := range before {
+			if now, ok := usageOf(pid); ok && now.fds > was.fds {
+				left = append(left, fmt.Sprintf("process %d has %d descriptors, had %d", pid, now.fds, was.fds))
+			}
+		}
+		if len(left) == 0 {
+			return
+		}
+		if time.Since(begin) > slack(5*time.Second) {
+			t.Errorf("after %v %v", time.Since(begin), left)
+			return
+		}
+	}
+}
+
+// besiege has strangers visit the ports of a job on two hosts, as a mode of testVisit says,
+// and checks what that has cost the job. It returns what the visitors say of it.
+func besiege(t *testing.T, mode string, args ...string) string {
+	t.Helper()
+	b := testbed.Namespaces(t, 2)
+	l, _ := exchangeUntil(t, b, "4", nil, "-pause=2ms")
+	var addresses []string
+	for host := 1; host <= 2; host++ {
+		for _, a := range portsOf(t, b, host) {
+			addresses = append(addresses, a.String())
+		}
+	}
+	pids := guests(b)
+	if len(pids) != 2+4 {
+		t.Fatalf("the job has the processes %v, want two agents and four ranks", pids)
+	}
+	// What a rank uses is what its rounds use, too.
+	stop := watch(pids)
+	time.Sleep(time.Second)
+	before, lines := stop(), strings.Count(l.stderr.String(), "\n")
+
+	stop = watch(pids)
+	begin := time.Now()
+	out, err := b.Command(0, append([]string{os.Args[0], "visit", mode, strings.Join(addresses, ",")}, args...)...).CombinedOutput()
+	took := time.Since(begin)
+	during := stop()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	settled(t, before)
+	most := 16 << 10
+	if raceDetector {
+		most *= 4 // it remembers who has touched what
+	}
+	for pid, was := range before {
+		grown := during[pid].rss - was.rss
+		t.Logf("process %d: %d kB, %d kB more during the siege; %d descriptors, at most %d", pid, was.rss, grown, was.fds, during[pid].fds)
+		if grown > most {
+			t.Errorf("process %d has grown from %d to %d kB, want %d more at most", pid, was.rss, during[pid].rss, most)
+		}
+		if more := during[pid].fds - was.fds; more > knock.HalfOpen+8 {
+			t.Errorf("process %d has had %d descriptors more, want %d at most", pid, more, knock.HalfOpen+8)
+		}
+	}
+	said := strings.Count(l.stderr.String(), "\n") - lines
+	if most := int(took/time.Second) + 2; said > most {
+		t.Errorf("%d lines were said in %v, want one a second at most:\n%s", said, took, l.stderr)
+	}
+	t.Logf("%s; %d lines were said in %v", bytes.TrimSpace(out), said, took.Round(10*time.Millisecond))
+	l.end(4)
+	return string(out)
+}
+
+// S1: nobody who is not of the job harms it.
+func TestS1JunkConnectionsHarmNobody(t *testing.T) {
+	total := 100_000
+	if testing.Short() || raceDetector {
+		total = 5_000
+	}
+	besiege(t, "junk", fmt.Sprint(total))
+}
+
+// S2: nor by saying nothing, on thousands of connections.
+func TestS2IdleConnectionsHarmNobody(t *testing.T) {
+	hold := 20 * time.Second
+	if testing.Short() || raceDetector {
+		hold = 4 * time.Second
+	}
+	besiege(t, "idle", "5000", hold.String())
 }

@@ -55,6 +55,8 @@ func TestSlurmAllocationEndsWithItsLauncher(t *testing.T) {
 		l.cmd.Wait()
 		awaitNoSteps(t, c)
 	}
+	// srun may end later than the step that it has started.
+	t.Cleanup(func() { reapOrphans(slack(time.Second)) })
 }
 
 // awaitNoSteps returns when nothing of any job runs on the nodes.
@@ -70,7 +72,7 @@ func awaitNoSteps(t *testing.T, c *testbed.Cluster) {
 			}
 		}
 		if len(left) == 0 {
-			reapOrphans(time.Second)
+			reapOrphans(slack(time.Second))
 			return
 		}
 	}

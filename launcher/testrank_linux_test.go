@@ -33,6 +33,24 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		case "launch":
 			os.Exit(testLaunch(os.Args[2:]))
+		case "visit":
+			os.Exit(testVisit(os.Args[2:]))
+		case "contained":
+			contained(os.Args[2])
+		case "doctor":
+			testDoctor(os.Args[2:])
+			os.Exit(0)
+		case "snoop":
+			testSnoop(os.Args[2:])
+			os.Exit(0)
+		case "snoop-child":
+			testSnoopChild()
+			os.Exit(0)
+		case "sniff":
+			testSniff(os.Args[2])
+		case "flip":
+			testFlip(os.Args[2:])
+			os.Exit(0)
 		case "agent-but":
 			os.Exit(agentBut(os.Args[2:]))
 		case "relay":
@@ -359,6 +377,20 @@ func testRank(args []string) {
 		testLinks(m)
 		fmt.Println("ready")
 		m.hang()
+	case "linked-fds":
+		for fd := range 256 {
+			if to, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)); err == nil {
+				fmt.Printf("rank %d has %s\n", fd, to)
+			}
+		}
+		m = join()
+		testLinks(m)
+		cmd := exec.Command("sh", "-c", `for f in /proc/self/fd/*; do echo "child ${f##*/} has $(readlink $f)"; done`)
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		if err := cmd.Run(); err != nil {
+			die("%v", err)
+		}
+		m.leave()
 	case "flood":
 		n, _ := strconv.Atoi(args[2])
 		line := []byte(strings.Repeat("x", 99) + "\n")

@@ -3300,6 +3300,920 @@ func (x *Done) GetSurvivors() []int64 {
 	return nil
 }
 
+type ExamineHost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ranks         int32                  `protobuf:"varint,1,opt,name=ranks,proto3" json:"ranks,omitempty"` // that the host is to have; 0: as many as it has CPUs for
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExamineHost) Reset() {
+	*x = ExamineHost{}
+	mi := &file_agent_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExamineHost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExamineHost) ProtoMessage() {}
+
+func (x *ExamineHost) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExamineHost.ProtoReflect.Descriptor instead.
+func (*ExamineHost) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *ExamineHost) GetRanks() int32 {
+	if x != nil {
+		return x.Ranks
+	}
+	return 0
+}
+
+// Findings is what a host has for ranks. What could not be read is zero, or -1 where
+// zero means something.
+type Findings struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	Os                string                 `protobuf:"bytes,1,opt,name=os,proto3" json:"os,omitempty"` // in Go's words, as arch is
+	Arch              string                 `protobuf:"bytes,2,opt,name=arch,proto3" json:"arch,omitempty"`
+	ByteOrder         string                 `protobuf:"bytes,3,opt,name=byte_order,json=byteOrder,proto3" json:"byte_order,omitempty"` // "little" or "big"
+	Kernel            string                 `protobuf:"bytes,4,opt,name=kernel,proto3" json:"kernel,omitempty"`
+	Limits            []*Limit               `protobuf:"bytes,5,rep,name=limits,proto3" json:"limits,omitempty"`
+	DescriptorsNeeded int64                  `protobuf:"varint,6,opt,name=descriptors_needed,json=descriptorsNeeded,proto3" json:"descriptors_needed,omitempty"`
+	ThreadsNeeded     int64                  `protobuf:"varint,7,opt,name=threads_needed,json=threadsNeeded,proto3" json:"threads_needed,omitempty"`          // more or less
+	ThreadsRunning    int64                  `protobuf:"varint,8,opt,name=threads_running,json=threadsRunning,proto3" json:"threads_running,omitempty"`       // of this user
+	ThreadsUnlimited  bool                   `protobuf:"varint,9,opt,name=threads_unlimited,json=threadsUnlimited,proto3" json:"threads_unlimited,omitempty"` // by RLIMIT_NPROC: the user may exceed it
+	PidsCurrent       int64                  `protobuf:"varint,10,opt,name=pids_current,json=pidsCurrent,proto3" json:"pids_current,omitempty"`               // of the cgroup that allows fewest more
+	PidsMax           int64                  `protobuf:"varint,11,opt,name=pids_max,json=pidsMax,proto3" json:"pids_max,omitempty"`                           // -1: no limit
+	CpusOnline        int32                  `protobuf:"varint,12,opt,name=cpus_online,json=cpusOnline,proto3" json:"cpus_online,omitempty"`                  // of the machine
+	CpusAllowed       int32                  `protobuf:"varint,13,opt,name=cpus_allowed,json=cpusAllowed,proto3" json:"cpus_allowed,omitempty"`               // by the affinity mask
+	CpusUsable        int32                  `protobuf:"varint,14,opt,name=cpus_usable,json=cpusUsable,proto3" json:"cpus_usable,omitempty"`                  // in hundredths: what a quota leaves of them
+	Gomaxprocs        string                 `protobuf:"bytes,15,opt,name=gomaxprocs,proto3" json:"gomaxprocs,omitempty"`                                     // as the environment has it
+	ProcsPerRank      int32                  `protobuf:"varint,16,opt,name=procs_per_rank,json=procsPerRank,proto3" json:"procs_per_rank,omitempty"`
+	Load              float64                `protobuf:"fixed64,17,opt,name=load,proto3" json:"load,omitempty"` // average of a minute
+	Probes            []*Probe               `protobuf:"bytes,18,rep,name=probes,proto3" json:"probes,omitempty"`
+	Store             *Store                 `protobuf:"bytes,19,opt,name=store,proto3" json:"store,omitempty"`
+	PortFirst         int32                  `protobuf:"varint,20,opt,name=port_first,json=portFirst,proto3" json:"port_first,omitempty"` // of the range that ports are taken from
+	PortLast          int32                  `protobuf:"varint,21,opt,name=port_last,json=portLast,proto3" json:"port_last,omitempty"`
+	Zombies           int32                  `protobuf:"varint,22,opt,name=zombies,proto3" json:"zombies,omitempty"`   // that process 1 does not wait for
+	Init              string                 `protobuf:"bytes,23,opt,name=init,proto3" json:"init,omitempty"`          // name of process 1
+	Filtered          bool                   `protobuf:"varint,24,opt,name=filtered,proto3" json:"filtered,omitempty"` // a seccomp filter is in force
+	Ranks             int32                  `protobuf:"varint,25,opt,name=ranks,proto3" json:"ranks,omitempty"`       // that the needs are for
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *Findings) Reset() {
+	*x = Findings{}
+	mi := &file_agent_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Findings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Findings) ProtoMessage() {}
+
+func (x *Findings) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Findings.ProtoReflect.Descriptor instead.
+func (*Findings) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *Findings) GetOs() string {
+	if x != nil {
+		return x.Os
+	}
+	return ""
+}
+
+func (x *Findings) GetArch() string {
+	if x != nil {
+		return x.Arch
+	}
+	return ""
+}
+
+func (x *Findings) GetByteOrder() string {
+	if x != nil {
+		return x.ByteOrder
+	}
+	return ""
+}
+
+func (x *Findings) GetKernel() string {
+	if x != nil {
+		return x.Kernel
+	}
+	return ""
+}
+
+func (x *Findings) GetLimits() []*Limit {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *Findings) GetDescriptorsNeeded() int64 {
+	if x != nil {
+		return x.DescriptorsNeeded
+	}
+	return 0
+}
+
+func (x *Findings) GetThreadsNeeded() int64 {
+	if x != nil {
+		return x.ThreadsNeeded
+	}
+	return 0
+}
+
+func (x *Findings) GetThreadsRunning() int64 {
+	if x != nil {
+		return x.ThreadsRunning
+	}
+	return 0
+}
+
+func (x *Findings) GetThreadsUnlimited() bool {
+	if x != nil {
+		return x.ThreadsUnlimited
+	}
+	return false
+}
+
+func (x *Findings) GetPidsCurrent() int64 {
+	if x != nil {
+		return x.PidsCurrent
+	}
+	return 0
+}
+
+func (x *Findings) GetPidsMax() int64 {
+	if x != nil {
+		return x.PidsMax
+	}
+	return 0
+}
+
+func (x *Findings) GetCpusOnline() int32 {
+	if x != nil {
+		return x.CpusOnline
+	}
+	return 0
+}
+
+func (x *Findings) GetCpusAllowed() int32 {
+	if x != nil {
+		return x.CpusAllowed
+	}
+	return 0
+}
+
+func (x *Findings) GetCpusUsable() int32 {
+	if x != nil {
+		return x.CpusUsable
+	}
+	return 0
+}
+
+func (x *Findings) GetGomaxprocs() string {
+	if x != nil {
+		return x.Gomaxprocs
+	}
+	return ""
+}
+
+func (x *Findings) GetProcsPerRank() int32 {
+	if x != nil {
+		return x.ProcsPerRank
+	}
+	return 0
+}
+
+func (x *Findings) GetLoad() float64 {
+	if x != nil {
+		return x.Load
+	}
+	return 0
+}
+
+func (x *Findings) GetProbes() []*Probe {
+	if x != nil {
+		return x.Probes
+	}
+	return nil
+}
+
+func (x *Findings) GetStore() *Store {
+	if x != nil {
+		return x.Store
+	}
+	return nil
+}
+
+func (x *Findings) GetPortFirst() int32 {
+	if x != nil {
+		return x.PortFirst
+	}
+	return 0
+}
+
+func (x *Findings) GetPortLast() int32 {
+	if x != nil {
+		return x.PortLast
+	}
+	return 0
+}
+
+func (x *Findings) GetZombies() int32 {
+	if x != nil {
+		return x.Zombies
+	}
+	return 0
+}
+
+func (x *Findings) GetInit() string {
+	if x != nil {
+		return x.Init
+	}
+	return ""
+}
+
+func (x *Findings) GetFiltered() bool {
+	if x != nil {
+		return x.Filtered
+	}
+	return false
+}
+
+func (x *Findings) GetRanks() int32 {
+	if x != nil {
+		return x.Ranks
+	}
+	return 0
+}
+
+type Limit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`  // "NOFILE"
+	Soft          int64                  `protobuf:"varint,2,opt,name=soft,proto3" json:"soft,omitempty"` // -1: none
+	Hard          int64                  `protobuf:"varint,3,opt,name=hard,proto3" json:"hard,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Limit) Reset() {
+	*x = Limit{}
+	mi := &file_agent_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Limit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Limit) ProtoMessage() {}
+
+func (x *Limit) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Limit.ProtoReflect.Descriptor instead.
+func (*Limit) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *Limit) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Limit) GetSoft() int64 {
+	if x != nil {
+		return x.Soft
+	}
+	return 0
+}
+
+func (x *Limit) GetHard() int64 {
+	if x != nil {
+		return x.Hard
+	}
+	return 0
+}
+
+// Probe is something of the system that ranks use, and what came of trying it.
+type Probe struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // empty: it works
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Probe) Reset() {
+	*x = Probe{}
+	mi := &file_agent_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Probe) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Probe) ProtoMessage() {}
+
+func (x *Probe) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Probe.ProtoReflect.Descriptor instead.
+func (*Probe) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *Probe) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Probe) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+// Store is where the host keeps programs that it is given.
+type Store struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Dir           string                 `protobuf:"bytes,1,opt,name=dir,proto3" json:"dir,omitempty"`
+	Why           string                 `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`     // it is not the user's cache
+	Error         string                 `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"` // a program cannot be stored, or not be run there
+	FreeBytes     int64                  `protobuf:"varint,4,opt,name=free_bytes,json=freeBytes,proto3" json:"free_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Store) Reset() {
+	*x = Store{}
+	mi := &file_agent_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Store) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Store) ProtoMessage() {}
+
+func (x *Store) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Store.ProtoReflect.Descriptor instead.
+func (*Store) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *Store) GetDir() string {
+	if x != nil {
+		return x.Dir
+	}
+	return ""
+}
+
+func (x *Store) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *Store) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *Store) GetFreeBytes() int64 {
+	if x != nil {
+		return x.FreeBytes
+	}
+	return 0
+}
+
+type ExpectPeers struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           []byte                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	LinkKey       []byte                 `protobuf:"bytes,2,opt,name=link_key,json=linkKey,proto3" json:"link_key,omitempty"`
+	Peers         []*HostAddresses       `protobuf:"bytes,3,rep,name=peers,proto3" json:"peers,omitempty"`
+	Networks      []string               `protobuf:"bytes,4,rep,name=networks,proto3" json:"networks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExpectPeers) Reset() {
+	*x = ExpectPeers{}
+	mi := &file_agent_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExpectPeers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExpectPeers) ProtoMessage() {}
+
+func (x *ExpectPeers) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExpectPeers.ProtoReflect.Descriptor instead.
+func (*ExpectPeers) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *ExpectPeers) GetJob() []byte {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *ExpectPeers) GetLinkKey() []byte {
+	if x != nil {
+		return x.LinkKey
+	}
+	return nil
+}
+
+func (x *ExpectPeers) GetPeers() []*HostAddresses {
+	if x != nil {
+		return x.Peers
+	}
+	return nil
+}
+
+func (x *ExpectPeers) GetNetworks() []string {
+	if x != nil {
+		return x.Networks
+	}
+	return nil
+}
+
+type Expecting struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Doors         []*Door                `protobuf:"bytes,1,rep,name=doors,proto3" json:"doors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Expecting) Reset() {
+	*x = Expecting{}
+	mi := &file_agent_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Expecting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Expecting) ProtoMessage() {}
+
+func (x *Expecting) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Expecting.ProtoReflect.Descriptor instead.
+func (*Expecting) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *Expecting) GetDoors() []*Door {
+	if x != nil {
+		return x.Doors
+	}
+	return nil
+}
+
+// Door is an address at which a host takes connections.
+type Door struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"` // host:port
+	Interface     string                 `protobuf:"bytes,2,opt,name=interface,proto3" json:"interface,omitempty"`
+	Mtu           int32                  `protobuf:"varint,3,opt,name=mtu,proto3" json:"mtu,omitempty"` // of the interface
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Door) Reset() {
+	*x = Door{}
+	mi := &file_agent_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Door) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Door) ProtoMessage() {}
+
+func (x *Door) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Door.ProtoReflect.Descriptor instead.
+func (*Door) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *Door) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Door) GetInterface() string {
+	if x != nil {
+		return x.Interface
+	}
+	return ""
+}
+
+func (x *Door) GetMtu() int32 {
+	if x != nil {
+		return x.Mtu
+	}
+	return 0
+}
+
+type MeasureWay struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           []byte                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	LinkKey       []byte                 `protobuf:"bytes,2,opt,name=link_key,json=linkKey,proto3" json:"link_key,omitempty"`
+	From          int32                  `protobuf:"varint,3,opt,name=from,proto3" json:"from,omitempty"`
+	To            int32                  `protobuf:"varint,4,opt,name=to,proto3" json:"to,omitempty"`
+	Addresses     []string               `protobuf:"bytes,5,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	PatienceNanos int64                  `protobuf:"varint,6,opt,name=patience_nanos,json=patienceNanos,proto3" json:"patience_nanos,omitempty"`
+	TransferBytes int64                  `protobuf:"varint,7,opt,name=transfer_bytes,json=transferBytes,proto3" json:"transfer_bytes,omitempty"` // most that is transferred; 0: only connect
+	TransferNanos int64                  `protobuf:"varint,8,opt,name=transfer_nanos,json=transferNanos,proto3" json:"transfer_nanos,omitempty"` // longest time of that
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MeasureWay) Reset() {
+	*x = MeasureWay{}
+	mi := &file_agent_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MeasureWay) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MeasureWay) ProtoMessage() {}
+
+func (x *MeasureWay) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MeasureWay.ProtoReflect.Descriptor instead.
+func (*MeasureWay) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *MeasureWay) GetJob() []byte {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *MeasureWay) GetLinkKey() []byte {
+	if x != nil {
+		return x.LinkKey
+	}
+	return nil
+}
+
+func (x *MeasureWay) GetFrom() int32 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *MeasureWay) GetTo() int32 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *MeasureWay) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *MeasureWay) GetPatienceNanos() int64 {
+	if x != nil {
+		return x.PatienceNanos
+	}
+	return 0
+}
+
+func (x *MeasureWay) GetTransferBytes() int64 {
+	if x != nil {
+		return x.TransferBytes
+	}
+	return 0
+}
+
+func (x *MeasureWay) GetTransferNanos() int64 {
+	if x != nil {
+		return x.TransferNanos
+	}
+	return 0
+}
+
+type Measured struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Roads            []*Road                `protobuf:"bytes,1,rep,name=roads,proto3" json:"roads,omitempty"`                                            // by address, in order
+	Address          string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`                                        // whose road the rest is of
+	RoundTripNanos   int64                  `protobuf:"varint,3,opt,name=round_trip_nanos,json=roundTripNanos,proto3" json:"round_trip_nanos,omitempty"` // median
+	TransferredBytes int64                  `protobuf:"varint,4,opt,name=transferred_bytes,json=transferredBytes,proto3" json:"transferred_bytes,omitempty"`
+	TransferredNanos int64                  `protobuf:"varint,5,opt,name=transferred_nanos,json=transferredNanos,proto3" json:"transferred_nanos,omitempty"`
+	PathMtu          int32                  `protobuf:"varint,6,opt,name=path_mtu,json=pathMtu,proto3" json:"path_mtu,omitempty"` // as the kernel knows it
+	Retransmits      int64                  `protobuf:"varint,7,opt,name=retransmits,proto3" json:"retransmits,omitempty"`
+	Error            string                 `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"` // the connection stood, and then failed
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *Measured) Reset() {
+	*x = Measured{}
+	mi := &file_agent_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Measured) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Measured) ProtoMessage() {}
+
+func (x *Measured) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Measured.ProtoReflect.Descriptor instead.
+func (*Measured) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *Measured) GetRoads() []*Road {
+	if x != nil {
+		return x.Roads
+	}
+	return nil
+}
+
+func (x *Measured) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Measured) GetRoundTripNanos() int64 {
+	if x != nil {
+		return x.RoundTripNanos
+	}
+	return 0
+}
+
+func (x *Measured) GetTransferredBytes() int64 {
+	if x != nil {
+		return x.TransferredBytes
+	}
+	return 0
+}
+
+func (x *Measured) GetTransferredNanos() int64 {
+	if x != nil {
+		return x.TransferredNanos
+	}
+	return 0
+}
+
+func (x *Measured) GetPathMtu() int32 {
+	if x != nil {
+		return x.PathMtu
+	}
+	return 0
+}
+
+func (x *Measured) GetRetransmits() int64 {
+	if x != nil {
+		return x.Retransmits
+	}
+	return 0
+}
+
+func (x *Measured) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+// Road is an attempt to connect.
+type Road struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	Local         string                 `protobuf:"bytes,2,opt,name=local,proto3" json:"local,omitempty"` // this end's address
+	Interface     string                 `protobuf:"bytes,3,opt,name=interface,proto3" json:"interface,omitempty"`
+	Error         string                 `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"` // empty: it stands
+	ConnectNanos  int64                  `protobuf:"varint,5,opt,name=connect_nanos,json=connectNanos,proto3" json:"connect_nanos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Road) Reset() {
+	*x = Road{}
+	mi := &file_agent_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Road) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Road) ProtoMessage() {}
+
+func (x *Road) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Road.ProtoReflect.Descriptor instead.
+func (*Road) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *Road) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Road) GetLocal() string {
+	if x != nil {
+		return x.Local
+	}
+	return ""
+}
+
+func (x *Road) GetInterface() string {
+	if x != nil {
+		return x.Interface
+	}
+	return ""
+}
+
+func (x *Road) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *Road) GetConnectNanos() int64 {
+	if x != nil {
+		return x.ConnectNanos
+	}
+	return 0
+}
+
 var File_agent_proto protoreflect.FileDescriptor
 
 const file_agent_proto_rawDesc = "" +
@@ -3537,15 +4451,102 @@ const file_agent_proto_rawDesc = "" +
 	"\x04Done\x12\x16\n" +
 	"\x06killed\x18\x01 \x01(\x05R\x06killed\x12\x16\n" +
 	"\x06strays\x18\x02 \x01(\x05R\x06strays\x12\x1c\n" +
-	"\tsurvivors\x18\x03 \x03(\x03R\tsurvivors*+\n" +
+	"\tsurvivors\x18\x03 \x03(\x03R\tsurvivors\"#\n" +
+	"\vExamineHost\x12\x14\n" +
+	"\x05ranks\x18\x01 \x01(\x05R\x05ranks\"\x9d\x06\n" +
+	"\bFindings\x12\x0e\n" +
+	"\x02os\x18\x01 \x01(\tR\x02os\x12\x12\n" +
+	"\x04arch\x18\x02 \x01(\tR\x04arch\x12\x1d\n" +
+	"\n" +
+	"byte_order\x18\x03 \x01(\tR\tbyteOrder\x12\x16\n" +
+	"\x06kernel\x18\x04 \x01(\tR\x06kernel\x12%\n" +
+	"\x06limits\x18\x05 \x03(\v2\r.muster.LimitR\x06limits\x12-\n" +
+	"\x12descriptors_needed\x18\x06 \x01(\x03R\x11descriptorsNeeded\x12%\n" +
+	"\x0ethreads_needed\x18\a \x01(\x03R\rthreadsNeeded\x12'\n" +
+	"\x0fthreads_running\x18\b \x01(\x03R\x0ethreadsRunning\x12+\n" +
+	"\x11threads_unlimited\x18\t \x01(\bR\x10threadsUnlimited\x12!\n" +
+	"\fpids_current\x18\n" +
+	" \x01(\x03R\vpidsCurrent\x12\x19\n" +
+	"\bpids_max\x18\v \x01(\x03R\apidsMax\x12\x1f\n" +
+	"\vcpus_online\x18\f \x01(\x05R\n" +
+	"cpusOnline\x12!\n" +
+	"\fcpus_allowed\x18\r \x01(\x05R\vcpusAllowed\x12\x1f\n" +
+	"\vcpus_usable\x18\x0e \x01(\x05R\n" +
+	"cpusUsable\x12\x1e\n" +
+	"\n" +
+	"gomaxprocs\x18\x0f \x01(\tR\n" +
+	"gomaxprocs\x12$\n" +
+	"\x0eprocs_per_rank\x18\x10 \x01(\x05R\fprocsPerRank\x12\x12\n" +
+	"\x04load\x18\x11 \x01(\x01R\x04load\x12%\n" +
+	"\x06probes\x18\x12 \x03(\v2\r.muster.ProbeR\x06probes\x12#\n" +
+	"\x05store\x18\x13 \x01(\v2\r.muster.StoreR\x05store\x12\x1d\n" +
+	"\n" +
+	"port_first\x18\x14 \x01(\x05R\tportFirst\x12\x1b\n" +
+	"\tport_last\x18\x15 \x01(\x05R\bportLast\x12\x18\n" +
+	"\azombies\x18\x16 \x01(\x05R\azombies\x12\x12\n" +
+	"\x04init\x18\x17 \x01(\tR\x04init\x12\x1a\n" +
+	"\bfiltered\x18\x18 \x01(\bR\bfiltered\x12\x14\n" +
+	"\x05ranks\x18\x19 \x01(\x05R\x05ranks\"C\n" +
+	"\x05Limit\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04soft\x18\x02 \x01(\x03R\x04soft\x12\x12\n" +
+	"\x04hard\x18\x03 \x01(\x03R\x04hard\"1\n" +
+	"\x05Probe\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\"`\n" +
+	"\x05Store\x12\x10\n" +
+	"\x03dir\x18\x01 \x01(\tR\x03dir\x12\x10\n" +
+	"\x03why\x18\x02 \x01(\tR\x03why\x12\x14\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\x12\x1d\n" +
+	"\n" +
+	"free_bytes\x18\x04 \x01(\x03R\tfreeBytes\"\x83\x01\n" +
+	"\vExpectPeers\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\fR\x03job\x12\x19\n" +
+	"\blink_key\x18\x02 \x01(\fR\alinkKey\x12+\n" +
+	"\x05peers\x18\x03 \x03(\v2\x15.muster.HostAddressesR\x05peers\x12\x1a\n" +
+	"\bnetworks\x18\x04 \x03(\tR\bnetworks\"/\n" +
+	"\tExpecting\x12\"\n" +
+	"\x05doors\x18\x01 \x03(\v2\f.muster.DoorR\x05doors\"P\n" +
+	"\x04Door\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x1c\n" +
+	"\tinterface\x18\x02 \x01(\tR\tinterface\x12\x10\n" +
+	"\x03mtu\x18\x03 \x01(\x05R\x03mtu\"\xf0\x01\n" +
+	"\n" +
+	"MeasureWay\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\fR\x03job\x12\x19\n" +
+	"\blink_key\x18\x02 \x01(\fR\alinkKey\x12\x12\n" +
+	"\x04from\x18\x03 \x01(\x05R\x04from\x12\x0e\n" +
+	"\x02to\x18\x04 \x01(\x05R\x02to\x12\x1c\n" +
+	"\taddresses\x18\x05 \x03(\tR\taddresses\x12%\n" +
+	"\x0epatience_nanos\x18\x06 \x01(\x03R\rpatienceNanos\x12%\n" +
+	"\x0etransfer_bytes\x18\a \x01(\x03R\rtransferBytes\x12%\n" +
+	"\x0etransfer_nanos\x18\b \x01(\x03R\rtransferNanos\"\x9f\x02\n" +
+	"\bMeasured\x12\"\n" +
+	"\x05roads\x18\x01 \x03(\v2\f.muster.RoadR\x05roads\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12(\n" +
+	"\x10round_trip_nanos\x18\x03 \x01(\x03R\x0eroundTripNanos\x12+\n" +
+	"\x11transferred_bytes\x18\x04 \x01(\x03R\x10transferredBytes\x12+\n" +
+	"\x11transferred_nanos\x18\x05 \x01(\x03R\x10transferredNanos\x12\x19\n" +
+	"\bpath_mtu\x18\x06 \x01(\x05R\apathMtu\x12 \n" +
+	"\vretransmits\x18\a \x01(\x03R\vretransmits\x12\x14\n" +
+	"\x05error\x18\b \x01(\tR\x05error\"\x8f\x01\n" +
+	"\x04Road\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x14\n" +
+	"\x05local\x18\x02 \x01(\tR\x05local\x12\x1c\n" +
+	"\tinterface\x18\x03 \x01(\tR\tinterface\x12\x14\n" +
+	"\x05error\x18\x04 \x01(\tR\x05error\x12#\n" +
+	"\rconnect_nanos\x18\x05 \x01(\x03R\fconnectNanos*+\n" +
 	"\x05Stage\x12\b\n" +
 	"\x04NONE\x10\x00\x12\v\n" +
 	"\aLEAVING\x10\x01\x12\v\n" +
-	"\aDRAINED\x10\x022\x8c\x01\n" +
+	"\aDRAINED\x10\x022\xa1\x02\n" +
 	"\x05Agent\x12-\n" +
 	"\x03Run\x12\x0f.muster.ToAgent\x1a\x11.muster.FromAgent(\x010\x01\x12(\n" +
 	"\x04Beat\x12\r.muster.Pulse\x1a\r.muster.Pulse(\x010\x01\x12*\n" +
-	"\x06Tunnel\x12\r.muster.Chunk\x1a\r.muster.Chunk(\x010\x01B*Z(github.com/muster-mpi/muster/proto;protob\x06proto3"
+	"\x06Tunnel\x12\r.muster.Chunk\x1a\r.muster.Chunk(\x010\x01\x120\n" +
+	"\aExamine\x12\x13.muster.ExamineHost\x1a\x10.muster.Findings\x120\n" +
+	"\x06Expect\x12\x13.muster.ExpectPeers\x1a\x11.muster.Expecting\x12/\n" +
+	"\aMeasure\x12\x12.muster.MeasureWay\x1a\x10.muster.MeasuredB*Z(github.com/muster-mpi/muster/proto;protob\x06proto3"
 
 var (
 	file_agent_proto_rawDescOnce sync.Once
@@ -3560,7 +4561,7 @@ func file_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_agent_proto_goTypes = []any{
 	(Stage)(0),            // 0: muster.Stage
 	(*ToAgent)(nil),       // 1: muster.ToAgent
@@ -3607,11 +4608,22 @@ var file_agent_proto_goTypes = []any{
 	(*RankState)(nil),     // 42: muster.RankState
 	(*RankLeft)(nil),      // 43: muster.RankLeft
 	(*Done)(nil),          // 44: muster.Done
-	(*Build)(nil),         // 45: muster.Build
-	(*HostRun)(nil),       // 46: muster.HostRun
-	(*Settings)(nil),      // 47: muster.Settings
-	(*Credentials)(nil),   // 48: muster.Credentials
-	(*Left)(nil),          // 49: muster.Left
+	(*ExamineHost)(nil),   // 45: muster.ExamineHost
+	(*Findings)(nil),      // 46: muster.Findings
+	(*Limit)(nil),         // 47: muster.Limit
+	(*Probe)(nil),         // 48: muster.Probe
+	(*Store)(nil),         // 49: muster.Store
+	(*ExpectPeers)(nil),   // 50: muster.ExpectPeers
+	(*Expecting)(nil),     // 51: muster.Expecting
+	(*Door)(nil),          // 52: muster.Door
+	(*MeasureWay)(nil),    // 53: muster.MeasureWay
+	(*Measured)(nil),      // 54: muster.Measured
+	(*Road)(nil),          // 55: muster.Road
+	(*Build)(nil),         // 56: muster.Build
+	(*HostRun)(nil),       // 57: muster.HostRun
+	(*Settings)(nil),      // 58: muster.Settings
+	(*Credentials)(nil),   // 59: muster.Credentials
+	(*Left)(nil),          // 60: muster.Left
 }
 var file_agent_proto_depIdxs = []int32{
 	22, // 0: muster.ToAgent.start:type_name -> muster.Start
@@ -3650,16 +4662,16 @@ var file_agent_proto_depIdxs = []int32{
 	6,  // 33: muster.FromAgent.tunnel:type_name -> muster.TunnelWanted
 	6,  // 34: muster.Chunk.open:type_name -> muster.TunnelWanted
 	10, // 35: muster.Roster.hosts:type_name -> muster.HostAddresses
-	45, // 36: muster.RankJoined.build:type_name -> muster.Build
+	56, // 36: muster.RankJoined.build:type_name -> muster.Build
 	0,  // 37: muster.Reached.stage:type_name -> muster.Stage
 	0,  // 38: muster.AllReached.stage:type_name -> muster.Stage
 	41, // 39: muster.RankLost.failure:type_name -> muster.Failure
 	42, // 40: muster.States.ranks:type_name -> muster.RankState
-	46, // 41: muster.Start.hosts:type_name -> muster.HostRun
+	57, // 41: muster.Start.hosts:type_name -> muster.HostRun
 	23, // 42: muster.Start.apps:type_name -> muster.AppRun
 	10, // 43: muster.Start.peers:type_name -> muster.HostAddresses
-	47, // 44: muster.Start.settings:type_name -> muster.Settings
-	48, // 45: muster.Start.credentials:type_name -> muster.Credentials
+	58, // 44: muster.Start.settings:type_name -> muster.Settings
+	59, // 45: muster.Start.credentials:type_name -> muster.Credentials
 	13, // 46: muster.AppRun.program:type_name -> muster.Program
 	25, // 47: muster.AppRun.cpus:type_name -> muster.CPUSet
 	24, // 48: muster.AppRun.files:type_name -> muster.StagedFile
@@ -3667,18 +4679,30 @@ var file_agent_proto_depIdxs = []int32{
 	27, // 50: muster.Started.ranks:type_name -> muster.RankProcess
 	39, // 51: muster.Failure.exited:type_name -> muster.Exited
 	42, // 52: muster.Failure.others:type_name -> muster.RankState
-	49, // 53: muster.RankLeft.left:type_name -> muster.Left
-	1,  // 54: muster.Agent.Run:input_type -> muster.ToAgent
-	4,  // 55: muster.Agent.Beat:input_type -> muster.Pulse
-	7,  // 56: muster.Agent.Tunnel:input_type -> muster.Chunk
-	2,  // 57: muster.Agent.Run:output_type -> muster.FromAgent
-	4,  // 58: muster.Agent.Beat:output_type -> muster.Pulse
-	7,  // 59: muster.Agent.Tunnel:output_type -> muster.Chunk
-	57, // [57:60] is the sub-list for method output_type
-	54, // [54:57] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	60, // 53: muster.RankLeft.left:type_name -> muster.Left
+	47, // 54: muster.Findings.limits:type_name -> muster.Limit
+	48, // 55: muster.Findings.probes:type_name -> muster.Probe
+	49, // 56: muster.Findings.store:type_name -> muster.Store
+	10, // 57: muster.ExpectPeers.peers:type_name -> muster.HostAddresses
+	52, // 58: muster.Expecting.doors:type_name -> muster.Door
+	55, // 59: muster.Measured.roads:type_name -> muster.Road
+	1,  // 60: muster.Agent.Run:input_type -> muster.ToAgent
+	4,  // 61: muster.Agent.Beat:input_type -> muster.Pulse
+	7,  // 62: muster.Agent.Tunnel:input_type -> muster.Chunk
+	45, // 63: muster.Agent.Examine:input_type -> muster.ExamineHost
+	50, // 64: muster.Agent.Expect:input_type -> muster.ExpectPeers
+	53, // 65: muster.Agent.Measure:input_type -> muster.MeasureWay
+	2,  // 66: muster.Agent.Run:output_type -> muster.FromAgent
+	4,  // 67: muster.Agent.Beat:output_type -> muster.Pulse
+	7,  // 68: muster.Agent.Tunnel:output_type -> muster.Chunk
+	46, // 69: muster.Agent.Examine:output_type -> muster.Findings
+	51, // 70: muster.Agent.Expect:output_type -> muster.Expecting
+	54, // 71: muster.Agent.Measure:output_type -> muster.Measured
+	66, // [66:72] is the sub-list for method output_type
+	60, // [60:66] is the sub-list for method input_type
+	60, // [60:60] is the sub-list for extension type_name
+	60, // [60:60] is the sub-list for extension extendee
+	0,  // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -3731,7 +4755,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   44,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

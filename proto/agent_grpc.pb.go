@@ -18,9 +18,12 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Agent_Run_FullMethodName    = "/muster.Agent/Run"
-	Agent_Beat_FullMethodName   = "/muster.Agent/Beat"
-	Agent_Tunnel_FullMethodName = "/muster.Agent/Tunnel"
+	Agent_Run_FullMethodName     = "/muster.Agent/Run"
+	Agent_Beat_FullMethodName    = "/muster.Agent/Beat"
+	Agent_Tunnel_FullMethodName  = "/muster.Agent/Tunnel"
+	Agent_Examine_FullMethodName = "/muster.Agent/Examine"
+	Agent_Expect_FullMethodName  = "/muster.Agent/Expect"
+	Agent_Measure_FullMethodName = "/muster.Agent/Measure"
 )
 
 // AgentClient is the client API for Agent service.
@@ -39,6 +42,12 @@ type AgentClient interface {
 	// Tunnel is a link of a rank of this host that goes by way of the launcher, where
 	// hosts are not to have ports. The first Chunk says which.
 	Tunnel(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[Chunk, Chunk], error)
+	// Examine says what ranks would find on the host.
+	Examine(ctx context.Context, in *ExamineHost, opts ...grpc.CallOption) (*Findings, error)
+	// Expect opens the host's port as a job does, for other hosts to Measure.
+	Expect(ctx context.Context, in *ExpectPeers, opts ...grpc.CallOption) (*Expecting, error)
+	// Measure connects to another host's port as a job does, and measures the way.
+	Measure(ctx context.Context, in *MeasureWay, opts ...grpc.CallOption) (*Measured, error)
 }
 
 type agentClient struct {
@@ -88,6 +97,36 @@ func (c *agentClient) Tunnel(ctx context.Context, opts ...grpc.CallOption) (grpc
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Agent_TunnelClient = grpc.BidiStreamingClient[Chunk, Chunk]
 
+func (c *agentClient) Examine(ctx context.Context, in *ExamineHost, opts ...grpc.CallOption) (*Findings, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Findings)
+	err := c.cc.Invoke(ctx, Agent_Examine_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) Expect(ctx context.Context, in *ExpectPeers, opts ...grpc.CallOption) (*Expecting, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Expecting)
+	err := c.cc.Invoke(ctx, Agent_Expect_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) Measure(ctx context.Context, in *MeasureWay, opts ...grpc.CallOption) (*Measured, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Measured)
+	err := c.cc.Invoke(ctx, Agent_Measure_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AgentServer is the server API for Agent service.
 // All implementations must embed UnimplementedAgentServer
 // for forward compatibility.
@@ -104,6 +143,12 @@ type AgentServer interface {
 	// Tunnel is a link of a rank of this host that goes by way of the launcher, where
 	// hosts are not to have ports. The first Chunk says which.
 	Tunnel(grpc.BidiStreamingServer[Chunk, Chunk]) error
+	// Examine says what ranks would find on the host.
+	Examine(context.Context, *ExamineHost) (*Findings, error)
+	// Expect opens the host's port as a job does, for other hosts to Measure.
+	Expect(context.Context, *ExpectPeers) (*Expecting, error)
+	// Measure connects to another host's port as a job does, and measures the way.
+	Measure(context.Context, *MeasureWay) (*Measured, error)
 	mustEmbedUnimplementedAgentServer()
 }
 
@@ -122,6 +167,15 @@ func (UnimplementedAgentServer) Beat(grpc.BidiStreamingServer[Pulse, Pulse]) err
 }
 func (UnimplementedAgentServer) Tunnel(grpc.BidiStreamingServer[Chunk, Chunk]) error {
 	return status.Error(codes.Unimplemented, "method Tunnel not implemented")
+}
+func (UnimplementedAgentServer) Examine(context.Context, *ExamineHost) (*Findings, error) {
+	return nil, status.Error(codes.Unimplemented, "method Examine not implemented")
+}
+func (UnimplementedAgentServer) Expect(context.Context, *ExpectPeers) (*Expecting, error) {
+	return nil, status.Error(codes.Unimplemented, "method Expect not implemented")
+}
+func (UnimplementedAgentServer) Measure(context.Context, *MeasureWay) (*Measured, error) {
+	return nil, status.Error(codes.Unimplemented, "method Measure not implemented")
 }
 func (UnimplementedAgentServer) mustEmbedUnimplementedAgentServer() {}
 func (UnimplementedAgentServer) testEmbeddedByValue()               {}
@@ -165,13 +219,80 @@ func _Agent_Tunnel_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Agent_TunnelServer = grpc.BidiStreamingServer[Chunk, Chunk]
 
+func _Agent_Examine_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExamineHost)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Examine(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Examine_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Examine(ctx, req.(*ExamineHost))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_Expect_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExpectPeers)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Expect(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Expect_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Expect(ctx, req.(*ExpectPeers))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_Measure_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MeasureWay)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Measure(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Measure_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Measure(ctx, req.(*MeasureWay))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Agent_ServiceDesc is the grpc.ServiceDesc for Agent service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
 var Agent_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "muster.Agent",
 	HandlerType: (*AgentServer)(nil),
-	Methods:     []grpc.MethodDesc{},
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Examine",
+			Handler:    _Agent_Examine_Handler,
+		},
+		{
+			MethodName: "Expect",
+			Handler:    _Agent_Expect_Handler,
+		},
+		{
+			MethodName: "Measure",
+			Handler:    _Agent_Measure_Handler,
+		},
+	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "Run",

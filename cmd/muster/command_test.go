@@ -70,7 +70,7 @@ func TestCommandsAnswer(t *testing.T) {
 		{"help manifest", 0, "muster manifest kubernetes -n N", ""},
 		{"manifest kubernetes -n 2 --image i", 0, "apiVersion: v1\nkind: Secret", ""},
 		{"manifests", 64, "", `muster: "manifests" is no command; did you mean muster manifest?`},
-		{"help me", 64, "", `muster: no help on "me": expected run, ps, kill, stacks, bench, explain, tune, manifest, exit-codes or env`},
+		{"help me", 64, "", `muster: no help on "me": expected run, ps, kill, stacks, bench, explain, tune, doctor, manifest, exit-codes or env`},
 		{"version", 0, "muster ", ""},
 		{"rum ./a", 64, "", `muster: "rum" is no command; did you mean muster run?`},
 		{"./a", 64, "", `muster: "./a" is no command; to run a program, say muster run -n N "./a"`},

@@ -19,10 +19,11 @@ const overview = `Muster starts, watches and ends the ranks of parallel programs
   muster bench compare OLD NEW       is one file of results slower than another?
   muster explain OPERATION           which algorithm carries out a collective
   muster tune [OPERATION ...]        measure which is the fastest here
+  muster doctor                      examine hosts: would a job run there?
   muster manifest kubernetes         print what runs a program on Kubernetes
   muster version                     print the version
   muster help [TOPIC]                TOPIC: run, ps, kill, stacks, bench, explain,
-                                     tune, manifest, exit-codes, env
+                                     tune, doctor, manifest, exit-codes, env
 
 Example: four ranks of a Go program, built on the way
 
@@ -67,9 +68,9 @@ Examples
 
 Signals
   Ctrl-C, SIGTERM and a closed terminal ask the ranks to end, with SIGTERM, and
-  kill them after --grace; what ranks were blocked in is shown first. A second one
-  kills them at once. Ctrl-Z stops the job and fg continues it. SIGQUIT, SIGUSR1
-  and SIGUSR2 are passed to the ranks.
+  kill them after --grace; what ranks were blocked in is shown first. A second
+  one kills them at once. Ctrl-Z stops the job and fg continues it. SIGQUIT,
+  SIGUSR1 and SIGUSR2 are passed to the ranks.
 
 Exit code
   That of the first rank to fail, 128+n if signal n killed it, 0 if none failed.
@@ -82,7 +83,8 @@ const psSynopsis = `muster ps [flags]
 
 Lists your jobs whose launchers run on this host, the oldest first, once their
 programs are built. A job of several hosts is seen where its launcher runs, and
-not on the others.
+not on the others; there not before all hosts are reached, unless you are root:
+until then its launcher holds keys, and the kernel lets nobody look at it.
 
   JOB      the beginning of its identifier, which muster kill and stacks take
   PID      of its launcher
@@ -246,6 +248,8 @@ func help(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, explainHelp())
 	case "tune":
 		fmt.Fprint(stdout, tuneHelp())
+	case "doctor":
+		fmt.Fprint(stdout, doctorHelp())
 	case "manifest":
 		fmt.Fprint(stdout, manifestHelp())
 	case "exit-codes":
@@ -253,7 +257,7 @@ func help(args []string, stdout, stderr io.Writer) int {
 	case "env":
 		fmt.Fprint(stdout, environment)
 	default:
-		fmt.Fprintf(stderr, "muster: no help on %s: expected run, ps, kill, stacks, bench, explain, tune, manifest, exit-codes or env\n", quote(topic))
+		fmt.Fprintf(stderr, "muster: no help on %s: expected run, ps, kill, stacks, bench, explain, tune, doctor, manifest, exit-codes or env\n", quote(topic))
 		return launcher.ExitUsage
 	}
 	return 0

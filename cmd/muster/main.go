@@ -48,6 +48,8 @@ func command(args []string, stdout, stderr io.Writer) int {
 		return tuneCommand(args, stdout, stderr)
 	case "manifest":
 		return manifest(args, stdout, stderr)
+	case "doctor":
+		return doctor(args, stdout, stderr)
 	case "agent":
 		return launcher.AgentMain(args...)
 	case "version", "-version", "--version", "-V":
@@ -67,7 +69,7 @@ func unknownCommand(name string) string {
 	if strings.ContainsAny(name, "./") {
 		return fmt.Sprintf("%s is no command; to run a program, say muster run -n N %s", quote(name), quote(name))
 	}
-	if s := nearest(name, []string{"run", "ps", "kill", "stacks", "bench", "explain", "tune", "manifest", "version", "help"}); s != "" {
+	if s := nearest(name, []string{"run", "ps", "kill", "stacks", "bench", "explain", "tune", "doctor", "manifest", "version", "help"}); s != "" {
 		return fmt.Sprintf("%s is no command; did you mean muster %s?", quote(name), s)
 	}
 	return fmt.Sprintf("%s is no command; muster help lists them", quote(name))

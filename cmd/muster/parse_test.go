@@ -266,7 +266,7 @@ func TestEveryFlagIsKnownOnceAndExplained(t *testing.T) {
 }
 
 func TestHelpFitsATerminal(t *testing.T) {
-	for _, text := range []string{overview, runHelp(), exitCodes, environment} {
+	for _, text := range []string{overview, runHelp(), psHelp(), killHelp(), stacksHelp(), exitCodes, environment} {
 		for line := range strings.Lines(text) {
 			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 80 {
 				t.Errorf("%d columns: %s", n, line)

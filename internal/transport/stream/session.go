@@ -85,6 +85,9 @@ func (s *session) close() {
 // so that gRPC does not estimate it with pings.
 const window = 16 << 20
 
+// maxHeaders bounds the headers of the one call that a connection carries.
+const maxHeaders = 8 << 10
+
 // ready is a connection that gRPC reads by ReadOnReady.
 type ready struct {
 	net.Conn
@@ -150,6 +153,7 @@ func (s *session) dial(conn net.Conn, read, write int) error {
 		grpc.WithIdleTimeout(0),
 		grpc.WithStaticStreamWindowSize(window),
 		grpc.WithStaticConnWindowSize(window),
+		grpc.WithMaxHeaderListSize(maxHeaders),
 		grpc.WithReadBufferSize(read),
 		grpc.WithWriteBufferSize(write),
 		experimental.WithBufferPool(buffers),
@@ -183,6 +187,7 @@ func (s *session) serve(conn net.Conn, read, write int) error {
 	srv := grpc.NewServer(
 		grpc.ForceServerCodecV2(rawCodec{}),
 		grpc.MaxConcurrentStreams(1),
+		grpc.MaxHeaderListSize(maxHeaders),
 		grpc.StaticStreamWindowSize(window),
 		grpc.StaticConnWindowSize(window),
 		grpc.ReadBufferSize(read),

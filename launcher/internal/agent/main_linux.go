@@ -132,9 +132,10 @@ func (l *onlyListener) Addr() net.Addr            { return l.local }
 
 type server struct {
 	pb.UnimplementedAgentServer
-	conn net.Conn
-	mu   sync.Mutex
-	host *host
+	conn    net.Conn
+	expects expectations
+	mu      sync.Mutex
+	host    *host
 }
 
 // Run is the one job. When it returns nothing of the job runs any more.
@@ -181,6 +182,7 @@ const lastResort = 3 * time.Second
 // end kills what is left of the job after the launcher has gone, and returns
 // when it is dead.
 func (s *server) end() {
+	s.expects.close()
 	s.mu.Lock()
 	h := s.host
 	s.mu.Unlock()

@@ -98,7 +98,7 @@ type arrival struct {
 // openPort opens this host's port on the addresses that lead to the job's other hosts,
 // and on no others.
 func (h *host) openPort() error {
-	addresses, err := h.facing()
+	inner, err := listenFacing(h.start.GetPeers(), h.start.GetNetworks())
 	if err != nil {
 		return err
 	}
@@ -106,27 +106,34 @@ func (h *host) openPort() error {
 	key := h.start.GetLinkKey()
 	room := knock.NewRoom(h.strangersRoom())
 	var taken []string
-	port := 0
-	for attempt := 0; ; attempt++ {
-		inner, err := listenOn(addresses, port)
-		if err == nil {
-			for _, l := range inner {
-				taken = append(taken, l.Addr().String())
-				k := knock.Listen(l, knock.Config{
-					Job: job, Key: func(knock.Knock) []byte { return key }, Room: room,
-					Foreign: func(f *knock.Foreign) { h.post(func() { h.onStranger(f) }) },
-				})
-				h.net.listeners = append(h.net.listeners, k)
-				go h.answer(k)
-			}
-			break
-		}
-		if attempt == 10 {
-			return fmt.Errorf("cannot open a port: %w", err)
-		}
+	for _, l := range inner {
+		taken = append(taken, l.Addr().String())
+		k := knock.Listen(l, knock.Config{
+			Job: job, Key: func(knock.Knock) []byte { return key }, Room: room,
+			Foreign: func(f *knock.Foreign) { h.post(func() { h.onStranger(f) }) },
+		})
+		h.net.listeners = append(h.net.listeners, k)
+		go h.answer(k)
 	}
 	h.send(&pb.FromAgent{Kind: &pb.FromAgent_Listening{Listening: &pb.Listening{Addresses: taken}}})
 	return nil
+}
+
+// listenFacing opens one port on the addresses that lead to peers.
+func listenFacing(peers []*pb.HostAddresses, networks []string) ([]net.Listener, error) {
+	addresses, err := facing(peers, networks)
+	if err != nil {
+		return nil, err
+	}
+	for attempt := 0; ; attempt++ {
+		all, err := listenOn(addresses, 0)
+		if err == nil {
+			return all, nil
+		}
+		if attempt == 10 {
+			return nil, fmt.Errorf("cannot open a port: %w", err)
+		}
+	}
 }
 
 // listenOn opens one port on all addresses.
@@ -149,7 +156,7 @@ func listenOn(addresses []netip.Addr, port int) (all []net.Listener, err error) 
 // the launcher reached it, those that the system chooses towards where the peers were
 // reached, and those in a network with an address of a peer; of these, what the user
 // has restricted connections to.
-func (h *host) facing() ([]netip.Addr, error) {
+func facing(peers []*pb.HostAddresses, networks []string) ([]netip.Addr, error) {
 	mine := interfaces()
 	var found []netip.Addr
 	add := func(a netip.Addr) {
@@ -160,7 +167,7 @@ func (h *host) facing() ([]netip.Addr, error) {
 	if server, _, ok := sshEnds(); ok {
 		add(server.Addr())
 	}
-	for _, peer := range h.start.GetPeers() {
+	for _, peer := range peers {
 		for i, text := range peer.GetAddresses() {
 			a, err := netip.ParseAddr(text)
 			if err != nil {
@@ -174,7 +181,7 @@ func (h *host) facing() ([]netip.Addr, error) {
 			}
 		}
 	}
-	return restrict(found, h.start.GetNetworks())
+	return restrict(found, networks)
 }
 
 // sourceTowards returns the address that the system would send from; nothing is sent.

@@ -1,12 +1,14 @@
 package board
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -32,10 +34,68 @@ func TestMain(m *testing.M) {
 				err = b.Show([]byte("here"))
 			}
 			fmt.Println(err)
+			hide := make(chan os.Signal, 1)
+			signal.Notify(hide, unix.SIGUSR1, unix.SIGUSR2)
+			go func() {
+				for s := range hide {
+					dumpable := uintptr(1)
+					if s == unix.SIGUSR1 {
+						dumpable = 0
+					}
+					fmt.Println(unix.Prctl(unix.PR_SET_DUMPABLE, dumpable, 0, 0, 0))
+				}
+			}()
 			b.Serve(func(string) []byte { return []byte("answer") })
+		case "watch":
+			fmt.Println(watch(os.Args[2]))
+			os.Exit(0)
 		}
 	}
 	os.Exit(m.Run())
+}
+
+// watch looks at a board of another process before, while and after that hides.
+func watch(name string) error {
+	cmd := exec.Command(os.Args[0], "show", name)
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return err
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	said := bufio.NewScanner(out)
+	said.Scan()
+	all, err := List(name)
+	if err != nil || len(all) != 1 {
+		return fmt.Errorf("%d boards, %w, want one", len(all), err)
+	}
+	e := all[0]
+	cmd.Process.Signal(unix.SIGUSR1)
+	said.Scan()
+	_, again := e.Again()
+	_, ask := e.Ask(context.Background(), "x")
+	for _, err := range []error{again, ask, e.Signal(0)} {
+		if !errors.Is(err, ErrHidden) {
+			return fmt.Errorf("while it hides: %v, %v, want ErrHidden", again, ask)
+		}
+	}
+	if all, err := List(name); err != nil || len(all) != 0 {
+		return fmt.Errorf("while it hides: %d boards, %w, want none", len(all), err)
+	}
+	cmd.Process.Signal(unix.SIGUSR2)
+	said.Scan()
+	if text, err := e.Ask(context.Background(), "x"); err != nil || string(text) != "answer" {
+		return fmt.Errorf("when it hides no more: %q, %w", text, err)
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	if _, err := e.Again(); !errors.Is(err, ErrGone) {
+		return fmt.Errorf("after its end: %v, want ErrGone", err)
+	}
+	return nil
 }
 
 var number int
@@ -73,13 +133,13 @@ func TestBoardIsSeenUntilItIsClosed(t *testing.T) {
 	if err := b.Show([]byte("three")); err != nil {
 		t.Fatal(err)
 	}
-	now, ok := e.Again()
-	if !ok || string(now.Text) != "three" {
-		t.Errorf("got %q, %v, want what was shown last", now.Text, ok)
+	now, err := e.Again()
+	if err != nil || string(now.Text) != "three" {
+		t.Errorf("got %q, %v, want what was shown last", now.Text, err)
 	}
 	b.Close()
-	if _, ok := e.Again(); ok {
-		t.Error("it is seen after Close")
+	if _, err := e.Again(); !errors.Is(err, ErrGone) {
+		t.Errorf("after Close: got %v, want ErrGone", err)
 	}
 	if _, err := e.Ask(t.Context(), "x"); !errors.Is(err, ErrGone) {
 		t.Errorf("a request after Close: got %v, want ErrGone", err)
@@ -111,11 +171,11 @@ func TestNobodySeesHalfOfAChange(t *testing.T) {
 		}
 	})
 	for i := range 300 {
-		now, ok := e.Again()
+		now, err := e.Again()
 		if i%30 == 0 {
-			now, ok = only(t, e.Name), true
+			now, err = only(t, e.Name), nil
 		}
-		if n := len(now.Text); !ok || n < 5000 || strings.Trim(string(now.Text), string(now.Text[:1])) != "" {
+		if n := len(now.Text); err != nil || n < 5000 || strings.Trim(string(now.Text), string(now.Text[:1])) != "" {
 			t.Fatalf("%d bytes are not all of one kind: %.40q", n, now.Text)
 		}
 	}
@@ -136,8 +196,8 @@ func TestWhatIsShownCannotBeChanged(t *testing.T) {
 	if err := f.Truncate(0); !errors.Is(err, unix.EPERM) {
 		t.Errorf("truncating: got %v, want EPERM", err)
 	}
-	if now, ok := e.Again(); !ok || string(now.Text) != "text" {
-		t.Errorf("got %q, %v", now.Text, ok)
+	if now, err := e.Again(); err != nil || string(now.Text) != "text" {
+		t.Errorf("got %q, %v", now.Text, err)
 	}
 }
 
@@ -302,8 +362,8 @@ func TestBoardOfAnotherProcess(t *testing.T) {
 	if _, err := unix.Wait4(e.PID, &ws, unix.WUNTRACED, nil); err != nil || !ws.Stopped() {
 		t.Fatalf("process %d: %#x, %v, want it to be stopped", e.PID, ws, err)
 	}
-	if now, ok := e.Again(); !ok || string(now.Text) != "here" {
-		t.Errorf("stopped: got %q, %v", now.Text, ok)
+	if now, err := e.Again(); err != nil || string(now.Text) != "here" {
+		t.Errorf("stopped: got %q, %v", now.Text, err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -328,12 +388,12 @@ func TestBoardOfAnotherProcess(t *testing.T) {
 	}
 }
 
-// S4: another user sees no board and can open nothing of it.
-func TestAnotherUserSeesNoBoard(t *testing.T) {
+// asNobody returns what runs a command as another user, who has this binary as exe.
+func asNobody(t *testing.T) (run func(name string, args ...string) string, exe string) {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to run a process as another user")
 	}
-	b, e := post(t, "text")
 	self, err := os.ReadFile(os.Args[0])
 	if err != nil {
 		t.Fatal(err)
@@ -344,11 +404,11 @@ func TestAnotherUserSeesNoBoard(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	exe := filepath.Join(dir, "exe")
+	exe = filepath.Join(dir, "exe")
 	if err := os.WriteFile(exe, self, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	asNobody := func(name string, args ...string) string {
+	return func(name string, args ...string) string {
 		cmd := exec.Command(name, args...)
 		cmd.Dir = "/"
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534, NoSetGroups: true}}
@@ -357,15 +417,29 @@ func TestAnotherUserSeesNoBoard(t *testing.T) {
 			t.Fatal(err)
 		}
 		return string(out)
-	}
-	if got := asNobody(exe, "list", e.Name); got != "0 <nil>\n" {
+	}, exe
+}
+
+// S4: another user sees no board and can open nothing of it.
+func TestAnotherUserSeesNoBoard(t *testing.T) {
+	run, exe := asNobody(t)
+	b, e := post(t, "text")
+	if got := run(exe, "list", e.Name); got != "0 <nil>\n" {
 		t.Errorf("it lists %q, want no board", got)
 	}
 	for _, n := range []int{b.shown, e.requests} {
 		path := "/proc/" + strconv.Itoa(os.Getpid()) + "/fd/" + strconv.Itoa(n)
-		if got := asNobody("cat", path); !strings.Contains(got, "Permission denied") {
+		if got := run("cat", path); !strings.Contains(got, "Permission denied") {
 			t.Errorf("it opens %s: %q", path, got)
 		}
+	}
+}
+
+// A process that holds secrets may hide for a while. That is not taken for its end.
+func TestProcessThatHidesIsNotTakenToHaveEnded(t *testing.T) {
+	run, exe := asNobody(t)
+	if got := run(exe, "watch", fmt.Sprintf("board-test-hiding-%d", os.Getpid())); got != "<nil>\n" {
+		t.Error(got)
 	}
 }
 

@@ -21,6 +21,10 @@ import (
 // ended.
 var ErrGone = errors.New("the board is gone")
 
+// ErrHidden is that the board's process may not be looked at now, as while it holds
+// secrets (PR_SET_DUMPABLE).
+var ErrHidden = errors.New("the board's process may not be looked at now")
+
 // An Entry is what a process showed when it was looked at.
 type Entry struct {
 	PID  int // of the process, as this one sees it
@@ -52,7 +56,8 @@ func List(prefix string) ([]Entry, error) {
 			continue
 		}
 		known := make(map[uint64]bool) // for a moment of each change there are two of a name
-		for n, fd := range descriptors(pid) {
+		memory, _ := descriptors(pid)  // none of one that hides
+		for n, fd := range memory {
 			if strings.HasPrefix(fd, prefix) {
 				if e, ok := entry(pid, n, fd); ok && !known[e.inode] {
 					known[e.inode] = true
@@ -79,12 +84,13 @@ func isOurs(pid int) bool {
 
 func procDir(pid int) string { return "/proc/" + strconv.Itoa(pid) }
 
-// descriptors returns the names of memory that pid has descriptors of, by number.
-func descriptors(pid int) map[int]string {
+// descriptors returns the names of memory that pid has descriptors of, by number. The
+// error is ErrGone or ErrHidden.
+func descriptors(pid int) (map[int]string, error) {
 	path := procDir(pid) + "/fd"
 	dir, err := os.Open(path)
 	if err != nil {
-		return nil
+		return nil, hiddenOrGone(pid, err)
 	}
 	defer dir.Close()
 	names, _ := dir.Readdirnames(-1) // what was read before an error is still true
@@ -95,6 +101,9 @@ func descriptors(pid int) map[int]string {
 			continue
 		}
 		link, err := os.Readlink(path + "/" + number)
+		if errors.Is(err, os.ErrPermission) {
+			return nil, hiddenOrGone(pid, err)
+		}
 		if err != nil {
 			continue
 		}
@@ -102,7 +111,15 @@ func descriptors(pid int) map[int]string {
 			found[n] = name
 		}
 	}
-	return found
+	return found, nil
+}
+
+// hiddenOrGone says what it means that process pid could not be looked at.
+func hiddenOrGone(pid int, err error) error {
+	if errors.Is(err, os.ErrPermission) && isOurs(pid) {
+		return ErrHidden
+	}
+	return ErrGone // its number may be another user's by now
 }
 
 // memoryName is the name that memory was made with, by what a descriptor of it links to.
@@ -192,16 +209,24 @@ func open(pid, n, how int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// Again looks at the same board once more; false if it is gone.
-func (e *Entry) Again() (Entry, bool) {
-	for n, name := range descriptors(e.PID) {
+// Again looks at the same board once more. The error is ErrGone, or ErrHidden if that
+// cannot be told.
+func (e *Entry) Again() (Entry, error) {
+	memory, err := descriptors(e.PID)
+	if err != nil {
+		return Entry{}, err
+	}
+	for n, name := range memory {
 		if name == e.Name {
 			if now, ok := entry(e.PID, n, name); ok && now.inode == e.inode {
-				return now, true
+				return now, nil
 			}
 		}
 	}
-	return Entry{}, false
+	if _, err := descriptors(e.PID); err != nil {
+		return Entry{}, err // it has begun to hide in between
+	}
+	return Entry{}, ErrGone
 }
 
 // Ask puts a request, a short line, to the process and returns its answer. It fails with
@@ -218,8 +243,9 @@ func (e *Entry) Ask(ctx context.Context, request string) ([]byte, error) {
 		return nil, err
 	}
 	for wait := time.Millisecond; ; wait = min(2*wait, 20*time.Millisecond) {
-		there := false
-		for n, name := range descriptors(e.PID) {
+		memory, err := descriptors(e.PID)
+		there := errors.Is(err, ErrHidden)
+		for n, name := range memory {
 			if name == answerPrefix+word {
 				if answer, err := read(e.PID, n, name, maxAnswer); err == nil {
 					e.send(word + " " + done + "\n") // if that fails it is let go of a little later
@@ -243,7 +269,7 @@ func (e *Entry) Ask(ctx context.Context, request string) ([]byte, error) {
 func (e *Entry) send(line string) error {
 	f, err := open(e.PID, e.requests, unix.O_WRONLY)
 	if err != nil {
-		return ErrGone
+		return hiddenOrGone(e.PID, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -270,7 +296,8 @@ func (e *Entry) send(line string) error {
 }
 
 // Signal sends sig to the process, and to no other, even if it has ended and its number
-// was given to another. It fails with ErrGone if the board is gone.
+// was given to another. It fails with ErrGone if the board is gone, and ErrHidden if that
+// cannot be told.
 func (e *Entry) Signal(sig syscall.Signal) error {
 	fd, err := unix.PidfdOpen(e.PID, 0)
 	if err == nil {
@@ -280,8 +307,8 @@ func (e *Entry) Signal(sig syscall.Signal) error {
 	}
 	// The descriptor holds on to whoever has the number now; that it is the process
 	// shows what it shows.
-	if _, ok := e.Again(); !ok {
-		return ErrGone
+	if _, err := e.Again(); err != nil {
+		return err
 	}
 	if err == nil {
 		err = unix.PidfdSendSignal(fd, sig, nil, 0)

@@ -53,8 +53,9 @@ type Info struct {
 	Kernel   string
 	Hostname string
 	Home     string
-	Cached   bool   // the agent's binary was there already
-	Uncached string // why the cache could not be used; the binary lies in a temporary directory
+	Bytes    int64  // size of the agent's binary
+	Cached   bool   // it was there already
+	Uncached string // why the cache could not be used; the binary lay in a temporary directory
 }
 
 // An Error says why there is no agent on a host.

@@ -202,6 +202,7 @@ func (a *attempt) talk(ctx context.Context) error {
 		}
 		defer binary.release()
 	}
+	a.info.Bytes = binary.size
 	a.allow(ctx)
 	if err := a.stageBinary(ctx, binary); err != nil {
 		return err
