@@ -22,8 +22,9 @@ const overview = `Muster starts, watches and ends the ranks of parallel programs
   muster doctor                      examine hosts: would a job run there?
   muster manifest kubernetes         print what runs a program on Kubernetes
   muster version                     print the version
-  muster help [TOPIC]                TOPIC: run, ps, kill, stacks, bench, explain,
-                                     tune, doctor, manifest, exit-codes, env
+  muster help [TOPIC]                TOPIC: run, ps, kill, stacks, bench,
+                                     explain, tune, doctor, manifest,
+                                     exit-codes, env
 
 Example: four ranks of a Go program, built on the way
 
