@@ -37,9 +37,9 @@ type hostAgent struct {
 	heard  *heard // bytes of the connection, that show that the host is there
 	out    *outbox
 
-	stage     remote.Stage // while it is being reached; "" once the agent runs
-	ready     *pb.Ready    // nil: not heard yet
-	skew      time.Duration
+	stage     remote.Stage  // while it is being reached; "" once the agent runs
+	ready     *pb.Ready     // nil: not heard yet
+	skew      time.Duration // how far its clock is ahead of this one's; 0 if within maxLatency
 	listening []string
 	begun     bool // it was given its part of the job
 	started   bool
@@ -51,6 +51,7 @@ type hostAgent struct {
 	silent    bool         // it was lost because nothing was heard of it
 	swept     <-chan error // end of the search for what a lost agent may have left
 	stdin     int64        // bytes of input that its ranks have taken; guarded by run.stdinMu
+	noInput   bool         // nothing takes any; guarded by run.stdinMu
 }
 
 // over reports whether nothing more comes from the agent.

@@ -369,7 +369,10 @@ func (n *network) measure(ctx context.Context, w *way, transfer bool) {
 	if transfer {
 		// What all roads are like is known from before.
 		if answer.Address == "" {
-			answer.Error = "it could be connected to once, and then not again: " + answer.Roads[0].GetError()
+			answer.Error = "it could be connected to once, and then not again"
+			if len(answer.Roads) > 0 {
+				answer.Error += ": " + answer.Roads[0].GetError()
+			}
 		}
 		answer.Roads = w.measured.Roads
 	}

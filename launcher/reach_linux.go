@@ -40,19 +40,19 @@ func (r *run) reachAll(ctx context.Context) {
 			link, conn, err := startAgent(r.job.Agent)
 			if err != nil {
 				err = fmt.Errorf("cannot start the agent on %s: %w", boot.LocalHost(), err)
-				r.events <- func() { r.onUnreached(a, err) }
+				go r.post(func() { r.onUnreached(a, err) })
 				continue
 			}
 			a.link = link
 			if err := a.connect(conn); err != nil {
-				r.events <- func() { r.onUnreached(a, err) }
+				go r.post(func() { r.onUnreached(a, err) })
 				continue
 			}
 			r.onReached(a)
 			continue
 		}
 		a.stage = remote.StageShell
-		go func() {
+		r.reachers.Go(func() {
 			free <- struct{}{}
 			defer func() { <-free }()
 			session, err := remote.Start(ctx, r.shellOptions(a))
@@ -63,7 +63,28 @@ func (r *run) reachAll(ctx context.Context) {
 			if !r.post(func() { r.onSession(a, session) }) {
 				session.Close()
 			}
-		}()
+		})
+	}
+}
+
+// awaitReachers returns when nobody reaches a host any more, which was given up before.
+// What was reached in that moment is abandoned.
+func (r *run) awaitReachers() {
+	reached := make(chan struct{})
+	go func() {
+		r.reachers.Wait()
+		close(reached)
+	}()
+	for waiting := true; waiting; {
+		select {
+		case f := <-r.events:
+			f()
+		case <-reached:
+			waiting = false
+		}
+	}
+	for len(r.events) > 0 {
+		(<-r.events)()
 	}
 }
 
@@ -93,7 +114,7 @@ func (r *run) shellOptions(a *hostAgent) remote.Options {
 func (r *run) onSession(a *hostAgent, s *remote.Session) {
 	a.link, a.stage = remoteAgent{s}, ""
 	r.phases.reached(a.host.Name, s.Timing)
-	if r.ending || r.result.Failure != nil {
+	if a.over() || r.ending || r.result.Failure != nil {
 		r.abandon(a)
 		return
 	}

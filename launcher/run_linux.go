@@ -43,6 +43,7 @@ type run struct {
 	looped   chan struct{}             // closed when nobody calls what is posted any more
 	over     chan struct{}
 	reaching context.CancelFunc // gives up the hosts that are not reached yet
+	reachers sync.WaitGroup
 
 	phases  phases
 	forget  func()              // the job's keys, once all hosts have theirs
@@ -139,7 +140,7 @@ func newRun(job Job, p *jobPlan, now time.Time) *run {
 	r := &run{
 		job: job, plan: p,
 		result:  Result{Job: hex.EncodeToString(p.common.GetJob()), Start: now},
-		taken:   make(chan int64, 64),
+		taken:   make(chan int64, 1),
 		events:  make(chan func(), 64),
 		over:    make(chan struct{}),
 		builds:  make([]joinedAs, len(job.Apps)),
@@ -246,10 +247,10 @@ func (r *run) allOver() bool {
 	return !slices.ContainsFunc(r.agents, func(a *hostAgent) bool { return !a.over() })
 }
 
-// tell sends m to every agent that runs.
+// tell sends m to every agent that has begun: the first that one hears is Start.
 func (r *run) tell(m *pb.ToAgent) {
 	for _, a := range r.agents {
-		if !a.over() {
+		if a.begun && !a.over() {
 			a.send(m)
 		}
 	}
@@ -317,6 +318,7 @@ func (r *run) onSignal(s os.Signal) {
 		// Suspended answers, and then this process stops as well.
 		r.suspending = true
 		r.tell(&pb.ToAgent{Kind: &pb.ToAgent_Suspend{Suspend: &pb.Suspend{}}})
+		r.checkSuspended() // at once if no agent has begun
 	case syscall.SIGCONT, syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGURG:
 	default:
 		r.tell(&pb.ToAgent{Kind: &pb.ToAgent_Signal{Signal: &pb.SignalRanks{Signal: int32(sig)}}})
@@ -358,7 +360,7 @@ func (r *run) onMessage(a *hostAgent, m *pb.FromAgent) {
 	case *pb.FromAgent_States:
 		r.onStates(a, k.States.GetRanks())
 	case *pb.FromAgent_Exited:
-		r.onExited(k.Exited)
+		r.onExited(a, k.Exited)
 	case *pb.FromAgent_Stopped:
 		r.say("rank %d%s (pid %d) is stopped by %s; the job waits for it", k.Stopped.GetRank(), r.on(a), k.Stopped.GetPid(),
 			unix.SignalName(syscall.Signal(k.Stopped.GetSignal())))
@@ -376,6 +378,7 @@ func (r *run) onMessage(a *hostAgent, m *pb.FromAgent) {
 		r.checkSuspended()
 	case *pb.FromAgent_Done:
 		a.done = k.Done
+		r.takesNoInput(a)
 		r.checkStage()
 		r.checkSuspended()
 		r.checkWhere()
@@ -393,15 +396,7 @@ func (r *run) on(a *hostAgent) string {
 // checkSuspended stops this process once all ranks are stopped, and continues them
 // when it runs again.
 func (r *run) checkSuspended() {
-	asked := false
-	for _, a := range r.agents {
-		if a.suspended {
-			asked = true
-		} else if !a.over() && a.begun {
-			return
-		}
-	}
-	if !asked || !r.suspending {
+	if !r.suspending || slices.ContainsFunc(r.agents, func(a *hostAgent) bool { return a.begun && !a.over() && !a.suspended }) {
 		return
 	}
 	for _, a := range r.agents {
@@ -412,12 +407,12 @@ func (r *run) checkSuspended() {
 	r.tell(&pb.ToAgent{Kind: &pb.ToAgent_Continue{Continue: &pb.Continue{}}})
 }
 
-func (r *run) onExited(e *pb.Exited) {
+func (r *run) onExited(a *hostAgent, e *pb.Exited) {
 	r.result.Ranks[e.GetRank()] = RankResult{
 		joined: r.result.Ranks[e.GetRank()].joined, Rank: int(e.GetRank()), Host: r.result.Ranks[e.GetRank()].Host, PID: int(e.GetPid()),
 		CPUs: r.result.Ranks[e.GetRank()].CPUs, Ended: true, Code: int(e.GetCode()), Signal: int(e.GetSignal()),
 		CoreDumped: e.GetCoreDumped(), ByMuster: e.GetByAgent(), OutOfMemory: e.GetOutOfMemory(),
-		PeakBytes: e.GetPeakBytes(), Time: time.Unix(0, e.GetUnixNanos()),
+		PeakBytes: e.GetPeakBytes(), Time: time.Unix(0, e.GetUnixNanos()).Add(-a.skew),
 	}
 }
 
@@ -443,6 +438,7 @@ func (r *run) onLeft(m *pb.RankLeft) {
 func (r *run) finish(ctx context.Context, signals Signals) (Result, error) {
 	r.show()
 	r.reaching()
+	r.awaitReachers()
 	for _, a := range r.agents {
 		if !a.over() {
 			r.lose(a, "it does not answer") // overdue
@@ -465,7 +461,7 @@ func (r *run) finish(ctx context.Context, signals Signals) (Result, error) {
 		r.result.Code = ExitLeftover
 	}
 	if err != nil {
-		r.awaitSweeps()
+		r.result.Unswept = r.awaitSweeps()
 	}
 	r.flush(ctx, signals, err == nil)
 	if r.job.Report != "" {
@@ -481,25 +477,27 @@ func (r *run) finish(ctx context.Context, signals Signals) (Result, error) {
 func (r *run) flush(ctx context.Context, signals Signals, begun bool) {
 	flushed, cancel := context.WithCancel(ctx)
 	defer cancel()
-	written := make(chan output.Stats, 1)
+	written := make(chan concluded, 1)
 	go func() {
 		select {
 		case <-r.feed.drained():
 		case <-flushed.Done():
 		case <-time.After(patience): // a pager may never ask for the rest
 		}
+		var c concluded
 		if begun {
-			r.conclude()
+			c.unswept = r.conclude()
 		}
-		stats, _ := r.sink.Close(flushed) // that the reader has gone is known by now
-		written <- stats
+		c.stats, _ = r.sink.Close(flushed) // that the reader has gone is known by now
+		written <- c
 	}()
 	var giveUp <-chan time.Time
 	gone := flushed.Done()
 	for {
 		select {
-		case stats := <-written:
-			r.result.DroppedLines, r.result.LostBytes = stats.DroppedLines, stats.LostBytes
+		case c := <-written:
+			r.result.DroppedLines, r.result.LostBytes = c.stats.DroppedLines, c.stats.LostBytes
+			r.result.Unswept = append(r.result.Unswept, c.unswept...)
 			return
 		case s := <-signals:
 			// The ranks have ended; what keeps the job is its reader.
@@ -517,8 +515,14 @@ func (r *run) flush(ctx context.Context, signals Signals, begun bool) {
 	}
 }
 
-// conclude says how the job ended.
-func (r *run) conclude() {
+// concluded is what flush learns in a goroutine that it may leave behind.
+type concluded struct {
+	stats   output.Stats
+	unswept []string
+}
+
+// conclude says how the job ended. It returns the hosts that awaitSweeps names.
+func (r *run) conclude() (unswept []string) {
 	switch {
 	case r.result.Failure != nil:
 		r.sink.Message(r.result.banner())
@@ -531,5 +535,5 @@ func (r *run) conclude() {
 	if n := r.result.Strays; n > 0 && r.result.Failure == nil {
 		r.say("ranks had left processes behind; %d ended", n)
 	}
-	r.awaitSweeps()
+	return r.awaitSweeps()
 }

@@ -2,6 +2,7 @@ package launcher
 
 import (
 	"io"
+	"math"
 	"os"
 	"time"
 
@@ -55,34 +56,62 @@ func readStdin(in io.Reader, send func(*pb.ToAgent), taken <-chan int64, stop <-
 
 // sendStdin passes input on to every host with a rank that reads it.
 func (r *run) sendStdin(m *pb.ToAgent) {
+	r.stdinMu.Lock()
+	defer r.stdinMu.Unlock()
 	for _, a := range r.stdinAgents() {
 		a.send(m)
 	}
 }
 
-func (r *run) stdinAgents() []*hostAgent {
-	if rank := r.plan.common.GetStdinRank(); rank >= 0 {
-		at := r.plan.host[rank]
-		return r.agents[at : at+1]
+// stdinAgents are those whose ranks read the input, but for those that are over. It needs
+// stdinMu.
+func (r *run) stdinAgents() (all []*hostAgent) {
+	for _, a := range r.agents {
+		rank := r.plan.common.GetStdinRank()
+		if !a.noInput && (rank < 0 || r.plan.host[rank] == a.number) {
+			all = append(all, a)
+		}
 	}
-	return r.agents
+	return all
 }
 
 // onStdinTaken counts what the ranks of a host have taken. So much room there is for more
 // as the slowest host has made.
 func (r *run) onStdinTaken(a *hostAgent, bytes int64) {
 	r.stdinMu.Lock()
+	defer r.stdinMu.Unlock()
 	a.stdin += bytes
-	least := a.stdin
-	for _, other := range r.stdinAgents() {
-		least = min(least, other.stdin)
+	r.makeRoom()
+}
+
+// takesNoInput is that a host is over: the others do not wait for it.
+func (r *run) takesNoInput(a *hostAgent) {
+	r.stdinMu.Lock()
+	defer r.stdinMu.Unlock()
+	a.noInput = true
+	r.makeRoom()
+}
+
+// makeRoom tells whoever reads the input how much more there is room for. It needs stdinMu,
+// which makes it the only sender.
+func (r *run) makeRoom() {
+	least := int64(math.MaxInt64)
+	for _, a := range r.stdinAgents() {
+		least = min(least, a.stdin)
+	}
+	if least == math.MaxInt64 || least <= r.stdinTaken {
+		return
 	}
 	more := least - r.stdinTaken
 	r.stdinTaken = least
-	r.stdinMu.Unlock()
-	if more > 0 {
-		r.taken <- more // at most stdinWindow is on the way
+	// The reader may be waiting for input, or may have ended: what it has not fetched is
+	// added up, and nobody waits for it.
+	select {
+	case before := <-r.taken:
+		more += before
+	default:
 	}
+	r.taken <- more
 }
 
 // mayRead waits until reading in would not stop the launcher: a process group in

@@ -79,10 +79,12 @@ func (r *run) onGone(a *hostAgent) {
 	}
 }
 
-// lose goes on without the agent of a host, which is the end of the job. why is empty
-// if the way it ended says more.
+// lose goes on without the agent of a host. The job fails, unless all had joined and the
+// failure policy is return: then only the ranks of that host are lost. why is empty if the
+// way it ended says more.
 func (r *run) lose(a *hostAgent, why string) {
 	a.lost = true
+	r.takesNoInput(a)
 	a.kill()
 	if a.link != nil && why == "" {
 		why = a.link.deathText()
@@ -158,17 +160,18 @@ func (r *run) closeAgents() {
 
 // awaitSweeps waits for those who look after lost hosts, and tells of what they cannot
 // vouch for.
-func (r *run) awaitSweeps() {
+func (r *run) awaitSweeps() (unswept []string) {
 	for _, a := range r.agents {
 		if a.swept == nil {
 			continue
 		}
 		if err := <-a.swept; err != nil {
-			r.result.Unswept = append(r.result.Unswept, a.host.Name)
+			unswept = append(unswept, a.host.Name)
 			r.say("host %s could not be reached again to see that nothing is left there; an agent that still runs ends its ranks within %v",
-				a.host.Name, max(netTimeout(&r.job)+leaseAfter, time.Minute))
+				a.host.Name, max(2*(netTimeout(&r.job)+leaseAfter), time.Minute)) // as the agent's lease
 		}
 	}
+	return unswept
 }
 
 // judgeLost fails a job that went on without ranks until none was left.

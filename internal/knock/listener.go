@@ -232,13 +232,16 @@ func (l *Listener) hear(v *visit) {
 	caller, err := Read(v.conn, l.job, l.keyOf)
 	if err != nil {
 		var f *Foreign
-		if errors.As(err, &f) {
-			l.tell(f)
+		foreign := errors.As(err, &f)
+		if foreign {
 			v.conn.Close() // gently: it is to hear the verdict
 		} else {
 			abandon(v.conn)
 		}
-		l.room.leave(v)
+		l.room.leave(v) // before tell: begin holds the lock while it waits for this
+		if foreign {
+			l.tell(f)
+		}
 		return
 	}
 	l.room.leave(v)

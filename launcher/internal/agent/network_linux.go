@@ -198,8 +198,8 @@ func sourceTowards(a netip.Addr) netip.Addr {
 	return local.AddrPort().Addr().Unmap()
 }
 
-// restrict keeps those addresses that lie in one of the networks: "iface NAME" or
-// "subnet PREFIX". Without networks it keeps all. Addresses of a named network are
+// restrict returns this host's addresses that lie in all of the networks: "iface NAME" or
+// "subnet PREFIX". Without networks it returns found. Addresses of a named network are
 // taken whether or not they seem to lead anywhere: the user knows better.
 func restrict(found []netip.Addr, networks []string) ([]netip.Addr, error) {
 	if len(networks) == 0 {
@@ -209,9 +209,9 @@ func restrict(found []netip.Addr, networks []string) ([]netip.Addr, error) {
 		return found, nil
 	}
 	var kept []netip.Addr
-	for _, text := range networks {
+	for n, text := range networks {
 		kind, value, _ := strings.Cut(text, " ")
-		before := len(kept)
+		var there []netip.Addr
 		switch kind {
 		case "iface":
 			i, err := net.InterfaceByName(value)
@@ -221,7 +221,7 @@ func restrict(found []netip.Addr, networks []string) ([]netip.Addr, error) {
 			addrs, _ := i.Addrs()
 			for _, a := range addrs {
 				if p, err := netip.ParsePrefix(a.String()); err == nil && !p.Addr().IsLinkLocalUnicast() {
-					kept = append(kept, p.Addr().Unmap())
+					there = append(there, p.Addr().Unmap())
 				}
 			}
 		case "subnet":
@@ -232,13 +232,19 @@ func restrict(found []netip.Addr, networks []string) ([]netip.Addr, error) {
 			all, _ := net.InterfaceAddrs()
 			for _, a := range all {
 				if p, err := netip.ParsePrefix(a.String()); err == nil && subnet.Contains(p.Addr().Unmap()) {
-					kept = append(kept, p.Addr().Unmap())
+					there = append(there, p.Addr().Unmap())
 				}
 			}
 		}
-		if len(kept) == before {
-			return nil, fmt.Errorf("--%s %s: this host has no address there", kind, value)
+		and := ""
+		if n > 0 {
+			and = " that is also in the other network"
+			there = slices.DeleteFunc(there, func(a netip.Addr) bool { return !slices.Contains(kept, a) })
 		}
+		if len(there) == 0 {
+			return nil, fmt.Errorf("--%s %s: this host has no address there%s", kind, value, and)
+		}
+		kept = there
 	}
 	slices.SortFunc(kept, netip.Addr.Compare)
 	return slices.Compact(kept), nil
