@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -73,6 +74,7 @@ func relay(near *net.TCPConn, number uint64, every int) {
 				n, err := ends[0].Read(b)
 				for ; left < n; left += 1 + random.IntN(2*every) {
 					b[left] ^= 1 << random.IntN(8)
+					fmt.Println("flipped")
 				}
 				left -= n
 				if _, e := ends[1].Write(b[:n]); err != nil || e != nil {
@@ -106,9 +108,10 @@ func originalDestination(c *net.TCPConn) (to netip.AddrPort, err error) {
 	return netip.AddrPortFrom(netip.AddrFrom4(address.Addr), port), err
 }
 
-// F40: bits that are turned over on the road between hosts cost time and never change a
-// number, with TLS and without.
+// F40, S16, S17: bits that are turned over on the road between hosts cost time and never
+// change a number, with TLS and without.
 func TestF40FlippedBitsNeverChangeANumber(t *testing.T) {
+	var relays []*buffer
 	args := []string{"-rounds=200", "-n=1000"}
 	want := exchangeAlone(t, 4, args...)
 	b := testbed.Namespaces(t, 2)
@@ -127,13 +130,24 @@ func TestF40FlippedBitsNeverChangeANumber(t *testing.T) {
 		defer cmd.Wait()
 		defer cmd.Process.Kill()
 		said.await(t, "relaying", 1)
+		relays = append(relays, said)
+	}
+	flipped := func() (n int) {
+		for _, r := range relays {
+			n += strings.Count(r.String(), "flipped")
+		}
+		return n
 	}
 	for _, insecure := range []string{"", "1"} {
 		t.Run("insecure="+insecure, func(t *testing.T) {
+			before := flipped()
 			l := exchangeInHub(t, b, "4s", "4", []string{"TEST_INSECURE=" + insecure}, args...)
 			l.expect(l.wait(30*time.Second), 0)
 			if got := resultLine.FindString(l.stdout.String()); got != want {
 				t.Errorf("got %q, want %q\n%s", got, want, l.stderr)
+			}
+			if flipped() == before {
+				t.Error("no bit was turned over")
 			}
 		})
 	}

@@ -115,6 +115,7 @@ func plan(job *Job, now time.Time) (*jobPlan, error) {
 	if job.Subnet != "" {
 		s.Networks = append(s.Networks, "subnet "+job.Subnet)
 	}
+	boot.Legible(s)
 	return p, p.measurePrograms()
 }
 
@@ -273,22 +274,31 @@ func (p *jobPlan) start(n int, peers []*pb.HostAddresses, skew time.Duration) *p
 
 // appOn is app as host n runs it from rank first on.
 func (p *jobPlan) appOn(n int, app App, first int) *pb.AppRun {
-	run := &pb.AppRun{First: int32(first), Argv: app.Argv, Dir: app.Dir}
+	run := &pb.AppRun{First: int32(first), Argv: asBytes(app.Argv), Dir: []byte(app.Dir)}
 	if p.local[n] {
-		run.Env = merge(p.base, outside(app.Env))
+		run.Env = asBytes(merge(p.base, outside(app.Env)))
 		return run
 	}
-	run.AddEnv, run.Env = true, merge(p.exported, outside(app.Env))
+	run.AddEnv, run.Env = true, asBytes(merge(p.exported, outside(app.Env)))
 	run.Program = p.programs[app.Argv[0]]
 	for _, variable := range app.Files {
 		if path, ok := valueOf(variable, app.Env); ok {
-			run.Files = append(run.Files, &pb.StagedFile{Variable: variable, Content: p.programs[path]})
+			run.Files = append(run.Files, &pb.StagedFile{Variable: []byte(variable), Content: p.programs[path]})
 		}
 	}
-	if run.Dir == "" {
-		run.Dir, run.DirOptional = p.here, true
+	if len(run.Dir) == 0 {
+		run.Dir, run.DirOptional = []byte(p.here), true
 	}
 	return run
+}
+
+// asBytes is how messages hold what need not be UTF-8.
+func asBytes(texts []string) [][]byte {
+	all := make([][]byte, len(texts))
+	for i, text := range texts {
+		all[i] = []byte(text)
+	}
+	return all
 }
 
 // checkApps checks the programs of a job and counts its ranks.

@@ -11,9 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onTerminal starts a launcher on a terminal of its own and returns the terminal's other
-// end.
-func onTerminal(t *testing.T, env []string, args ...string) (*launcherProcess, *os.File) {
+// newTerminal returns a terminal and its user's end.
+func newTerminal(t *testing.T) (terminal, user *os.File) {
 	t.Helper()
 	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -27,10 +26,19 @@ func onTerminal(t *testing.T, env []string, args ...string) (*launcherProcess, *
 	if err != nil {
 		t.Skipf("this test wants pseudoterminals: %v", err)
 	}
-	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { terminal.Close() })
+	return terminal, user
+}
+
+// onTerminal starts a launcher on a terminal of its own and returns the terminal's other
+// end.
+func onTerminal(t *testing.T, env []string, args ...string) (*launcherProcess, *os.File) {
+	t.Helper()
+	terminal, user := newTerminal(t)
 	defer terminal.Close()
 	cmd := exec.Command(os.Args[0], append([]string{"launch"}, args...)...)
 	cmd.Env = append(os.Environ(), env...)

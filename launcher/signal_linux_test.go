@@ -39,7 +39,9 @@ func launchAs(t testing.TB, cmd *exec.Cmd) *launcherProcess {
 		mark: fmt.Sprintf("TEST_TRIAL=%s-%d", t.Name(), time.Now().UnixNano()),
 	}
 	l.cmd.Env = append(l.cmd.Environ(), l.mark)
-	l.cmd.Stdout, l.cmd.Stderr = l.stdout, l.stderr
+	if l.cmd.Stdout == nil {
+		l.cmd.Stdout, l.cmd.Stderr = l.stdout, l.stderr
+	}
 	if l.cmd.SysProcAttr == nil {
 		l.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	}

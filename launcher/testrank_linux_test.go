@@ -48,8 +48,6 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		case "sniff":
 			testSniff(os.Args[2])
-		case "flip":
-			testFlip(os.Args[2:])
 			os.Exit(0)
 		case "agent-but":
 			os.Exit(agentBut(os.Args[2:]))
@@ -377,6 +375,14 @@ func testRank(args []string) {
 		testLinks(m)
 		fmt.Println("ready")
 		m.hang()
+	case "harmful":
+		testHarmful(4 << 20)
+		m.leave()
+	case "harmful-abort":
+		m.say(&pb.FromRank{Kind: &pb.FromRank_Abort{Abort: &pb.Abort{Code: 5, Text: harmful}}})
+		m.hang()
+	case "harmful-panic":
+		panic(harmful)
 	case "linked-fds":
 		for fd := range 256 {
 			if to, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)); err == nil {

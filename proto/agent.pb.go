@@ -1951,9 +1951,9 @@ type AppRun struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	First         int32                  `protobuf:"varint,1,opt,name=first,proto3" json:"first,omitempty"`
 	Count         int32                  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
-	Argv          []string               `protobuf:"bytes,3,rep,name=argv,proto3" json:"argv,omitempty"`
-	Env           []string               `protobuf:"bytes,4,rep,name=env,proto3" json:"env,omitempty"` // whole environment, or what is added to the host's own
-	Dir           string                 `protobuf:"bytes,5,opt,name=dir,proto3" json:"dir,omitempty"`
+	Argv          [][]byte               `protobuf:"bytes,3,rep,name=argv,proto3" json:"argv,omitempty"` // as bytes: what systems call text need not be UTF-8
+	Env           [][]byte               `protobuf:"bytes,4,rep,name=env,proto3" json:"env,omitempty"`   // whole environment, or what is added to the host's own
+	Dir           []byte                 `protobuf:"bytes,5,opt,name=dir,proto3" json:"dir,omitempty"`
 	AddEnv        bool                   `protobuf:"varint,6,opt,name=add_env,json=addEnv,proto3" json:"add_env,omitempty"`
 	DirOptional   bool                   `protobuf:"varint,7,opt,name=dir_optional,json=dirOptional,proto3" json:"dir_optional,omitempty"` // where there is no dir, the ranks start in the user's home
 	Program       *Program               `protobuf:"bytes,8,opt,name=program,proto3" json:"program,omitempty"`                             // what argv[0] names; unset: whatever the host has under that name
@@ -2007,25 +2007,25 @@ func (x *AppRun) GetCount() int32 {
 	return 0
 }
 
-func (x *AppRun) GetArgv() []string {
+func (x *AppRun) GetArgv() [][]byte {
 	if x != nil {
 		return x.Argv
 	}
 	return nil
 }
 
-func (x *AppRun) GetEnv() []string {
+func (x *AppRun) GetEnv() [][]byte {
 	if x != nil {
 		return x.Env
 	}
 	return nil
 }
 
-func (x *AppRun) GetDir() string {
+func (x *AppRun) GetDir() []byte {
 	if x != nil {
 		return x.Dir
 	}
-	return ""
+	return nil
 }
 
 func (x *AppRun) GetAddEnv() bool {
@@ -2067,7 +2067,7 @@ func (x *AppRun) GetFiles() []*StagedFile {
 // environment.
 type StagedFile struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Variable      string                 `protobuf:"bytes,1,opt,name=variable,proto3" json:"variable,omitempty"`
+	Variable      []byte                 `protobuf:"bytes,1,opt,name=variable,proto3" json:"variable,omitempty"`
 	Content       *Program               `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2103,11 +2103,11 @@ func (*StagedFile) Descriptor() ([]byte, []int) {
 	return file_agent_proto_rawDescGZIP(), []int{23}
 }
 
-func (x *StagedFile) GetVariable() string {
+func (x *StagedFile) GetVariable() []byte {
 	if x != nil {
 		return x.Variable
 	}
-	return ""
+	return nil
 }
 
 func (x *StagedFile) GetContent() *Program {
@@ -4355,9 +4355,9 @@ const file_agent_proto_rawDesc = "" +
 	"\x06AppRun\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x05R\x05first\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x05R\x05count\x12\x12\n" +
-	"\x04argv\x18\x03 \x03(\tR\x04argv\x12\x10\n" +
-	"\x03env\x18\x04 \x03(\tR\x03env\x12\x10\n" +
-	"\x03dir\x18\x05 \x01(\tR\x03dir\x12\x17\n" +
+	"\x04argv\x18\x03 \x03(\fR\x04argv\x12\x10\n" +
+	"\x03env\x18\x04 \x03(\fR\x03env\x12\x10\n" +
+	"\x03dir\x18\x05 \x01(\fR\x03dir\x12\x17\n" +
 	"\aadd_env\x18\x06 \x01(\bR\x06addEnv\x12!\n" +
 	"\fdir_optional\x18\a \x01(\bR\vdirOptional\x12)\n" +
 	"\aprogram\x18\b \x01(\v2\x0f.muster.ProgramR\aprogram\x12\"\n" +
@@ -4366,7 +4366,7 @@ const file_agent_proto_rawDesc = "" +
 	" \x03(\v2\x12.muster.StagedFileR\x05files\"S\n" +
 	"\n" +
 	"StagedFile\x12\x1a\n" +
-	"\bvariable\x18\x01 \x01(\tR\bvariable\x12)\n" +
+	"\bvariable\x18\x01 \x01(\fR\bvariable\x12)\n" +
 	"\acontent\x18\x02 \x01(\v2\x0f.muster.ProgramR\acontent\"\x1c\n" +
 	"\x06CPUSet\x12\x12\n" +
 	"\x04cpus\x18\x01 \x03(\x05R\x04cpus\"J\n" +

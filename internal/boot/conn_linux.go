@@ -44,6 +44,11 @@ func newConn(fd int) (*Conn, error) {
 func (c *Conn) Send(m proto.Message, files ...*os.File) error {
 	data, err := proto.Marshal(m)
 	if err != nil {
+		m = proto.Clone(m)
+		Legible(m)
+		data, err = proto.Marshal(m)
+	}
+	if err != nil {
 		return fmt.Errorf("boot: send %T: %w", m, err)
 	}
 	switch {

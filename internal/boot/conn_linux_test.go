@@ -391,3 +391,23 @@ func TestBuildIdentifierIsTheLinkers(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// S13: a rank's text is the user's, and he need not write UTF-8.
+func TestS13TextThatIsNoUTF8Arrives(t *testing.T) {
+	a, b := pair(t)
+	bad := &pb.FromRank{Kind: &pb.FromRank_Left{Left: &pb.Left{Leftovers: []*pb.Leftover{{Comm: "good", What: "bad \xff\xfe\x00\n"}, {Comm: "\xc3("}}}}}
+	if err := a.Send(bad); err != nil {
+		t.Fatal(err)
+	}
+	var m pb.FromRank
+	if _, err := b.Recv(&m); err != nil {
+		t.Fatal(err)
+	}
+	got := m.GetLeft().GetLeftovers()
+	if len(got) != 2 || got[0].GetComm() != "good" || got[0].GetWhat() != "bad \ufffd\x00\n" || got[1].GetComm() != "\ufffd(" {
+		t.Errorf("got %v", got)
+	}
+	if bad.GetLeft().GetLeftovers()[1].GetComm() != "\xc3(" {
+		t.Error("the sender's message was changed")
+	}
+}

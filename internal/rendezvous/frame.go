@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"google.golang.org/protobuf/proto"
+
+	"github.com/muster-mpi/muster/internal/boot"
 )
 
 // Bounds of one message: before its sender is known, and after.
@@ -21,6 +23,11 @@ var errMessage = errors.New("malformed message")
 // write sends m behind its length.
 func write(w io.Writer, m proto.Message) error {
 	b, err := proto.MarshalOptions{}.MarshalAppend(make([]byte, 4, 64), m)
+	if err != nil { // the user's text need not be UTF-8
+		m = proto.Clone(m)
+		boot.Legible(m)
+		b, err = proto.MarshalOptions{}.MarshalAppend(make([]byte, 4, 64), m)
+	}
 	if err != nil {
 		return err
 	}

@@ -22,8 +22,8 @@ func aStart() *pb.Start {
 		Settings:    &pb.Settings{},
 		Credentials: []*pb.Credentials{{}, {}},
 		Apps: []*pb.AppRun{
-			{First: 0, Count: 1, Argv: []string{"./x"}, Program: &pb.Program{Digest: digest, Bytes: 5}},
-			{First: 2, Count: 1, Argv: []string{"y"}, Files: []*pb.StagedFile{{Variable: "V", Content: &pb.Program{Digest: digest}}}},
+			{First: 0, Count: 1, Argv: [][]byte{[]byte("./x")}, Program: &pb.Program{Digest: digest, Bytes: 5}},
+			{First: 2, Count: 1, Argv: [][]byte{[]byte("y")}, Files: []*pb.StagedFile{{Variable: []byte("V"), Content: &pb.Program{Digest: digest}}}},
 		},
 	}
 }

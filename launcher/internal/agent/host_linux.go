@@ -20,10 +20,11 @@ import (
 type host struct {
 	start        *pb.Start
 	jobName      string
-	procsPerRank int          // GOMAXPROCS
-	usable       int          // CPUs, in hundredths
-	cpus         int          // the same rounded up
-	affinity     unix.CPUSet  // the CPUs that the agent may use
+	procsPerRank int         // GOMAXPROCS
+	usable       int         // CPUs, in hundredths
+	cpus         int         // the same rounded up
+	affinity     unix.CPUSet // the CPUs that the agent may use
+	apps         []*application
 	ranks        []*rankState // of this host, in order
 	byRank       map[int]*rankState
 	table        *table
@@ -80,7 +81,7 @@ const (
 // rankState is what the agent knows of one rank of its host.
 type rankState struct {
 	rank, local int
-	app         *pb.AppRun
+	app         *application
 	credit      *credit
 
 	birth             // its fields are nil until it was started
@@ -134,7 +135,9 @@ func newHost(start *pb.Start) *host {
 	if start.Settings == nil {
 		start.Settings = new(pb.Settings)
 	}
-	for _, app := range start.GetApps() {
+	for _, run := range start.GetApps() {
+		app := newApplication(run)
+		h.apps = append(h.apps, app)
 		for i := range app.GetCount() {
 			r := &rankState{
 				rank: int(app.GetFirst() + i), local: len(h.ranks), app: app,
@@ -173,7 +176,13 @@ func (h *host) post(f func()) bool {
 	}
 }
 
-func (h *host) send(m *pb.FromAgent) { h.outbox.put(m) }
+// send tells the launcher. What ranks write and files are called need not be text.
+func (h *host) send(m *pb.FromAgent) {
+	if m.GetOutput() == nil {
+		boot.Legible(m)
+	}
+	h.outbox.put(m)
+}
 
 func (h *host) note(format string, args ...any) {
 	h.send(&pb.FromAgent{Kind: &pb.FromAgent_Note{Note: &pb.Note{Text: fmt.Sprintf(format, args...)}}})

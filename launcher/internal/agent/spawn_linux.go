@@ -26,6 +26,26 @@ type spawner struct {
 	affinity unix.CPUSet // of the thread when no rank is being started
 }
 
+// application is a program of the job as this host runs it.
+type application struct {
+	*pb.AppRun
+	argv, env []string
+	dir       string
+}
+
+func newApplication(run *pb.AppRun) *application {
+	return &application{run, texts(run.GetArgv()), texts(run.GetEnv()), string(run.GetDir())}
+}
+
+// texts are what the messages hold as bytes.
+func texts(all [][]byte) []string {
+	texts := make([]string, len(all))
+	for i, b := range all {
+		texts[i] = string(b)
+	}
+	return texts
+}
+
 // spawnError is a rank that could not be started.
 type spawnError struct {
 	rank int
@@ -48,8 +68,8 @@ func (s *spawner) all() *spawnError {
 	defer null.Close()
 	s.null = null
 	s.cores, s.affinity = cores(), s.h.affinity
-	for _, app := range s.h.start.GetApps() {
-		app, program, err := s.h.locate(app)
+	for _, app := range s.h.apps {
+		program, err := s.h.locate(app)
 		if err != nil {
 			return &spawnError{rank: int(app.GetFirst()), err: err, code: ExitSpawn}
 		}
@@ -66,29 +86,30 @@ func (s *spawner) all() *spawnError {
 	return nil
 }
 
-// locate returns the application as it is started on this host, and the path of its
+// locate completes the application for this host and returns the path of its
 // executable.
-func (h *host) locate(app *pb.AppRun) (*pb.AppRun, string, error) {
+func (h *host) locate(app *application) (string, error) {
 	for _, f := range app.GetFiles() {
-		app.Env = append(slices.DeleteFunc(app.GetEnv(), func(kv string) bool { return strings.HasPrefix(kv, f.GetVariable()+"=") }),
-			f.GetVariable()+"="+h.programs[string(f.GetContent().GetDigest())])
+		set := string(f.GetVariable()) + "="
+		app.env = append(slices.DeleteFunc(app.env, func(kv string) bool { return strings.HasPrefix(kv, set) }),
+			set+h.programs[string(f.GetContent().GetDigest())])
 	}
 	if app.GetAddEnv() {
-		app.Env = mergeEnv(os.Environ(), app.GetEnv())
+		app.env = mergeEnv(os.Environ(), app.env)
 	}
-	if _, err := os.Stat(app.GetDir()); app.GetDirOptional() && err != nil {
+	if _, err := os.Stat(app.dir); app.GetDirOptional() && err != nil {
 		home, e := os.UserHomeDir()
 		if e != nil {
-			return app, "", fmt.Errorf("working directory: %w", err)
+			return "", fmt.Errorf("working directory: %w", err)
 		}
-		h.post(func() { h.note("%s has no directory %s: its ranks start in %s", h.hostName(), app.GetDir(), home) })
-		app.Dir = home
+		missing := app.dir
+		h.post(func() { h.note("%s has no directory %s: its ranks start in %s", h.hostName(), missing, home) })
+		app.dir = home
 	}
 	if p := app.GetProgram(); p != nil {
-		return app, h.programs[string(p.GetDigest())], nil
+		return h.programs[string(p.GetDigest())], nil
 	}
-	program, err := findProgram(app)
-	return app, program, err
+	return findProgram(app)
 }
 
 // mergeEnv returns base with the settings of over, each name once.
@@ -108,23 +129,23 @@ func mergeEnv(base, over []string) []string {
 }
 
 // findProgram returns the path of the application's executable.
-func findProgram(app *pb.AppRun) (string, error) {
-	if len(app.GetArgv()) == 0 || app.GetArgv()[0] == "" {
+func findProgram(app *application) (string, error) {
+	if len(app.argv) == 0 || app.argv[0] == "" {
 		return "", errors.New("no program is named")
 	}
-	if dir := app.GetDir(); dir != "" {
+	if dir := app.dir; dir != "" {
 		if info, err := os.Stat(dir); err != nil {
 			return "", fmt.Errorf("working directory: %w", err)
 		} else if !info.IsDir() {
 			return "", fmt.Errorf("working directory: %s is no directory", dir)
 		}
 	}
-	name := app.GetArgv()[0]
+	name := app.argv[0]
 	if strings.Contains(name, "/") {
 		path := name
 		if !filepath.IsAbs(path) {
-			path = filepath.Join(app.GetDir(), path)
-			if app.GetDir() == "" {
+			path = filepath.Join(app.dir, path)
+			if app.dir == "" {
 				path = name
 			}
 		}
@@ -134,7 +155,7 @@ func findProgram(app *pb.AppRun) (string, error) {
 		return name, nil // exec runs after the change of directory
 	}
 	var search string
-	for _, kv := range app.GetEnv() {
+	for _, kv := range app.env {
 		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
 			search = v
 		}
@@ -239,7 +260,7 @@ func (s *spawner) one(r *rankState, program string) error {
 	}
 	const doorNumber = 3 // after standard input, output and error
 	attr := &syscall.ProcAttr{
-		Dir: r.app.GetDir(),
+		Dir: r.app.dir,
 		Env: s.h.environment(r, doorNumber),
 		// Fd makes the ends blocking, as a program expects them.
 		Files: []uintptr{stdin.Fd(), outputs[0].Fd(), outputs[1].Fd(), door.Fd()},
@@ -249,7 +270,7 @@ func (s *spawner) one(r *rankState, program string) error {
 		},
 	}
 	b.proc, err = s.h.table.start(r.rank, func() (int, error) {
-		return syscall.ForkExec(program, r.app.GetArgv(), attr)
+		return syscall.ForkExec(program, r.app.argv, attr)
 	})
 	if err != nil {
 		listener.Close()
@@ -307,7 +328,7 @@ func explainExec(program string, err error) error {
 
 // environment is the application's, with what a rank has to know.
 func (h *host) environment(r *rankState, doorNumber int) []string {
-	env := slices.Clone(r.app.GetEnv())
+	env := slices.Clone(r.app.env)
 	if h.procsPerRank > 0 && !slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, "GOMAXPROCS=") }) {
 		env = append(env, "GOMAXPROCS="+strconv.Itoa(h.procsPerRank))
 	}

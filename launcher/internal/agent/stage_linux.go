@@ -299,7 +299,7 @@ func (h *host) collect() (map[string]string, error) {
 		}
 	}
 	for _, app := range h.start.GetApps() {
-		want(app.GetProgram(), app.GetArgv()[0])
+		want(app.GetProgram(), string(app.GetArgv()[0]))
 		for _, f := range app.GetFiles() {
 			want(f.GetContent(), "")
 		}

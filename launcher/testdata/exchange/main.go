@@ -26,7 +26,6 @@ func main() {
 	floodBytes := flag.Int("flood", 0, "instead of all that, bytes that each rank sends to rank 0, which sleeps first")
 	input := flag.Bool("stdin", false, "until the input ends")
 	canary := flag.String("canary", "", "text that is sent in each round as well")
-	begin := flag.String("begin", "", "file that has to be there before the first round")
 	flag.Parse()
 	over := make(chan struct{})
 	if *input {
@@ -41,12 +40,6 @@ func main() {
 			return flood(ctx, world, *floodBytes, *pause)
 		}
 		litter(*ballast)
-		for *begin != "" {
-			if _, err := os.Stat(*begin); err == nil {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
 		p := world.Size()
 		send, recv := make([]float64, p**n), make([]float64, p**n)
 		state := make([]float64, *n)
