@@ -166,8 +166,8 @@ func (r *run) fail(f *Failure, code int, from *hostAgent) {
 	r.sortStates()
 }
 
-// sameMoment is how far apart by their clocks failures of two hosts may be so that
-// it is not known which was heard of first for its own sake.
+// sameMoment is by how much, on the hosts' clocks, a failure may precede the one heard of
+// first and still take its place: a larger difference is one of clocks, not of causes.
 const sameMoment = 200 * time.Millisecond
 
 // endOthers ends the ranks of all hosts but from's, whose agent does so by itself.

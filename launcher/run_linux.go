@@ -206,15 +206,15 @@ func (r *run) loop(ctx context.Context, signals Signals) {
 	if r.job.Timeout > 0 {
 		timeout = time.After(r.job.Timeout)
 	}
-	patience := time.NewTicker(waitingEvery)
-	defer patience.Stop()
+	waiting := time.NewTicker(waitingEvery)
+	defer waiting.Stop()
 	canceled, closed := ctx.Done(), r.sink.Closed()
 	for !r.allOver() {
 		r.noteChange()
 		select {
 		case f := <-r.events:
 			f()
-		case <-patience.C:
+		case <-waiting.C:
 			r.sayWaiting()
 		case sig := <-signals:
 			r.onSignal(sig)

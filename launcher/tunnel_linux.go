@@ -25,8 +25,8 @@ func (r *run) onTunnelWanted(m *pb.TunnelWanted) {
 	go tunnel(a, b, p, number)
 }
 
-// tunnel carries what the two ranks say until either end has ended. The data is not
-// copied nor looked at: the ranks have encrypted it.
+// tunnel carries what the two ranks say until either end has ended. It does not look at
+// the data, which the ranks have encrypted unless the user does without TLS.
 func tunnel(a, b *hostAgent, p rankPair, number uint32) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

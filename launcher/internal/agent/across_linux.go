@@ -69,7 +69,7 @@ func (h *host) dialQueued() {
 	}
 }
 
-// ends returns which rank of p is of this host, and which is not.
+// endsOf returns which rank of p is of this host, and which is not.
 func (h *host) endsOf(p pair) (r *rankState, peer int) {
 	if r := h.rank(p.lo); r != nil {
 		return r, p.hi
