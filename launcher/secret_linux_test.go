@@ -202,7 +202,9 @@ func TestS6ReportGoesToRegularFilesOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	tr.signals <- unix.SIGUSR1
-	tr.wait().expect(0, "late is no regular file")
+	if tr.wait(); tr.result.Code != 0 || !strings.Contains(tr.stderr.String(), "late is no regular file") {
+		t.Errorf("exit code %d, %s", tr.result.Code, tr.stderr)
+	}
 	if got, _ := os.ReadFile(elsewhere); string(got) != "precious" {
 		t.Errorf("elsewhere it says %q", got)
 	}
