@@ -135,8 +135,7 @@ func TestS11AgentsSpeakForTheirOwnRanksOnly(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			tr, f := onHosts(t, 2, 2, "@hang")
 			tr.job.Agent = []string{os.Args[0], "agent-but", "node2", how}
-			tr.run()
-			awaitFarm(t, f)
+			runHostile(tr, f)
 			if tr.result.Code != ExitProtocol {
 				t.Errorf("exit code %d, want %d", tr.result.Code, ExitProtocol)
 			}
@@ -150,14 +149,14 @@ func TestS11AgentsSpeakForTheirOwnRanksOnly(t *testing.T) {
 	}
 }
 
-// awaitFarm returns when nothing runs on a farm's hosts any more.
-func awaitFarm(t testing.TB, f *testbed.Farm) {
-	t.Helper()
-	for begin := time.Now(); len(f.Processes()) > 0; time.Sleep(5 * time.Millisecond) {
-		if time.Since(begin) > 20*time.Second {
-			t.Fatalf("left over: %v", f.Processes())
-		}
-	}
+// runHostile runs a job whose agents on a farm do not end in order: sshd is not there
+// any more when they do.
+func runHostile(tr *trial, f *testbed.Farm) {
+	tr.t.Helper()
+	<-tr.start().done
+	awaitNone(tr.t, f.Processes, 20*time.Second)
+	reapOrphans(time.Second)
+	tr.wait()
 }
 
 // begun is a job of two ranks, on hosts a and b, which both have begun.
@@ -237,8 +236,7 @@ func TestS11LiesAreToldApart(t *testing.T) {
 func TestS28AgentOfAnotherVersionIsRefused(t *testing.T) {
 	tr, f := onHosts(t, 2, 2, "@leave")
 	tr.job.Agent = []string{os.Args[0], "agent-but", "node2", "old"}
-	tr.run()
-	awaitFarm(t, f)
+	runHostile(tr, f)
 	want := fmt.Sprintf("the agent of host node2 speaks version %d of the launcher's protocol, this launcher speaks version %d", agent.Protocol-1, agent.Protocol)
 	if tr.result.Code != ExitProtocol || tr.err == nil || !strings.Contains(tr.err.Error(), want) {
 		t.Errorf("got code %d, error %v, want %d and %q", tr.result.Code, tr.err, ExitProtocol, want)
