@@ -17,7 +17,13 @@ const module = "github.com/muster-mpi/muster/"
 // with head.
 func table(t *testing.T, head string) [][]string {
 	t.Helper()
-	text, err := os.ReadFile("../ARCHITECTURE.md")
+	return tableOf(t, "ARCHITECTURE.md", head)
+}
+
+// tableOf is table for another page.
+func tableOf(t *testing.T, page, head string) [][]string {
+	t.Helper()
+	text, err := os.ReadFile("../" + page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +45,7 @@ func table(t *testing.T, head string) [][]string {
 		}
 	}
 	if len(rows) == 0 {
-		t.Fatalf("ARCHITECTURE.md has no table %q", head)
+		t.Fatalf("%s has no table %q", page, head)
 	}
 	return rows
 }

@@ -129,6 +129,10 @@ func startAgent(argv []string) (*localAgent, net.Conn, error) {
 	return a, conn, nil
 }
 
+// agentStarted is told of every agent that is a child of this process; tests look whether
+// it was waited for.
+var agentStarted = func(pid int) {}
+
 // start starts the process and sees to its being waited for. The thread that
 // starts it lives as long as it does: its death would count as the launcher's.
 func (a *localAgent) start(path string, argv []string, attr *os.ProcAttr) error {
@@ -137,6 +141,9 @@ func (a *localAgent) start(path string, argv []string, attr *os.ProcAttr) error 
 		runtime.LockOSThread()
 		var err error
 		a.process, err = os.StartProcess(path, argv, attr)
+		if err == nil {
+			agentStarted(a.process.Pid)
+		}
 		started <- err
 		if err == nil {
 			a.state, _ = a.process.Wait()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/muster-mpi/muster/internal/testbed"
 	"github.com/muster-mpi/muster/launcher/internal/proctree"
+	"golang.org/x/sys/unix"
 )
 
 func testContext() context.Context { return context.Background() }
@@ -227,6 +228,11 @@ func processes(mark string) (found []proctree.Process) {
 	return found
 }
 
+// agents are the numbers of those that this process has started.
+var agents sync.Map
+
+func init() { agentStarted = func(pid int) { agents.Store(pid, true) } }
+
 // assertClean checks that nothing of the job with this mark is left: no process
 // that has it in its environment, no zombie, no name in a file system, no
 // socket that listens.
@@ -237,9 +243,15 @@ func assertClean(t testing.TB, mark string) {
 		t.Errorf("process %d of the job is alive in state %c: %q", p.PID, p.State, name)
 	}
 	for _, p := range proctree.All() {
-		if p.Parent == os.Getpid() && p.State == 'Z' {
-			t.Errorf("process %d was not reaped", p.PID)
+		if p.Parent != os.Getpid() || p.State != 'Z' {
+			continue
 		}
+		if _, ours := agents.Load(p.PID); ours {
+			t.Errorf("process %d, an agent, was not reaped", p.PID)
+		}
+		// Others are what beds and killed launchers have left to this process, a
+		// subreaper by its own jobs, in the place of init.
+		unix.Wait4(p.PID, nil, unix.WNOHANG, nil)
 	}
 	for dir, known := range map[string]string{"/dev/shm": "!", os.TempDir(): "Test"} {
 		entries, err := os.ReadDir(dir)
