@@ -634,7 +634,7 @@ func TestS1JunkConnectionsHarmNobody(t *testing.T) {
 
 // S2: nor by saying nothing, on thousands of connections.
 func TestS2IdleConnectionsHarmNobody(t *testing.T) {
-	hold := 20 * time.Second
+	hold := 10 * time.Second
 	if testing.Short() || raceDetector {
 		hold = 4 * time.Second
 	}
