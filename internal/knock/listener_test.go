@@ -259,3 +259,29 @@ func TestAcceptEndsWithClose(t *testing.T) {
 		t.Errorf("an idle connection ends with %v", err)
 	}
 }
+
+// Those who are told that they are foreign must not wait for the one who waits for them.
+func TestForeignKnocksDoNotLockAPortUp(t *testing.T) {
+	var told atomic.Int32
+	l := open(t, Config{Job: job, Key: keyOf, Room: NewRoom(1), Foreign: func(*Foreign) { told.Add(1) }})
+	go serve(l, Accepted)
+	var strangers sync.WaitGroup
+	for range 16 {
+		strangers.Go(func() {
+			for range 50 {
+				if c, err := net.Dial("tcp", l.Addr().String()); err == nil {
+					Write(c, key, Knock{Job: [16]byte{0xbb}})
+					c.Close()
+				}
+			}
+		})
+	}
+	strangers.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*Patience)
+	defer cancel()
+	conn, err := Dial(ctx, []string{l.Addr().String()}, key, legal)
+	if err != nil {
+		t.Fatalf("a legal knock after 800 foreign ones, of which %d were told: %v", told.Load(), err)
+	}
+	conn.Close()
+}
