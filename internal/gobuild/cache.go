@@ -34,27 +34,43 @@ const (
 )
 
 // openCache returns the directory of the cache, made if missing. It fails where
-// others could write, since they could then choose what the user runs.
+// others could write, or exchange it, since they could then choose what the user runs.
 func (b *builder) openCache() (string, error) {
-	dir := b.Cache
-	if dir == "" {
+	dirs := []string{b.Cache}
+	if b.Cache == "" {
 		base, err := os.UserCacheDir()
 		if err != nil {
 			return "", err
 		}
-		dir = filepath.Join(base, "muster", "build")
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err := os.MkdirAll(base, 0o700); err != nil {
+			return "", err
+		}
+		info, err := os.Stat(base)
+		if err != nil {
+			return "", err
+		}
+		if info.Mode().Perm()&0o002 != 0 && info.Mode()&os.ModeSticky == 0 {
+			return "", fmt.Errorf("%s may be changed by everybody", base)
+		}
+		dirs = []string{filepath.Join(base, "muster"), filepath.Join(base, "muster", "build")}
+	} else if err := os.MkdirAll(filepath.Dir(b.Cache), 0o700); err != nil {
 		return "", err
 	}
-	info, err := os.Lstat(dir)
-	if err != nil {
-		return "", err
+	for _, dir := range dirs {
+		// Step by step: nothing is made behind a link.
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return "", err
+		}
+		info, err := os.Lstat(dir)
+		if err != nil {
+			return "", err
+		}
+		owner, ok := info.Sys().(*syscall.Stat_t)
+		if !ok || !info.IsDir() || int(owner.Uid) != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
+			return "", fmt.Errorf("%s is not a directory of this user's alone", dir)
+		}
 	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || !info.IsDir() || int(owner.Uid) != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
-		return "", fmt.Errorf("%s is not a directory of this user's alone", dir)
-	}
+	dir := dirs[len(dirs)-1]
 	return dir, unix.Access(dir, unix.W_OK|unix.X_OK)
 }
 

@@ -48,3 +48,61 @@ func TestCacheIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// S6: whoever else may write where programs are kept could choose what the user runs.
+func TestS6CacheThatOthersCouldWriteIsNotUsed(t *testing.T) {
+	make := func(mode os.FileMode, owner int, names ...string) func(*testing.T, string, string) {
+		return func(t *testing.T, base, _ string) {
+			dir := filepath.Join(append([]string{base}, names...)...)
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(dir, mode); err != nil {
+				t.Fatal(err)
+			}
+			if owner != 0 {
+				if err := os.Chown(dir, owner, owner); err != nil {
+					t.Skipf("needs root to make a directory of another user's: %v", err)
+				}
+			}
+		}
+	}
+	link := func(names ...string) func(*testing.T, string, string) {
+		return func(t *testing.T, base, elsewhere string) {
+			path := filepath.Join(append([]string{base}, names...)...)
+			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(elsewhere, path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, plant := range map[string]func(t *testing.T, base, elsewhere string){
+		"link for muster":           link("muster"),
+		"link for build":            link("muster", "build"),
+		"foreign muster":            make(0o755, 4242, "muster"),
+		"foreign build":             make(0o755, 4242, "muster", "build"),
+		"all write muster":          make(0o777, 0, "muster"),
+		"the group writes build":    make(0o770, 0, "muster", "build"),
+		"all write and none sticks": make(0o777, 0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			base, elsewhere := t.TempDir(), t.TempDir()
+			plant(t, base, elsewhere)
+			t.Setenv("XDG_CACHE_HOME", base)
+			if dir, err := new(builder).openCache(); err == nil {
+				t.Errorf("%s is used", dir)
+			}
+			if got, _ := os.ReadDir(elsewhere); len(got) > 0 {
+				t.Errorf("elsewhere there is %v now", got)
+			}
+		})
+	}
+	base := t.TempDir()
+	make(os.ModeSticky|0o777, 0)(t, base, "") // as /tmp
+	t.Setenv("XDG_CACHE_HOME", base)
+	if _, err := new(builder).openCache(); err != nil {
+		t.Errorf("a cache in what is as /tmp: %v", err)
+	}
+}
