@@ -15,7 +15,6 @@ import (
 // joinedAs is how the first rank of an application joined.
 type joinedAs struct {
 	rank  int32
-	host  int
 	build *pb.Build
 }
 
@@ -30,8 +29,8 @@ func (r *run) appOf(rank int32) int {
 	return len(r.plan.apps) - 1
 }
 
-// onJoined is that a rank has joined. Agents compare the ranks of their hosts; what
-// differs between hosts is found here.
+// onJoined is that a rank has joined. Agents compare neighbours of a host that are of one
+// run of ranks; what differs otherwise, on one host or between them, is found here.
 func (r *run) onJoined(a *hostAgent, m *pb.RankJoined) {
 	r.joined++
 	r.result.Ranks[m.GetRank()].joined = true
@@ -50,7 +49,7 @@ func (r *run) onJoined(a *hostAgent, m *pb.RankJoined) {
 	}
 	for i := range r.builds {
 		known := &r.builds[i]
-		if known.build == nil || known.host == a.number {
+		if known.build == nil {
 			continue
 		}
 		if what := differ(known, m, known == first); what != "" {
@@ -59,11 +58,11 @@ func (r *run) onJoined(a *hostAgent, m *pb.RankJoined) {
 		}
 	}
 	if first.build == nil {
-		*first = joinedAs{m.GetRank(), a.number, m.GetBuild()}
+		*first = joinedAs{m.GetRank(), m.GetBuild()}
 	}
 }
 
-// differ says how a rank does not fit to one of another host; empty if it does.
+// differ says how a rank does not fit to one that has joined; empty if it does.
 func differ(known *joinedAs, m *pb.RankJoined, sameApp bool) string {
 	x, y := m.GetBuild(), known.build
 	if x.GetByteOrder() != y.GetByteOrder() || x.GetIntBytes() != y.GetIntBytes() || x.GetArch() != y.GetArch() {
