@@ -265,6 +265,10 @@ func listen(list []listener, r *reply) error {
 	return nil
 }
 
+// namespaces are the hosts' networks, open: the kernel gives the number of one that has
+// ended to the next, perhaps in another test's bed, whose processes this keeper would kill.
+var namespaces []*os.File
+
 // shells are the ends by which the hosts' shells are held; closing one ends its shell.
 var shells []*os.File
 
@@ -323,10 +327,16 @@ func enterHosts(list []host, r *reply) error {
 		if err != nil {
 			return fmt.Errorf("make namespaces: %w", err)
 		}
-		space, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", p.Pid))
+		name := fmt.Sprintf("/proc/%d/ns/net", p.Pid)
+		space, err := os.Readlink(name)
 		if err != nil {
 			return err
 		}
+		open, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		namespaces = append(namespaces, open)
 		answers[i] = answer
 		r.PIDs, r.Spaces = append(r.PIDs, p.Pid), append(r.Spaces, space)
 		if i == 0 {

@@ -226,16 +226,30 @@ func TestARateIsKept(t *testing.T) {
 func TestANetLeavesNothing(t *testing.T) {
 	var left []testbed.Process
 	var spaces []string
-	t.Run("up", func(t *testing.T) {
-		net := testbed.Namespaces(t, 2)
+	t.Run("up", func(up *testing.T) {
+		net := testbed.Namespaces(up, 2)
 		for i := range 3 {
-			spaces = append(spaces, strings.Fields(run(t, net.Command(i, "readlink", "/proc/self/ns/net", "/proc/self/ns/mnt")))...)
+			for _, kind := range []string{"net", "mnt"} {
+				name := net.Proc(i) + "/ns/" + kind
+				space, err := os.Readlink(name)
+				if err != nil {
+					up.Fatal(err)
+				}
+				spaces = append(spaces, space)
+				// Kept open beyond the bed: the kernel would give the number of a namespace
+				// that has ended to the next one, perhaps to that of another test.
+				f, err := os.Open(name)
+				if err != nil {
+					up.Fatal(err)
+				}
+				t.Cleanup(func() { f.Close() })
+			}
 		}
-		run(t, net.Command(0, "ssh", "h1", "setsid -f sleep 987 </dev/null >/dev/null 2>&1"))
-		run(t, net.Command(2, "sh", "-c", "setsid -f sleep 986 >/dev/null 2>&1"))
+		run(up, net.Command(0, "ssh", "h1", "setsid -f sleep 987 </dev/null >/dev/null 2>&1"))
+		run(up, net.Command(2, "sh", "-c", "setsid -f sleep 986 >/dev/null 2>&1"))
 		left = net.Processes()
 		if len(left) < 2 {
-			t.Errorf("processes in the bed: %v, want two of sleep", left)
+			up.Errorf("processes in the bed: %v, want two of sleep", left)
 		}
 	})
 	gone(t, left)
@@ -292,5 +306,33 @@ func TestFramesOfAHostAreLateAndComeTwice(t *testing.T) {
 	net.Heal(1)
 	if least, _, twice := ping(); least > 30 || twice != 0 {
 		t.Errorf("healed, the fastest ping is back after %v ms, and %d of 40 come twice", least, twice)
+	}
+}
+
+// The kernel gives the lowest number that is free to a namespace. A keeper that went by the
+// number of one that has ended would kill the processes of the next to have it.
+func TestANamespaceKeepsItsNumberAsLongAsItsBed(t *testing.T) {
+	net := testbed.Namespaces(t, 1)
+	wants(t, net, "unshare")
+	shell, err := strconv.Atoi(filepath.Base(net.Proc(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	space, err := os.Readlink(net.Proc(1) + "/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	net.Crash(1)
+	p, err := os.FindProcess(shell)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for range 200 {
+		if next := strings.TrimSpace(run(t, net.Command(0, "unshare", "--net", "readlink", "/proc/self/ns/net"))); next == space {
+			t.Fatalf("%s, of a host of the bed, is now another namespace's", space)
+		}
 	}
 }
