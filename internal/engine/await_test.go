@@ -28,6 +28,29 @@ func TestAwaitPrefersWhatHasComeAbout(t *testing.T) {
 	}
 }
 
+// napping is an eventual thing that is slept for.
+type napping struct{ *eventual }
+
+func (napping) Sleep(d time.Duration) { time.Sleep(d) }
+
+func TestSleepInAwaitIsCounted(t *testing.T) {
+	s := newStand(t)
+	a := new(eventual)
+	begin := time.Now()
+	err := s.Await(t.Context(), s.world, napping{a}, func() error {
+		a.ready = true
+		return nil
+	})
+	took := time.Since(begin)
+	if got := s.Records().Reader().Slept(time.Now()); err != nil || got < sleepFor || got > took {
+		t.Errorf("%v, slept %v, want %v to %v", err, got, sleepFor, took)
+	}
+	time.Sleep(sleepFor)
+	if got := s.Records().Reader().Slept(time.Now()); got > took {
+		t.Errorf("the sleep has not ended: %v", got)
+	}
+}
+
 // lateFailure is ready at the look that follows the one at the ranks.
 type lateFailure struct {
 	s     *stand

@@ -129,6 +129,7 @@ type Engine struct {
 	early     []earlyFrame // of kinds without a handler yet
 	waiters   []*waiter    // pool
 	parked    waiterList
+	asleep    int          // waiters that are parked, and Awaits that sleep
 	leaving   *waiter      // Drain waits
 	turn      uint         // of WaitAny
 	failures  atomic.Int32 // ranks given up by Fail; changed under mu

@@ -102,6 +102,7 @@ func (e *Engine) park(ctx context.Context, w *waiter, slot record.Slot, op *Op) 
 		e.arm(&e.checker, recheckEvery)
 	}
 	e.parked.add(w)
+	e.sleep()
 	if w.stamp != stamped {
 		e.arm(&e.stamper, stampAfter)
 	}
@@ -118,6 +119,7 @@ func (e *Engine) park(ctx context.Context, w *waiter, slot record.Slot, op *Op) 
 	}
 	e.mu.Lock()
 	e.parked.remove(w)
+	e.wakeUp()
 	if w.stamp == asked {
 		w.stamp = stamped
 		e.mu.Unlock()
@@ -128,6 +130,21 @@ func (e *Engine) park(ctx context.Context, w *waiter, slot record.Slot, op *Op) 
 		}
 	}
 	return err
+}
+
+// sleep notes that a goroutine sleeps in a call; the rank is taken to wait for others as
+// long as one does. Engine.mu is held.
+func (e *Engine) sleep() {
+	if e.asleep++; e.asleep == 1 {
+		e.records.Sleep(e.cfg.Clock.Now().UnixNano())
+	}
+}
+
+// wakeUp notes that it goes on. Engine.mu is held.
+func (e *Engine) wakeUp() {
+	if e.asleep--; e.asleep == 0 {
+		e.records.WakeUp(e.cfg.Clock.Now().UnixNano())
+	}
 }
 
 // alarm is a timer that is made at its first use. Engine.mu guards it; its

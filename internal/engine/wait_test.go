@@ -81,6 +81,31 @@ func TestBlockedOperationsAreStamped(t *testing.T) {
 	})
 }
 
+// A rank sleeps as long as a call of its sleeps, however many do at once.
+func TestSleepIsCountedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t)
+		slept := func() time.Duration { return s.Records().Reader().Slept(time.Now()) }
+		var all sync.WaitGroup
+		for range 2 {
+			r := s.irecv(1, nil)
+			all.Go(func() { s.Wait(t.Context(), r) })
+		}
+		synctest.Wait()
+		time.Sleep(time.Second)
+		if got := slept(); got != time.Second {
+			t.Errorf("two calls have slept %v, want 1s", got)
+		}
+		s.deliver(1, eager(1, 0))
+		s.deliver(1, eager(1, 0))
+		all.Wait()
+		time.Sleep(time.Minute)
+		if got := slept(); got != time.Second {
+			t.Errorf("after a minute awake: slept %v, want 1s", got)
+		}
+	})
+}
+
 // Waits much shorter than a millisecond are not stamped, however many, and a
 // rank that does not wait has no timer.
 func TestShortWaitsAreNotStamped(t *testing.T) {

@@ -33,7 +33,9 @@ const layoutMark = 0x6d7573746572_01
 type memory struct {
 	mark  uint64
 	phase uint64
-	_     [6]uint64
+	slept uint64 // nanoseconds that the process has slept in calls before the current sleep
+	since uint64 // when it went to sleep, in unix nanoseconds; 0: it is awake
+	_     [4]uint64
 	ring  [ringSize]record
 	waits [waitSize]wait
 	names [nameSize]name

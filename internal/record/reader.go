@@ -53,6 +53,15 @@ func (r *Reader) Phase() Phase {
 	return Phase(p)
 }
 
+// Slept returns for how long until now the process has slept in calls, to wait for others.
+func (r *Reader) Slept(now time.Time) time.Duration {
+	slept, since := int64(load(&r.m.slept)), int64(load(&r.m.since))
+	if since > 0 {
+		slept += max(now.UnixNano()-since, 0)
+	}
+	return time.Duration(max(slept, 0))
+}
+
 // Last returns the last n operations, newest first; fewer if fewer are on record. An
 // operation is on record until at least 64 more have begun, and while it is blocked.
 func (r *Reader) Last(n int) []Record {

@@ -164,6 +164,18 @@ func (s Slot) Block(r *Ring, now int64, site string) {
 	store(&to.check, w.sum())
 }
 
+// Sleep records that from now on, in unix nanoseconds, the process waits in a call and
+// does nothing else. The callers of Sleep and WakeUp have a lock.
+func (r *Ring) Sleep(now int64) { store(&r.m.since, uint64(now)) }
+
+// WakeUp records that it does something again.
+func (r *Ring) WakeUp(now int64) {
+	if since := load(&r.m.since); since != 0 {
+		store(&r.m.since, 0)
+		store(&r.m.slept, load(&r.m.slept)+uint64(max(now-int64(since), 0)))
+	}
+}
+
 // claim takes a free place for a blocked operation.
 func (r *Ring) claim() (int, bool) {
 	for i := range r.waits {

@@ -144,6 +144,29 @@ func TestZeroSlotIsIgnored(t *testing.T) {
 	}
 }
 
+func TestSleepIsAddedUp(t *testing.T) {
+	r := New()
+	at := func(want time.Duration, now int64) {
+		t.Helper()
+		if got := r.Reader().Slept(time.Unix(0, now)); got != want {
+			t.Errorf("at %d: slept %v, want %v", now, got, want)
+		}
+	}
+	at(0, 5)
+	r.Sleep(10)
+	at(0, 10)
+	at(7, 17)
+	r.WakeUp(20)
+	at(10, 30)
+	r.WakeUp(40) // it is awake
+	at(10, 50)
+	r.Sleep(60)
+	r.WakeUp(55) // the clock was set back
+	at(10, 70)
+	r.m.slept, r.m.since = 1<<63, 1<<63 // the writer is not trusted
+	at(0, 80)
+}
+
 func TestMoreBlockedThanPlaces(t *testing.T) {
 	r := New()
 	var slots []Slot
