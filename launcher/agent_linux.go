@@ -3,6 +3,7 @@ package launcher
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/muster-mpi/muster/internal/queue"
 	"github.com/muster-mpi/muster/launcher/internal/agent"
 	"github.com/muster-mpi/muster/launcher/internal/proctree"
 	"github.com/muster-mpi/muster/launcher/internal/remote"
@@ -35,7 +37,7 @@ type hostAgent struct {
 	stream grpc.BidiStreamingClient[pb.ToAgent, pb.FromAgent]
 	cancel context.CancelFunc
 	heard  *heard // bytes of the connection, that show that the host is there
-	out    *outbox
+	out    *queue.Queue[outgoing]
 
 	stage     remote.Stage  // while it is being reached; "" once the agent runs
 	ready     *pb.Ready     // nil: not heard yet
@@ -182,8 +184,8 @@ func (a *hostAgent) connect(conn net.Conn) (err error) {
 	if err != nil {
 		return err
 	}
-	a.out = newOutbox()
-	go a.out.run(a.stream.Send)
+	a.out = queue.New[outgoing]()
+	go deliver(a.out, a.stream.Send)
 	return nil
 }
 
@@ -191,7 +193,7 @@ func (a *hostAgent) connect(conn net.Conn) (err error) {
 // stream's Recv as well, so none is returned.
 func (a *hostAgent) send(m *pb.ToAgent) {
 	if a.out != nil {
-		a.out.put(m, nil)
+		a.out.Put(outgoing{m: m})
 	}
 }
 
@@ -200,8 +202,13 @@ func (a *hostAgent) kill() {
 	if a.link != nil {
 		a.link.kill()
 	}
+	a.hangUp()
+}
+
+// hangUp ends the connection, by which an agent ends all that it has started and itself.
+func (a *hostAgent) hangUp() {
 	if a.out != nil {
-		a.out.close()
+		a.out.Close(io.EOF)
 	}
 	if a.cancel != nil {
 		a.cancel()
@@ -223,63 +230,16 @@ func (h *heard) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// outbox sends messages in the order in which they are put, from a goroutine of its
-// own: an agent that takes nothing holds up nobody.
-type outbox struct {
-	mu     sync.Mutex
-	some   sync.Cond
-	queue  []outgoing
-	closed bool
-}
-
+// outgoing is a message on its way to an agent.
 type outgoing struct {
 	m    *pb.ToAgent
-	sent chan<- struct{} // closed then; may be nil
+	sent chan<- struct{} // closed then, or when it cannot be any more; may be nil
 }
 
-func newOutbox() *outbox {
-	o := new(outbox)
-	o.some.L = &o.mu
-	return o
-}
-
-// put reports false after close.
-func (o *outbox) put(m *pb.ToAgent, sent chan<- struct{}) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed {
-		return false
-	}
-	o.queue = append(o.queue, outgoing{m, sent})
-	o.some.Signal()
-	return true
-}
-
-func (o *outbox) close() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.closed = true
-	for _, q := range o.queue {
-		if q.sent != nil {
-			close(q.sent)
-		}
-	}
-	o.queue = nil
-	o.some.Signal()
-}
-
-func (o *outbox) run(send func(*pb.ToAgent) error) {
-	for {
-		o.mu.Lock()
-		for len(o.queue) == 0 && !o.closed {
-			o.some.Wait()
-		}
-		batch := o.queue
-		o.queue = nil
-		o.mu.Unlock()
-		if batch == nil {
-			return
-		}
+// deliver sends what is put into out, from a goroutine of its own: an agent that takes
+// nothing holds up nobody.
+func deliver(out *queue.Queue[outgoing], send func(*pb.ToAgent) error) {
+	for batch := out.Take(); batch != nil; batch = out.Take() {
 		for _, q := range batch {
 			send(q.m)
 			if q.sent != nil {

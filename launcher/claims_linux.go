@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"time"
 
 	pb "github.com/muster-mpi/muster/proto"
 )
@@ -137,9 +136,6 @@ func (r *run) onViolation(a *hostAgent, err error) {
 	if a.over() {
 		return
 	}
-	r.fail(&Failure{
-		Rank: -1, Host: a.host.Name, Time: time.Now(),
-		What: fmt.Sprintf("the agent of host %s broke the protocol: %v", a.host.Name, err),
-	}, ExitProtocol, nil)
+	r.failHost(a, ExitProtocol, "the agent of host %s broke the protocol: %v", a.host.Name, err)
 	r.lose(a, "it broke the protocol")
 }

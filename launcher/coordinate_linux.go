@@ -53,7 +53,7 @@ func (r *run) onJoined(a *hostAgent, m *pb.RankJoined) {
 			continue
 		}
 		if what := differ(known, m, known == first); what != "" {
-			r.fail(&Failure{Rank: int(m.GetRank()), Host: a.host.Name, PID: int(m.GetPid()), What: what, Time: time.Now()}, ExitProtocol, a)
+			r.fail(&Failure{Rank: int(m.GetRank()), Host: a.host.Name, PID: int(m.GetPid()), What: what, Time: time.Now()}, ExitProtocol, nil)
 			return
 		}
 	}
@@ -139,7 +139,13 @@ func (r *run) onFailure(a *hostAgent, m *pb.Failure) {
 	r.fail(r.failureFrom(a, m), int(m.GetCode()), a)
 }
 
-// fail ends the job because of f, which from has seen, nil if it was the launcher.
+// failHost ends the job because of a host, and no rank in particular.
+func (r *run) failHost(a *hostAgent, code int, format string, args ...any) {
+	r.fail(&Failure{Rank: -1, Host: a.host.Name, What: fmt.Sprintf(format, args...), Time: time.Now()}, code, nil)
+}
+
+// fail ends the job because of f, which the agent from has reported and ends its own ranks
+// for; from is nil if the launcher has found it.
 // Of several failures the first cause is shown: the one that came first by the hosts'
 // clocks, unless it may be no more than what another has brought about.
 func (r *run) fail(f *Failure, code int, from *hostAgent) {
@@ -150,7 +156,7 @@ func (r *run) fail(f *Failure, code int, from *hostAgent) {
 			r.code = code
 		}
 		r.result.Failure = f
-		r.endOthers(from)
+		r.endAgents(&pb.EndJob{GraceNanos: int64(failGrace), States: true}, from)
 		return
 	}
 	first, later := old, f
@@ -168,27 +174,6 @@ func (r *run) fail(f *Failure, code int, from *hostAgent) {
 // sameMoment is by how much, on the hosts' clocks, a failure may precede the one heard of
 // first and still take its place: a larger difference is one of clocks, not of causes.
 const sameMoment = 200 * time.Millisecond
-
-// endOthers ends the ranks of all hosts but from's, whose agent does so by itself.
-func (r *run) endOthers(from *hostAgent) {
-	if from != nil && len(r.agents) == 1 {
-		return
-	}
-	r.reaching()
-	for _, a := range r.agents {
-		switch {
-		case a == from || a.over():
-		case a.begun:
-			a.send(&pb.ToAgent{Kind: &pb.ToAgent_End{End: &pb.EndJob{GraceNanos: int64(failGrace), States: true}}})
-		default:
-			r.abandon(a)
-		}
-	}
-	if from != nil && !from.over() {
-		// It ends by itself; this is for one that only the launcher thinks has failed.
-		from.send(&pb.ToAgent{Kind: &pb.ToAgent_End{End: &pb.EndJob{GraceNanos: int64(failGrace), States: true}}})
-	}
-}
 
 // failGrace is how long ranks may react to SIGTERM after a failure on another host.
 const failGrace = 100 * time.Millisecond

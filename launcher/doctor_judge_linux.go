@@ -201,10 +201,9 @@ func (p *patient) judgePlatform(all []*patient) []Check {
 		if other == p {
 			break
 		}
-		if other.well() && p.agent.ready.GetBoot() != "" && other.agent.ready.GetBoot() == p.agent.ready.GetBoot() &&
-			other.agent.ready.GetHostName() == p.agent.ready.GetHostName() {
+		if own := machineOf(p.agent.ready); other.well() && own.known() && machineOf(other.agent.ready) == own {
 			return append(checks, Check{Name: CheckPlatform, Verdict: Warning,
-				Found: fmt.Sprintf("is the same machine as %s, which calls itself %s", other.host.Name, p.agent.ready.GetHostName()),
+				Found: fmt.Sprintf("is the same machine as %s, which calls itself %s", other.host.Name, own.name),
 				Mend:  "name it once: the two share its CPUs and memory"})
 		}
 	}

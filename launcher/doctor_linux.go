@@ -228,15 +228,7 @@ func (p *patient) release() {
 	if a == nil {
 		return
 	}
-	if a.out != nil {
-		a.out.close()
-	}
-	if a.cancel != nil {
-		a.cancel()
-	}
-	if a.conn != nil {
-		a.conn.Close()
-	}
+	a.hangUp()
 	switch l := a.link.(type) {
 	case remoteAgent:
 		l.Close()
@@ -264,15 +256,9 @@ func examineNetwork(ctx context.Context, e Exam, all []*patient) (ways []*way, c
 	if len(all) < 2 {
 		return nil, ""
 	}
-	n := &network{job: make([]byte, 16), key: make([]byte, 32)}
+	n := &network{job: make([]byte, 16), key: make([]byte, 32), networks: networks(e.Iface, e.Subnet)}
 	rand.Read(n.job)
 	rand.Read(n.key)
-	if e.Iface != "" {
-		n.networks = append(n.networks, "iface "+e.Iface)
-	}
-	if e.Subnet != "" {
-		n.networks = append(n.networks, "subnet "+e.Subnet)
-	}
 	each(well, len(well), func(p *patient) { n.expect(ctx, p, well) })
 	well = slices.DeleteFunc(well, func(p *patient) bool { return p.doorErr != nil })
 	pairs, chosen := choosePairs(len(well))

@@ -182,7 +182,7 @@ func TestF42F43BusyRanksAreNotTakenForDead(t *testing.T) {
 }
 
 // F41: a rank that gets a twentieth of a processor is slow and not dead.
-func TestF41SlowRankIsNotTakenForDead(t *testing.T) {
+func TestF41SlowRankIsNamedAndNotTakenForDead(t *testing.T) {
 	dir := filepath.Join("/sys/fs/cgroup/cpu", fmt.Sprintf("muster-test-%d", os.Getpid()))
 	if os.Mkdir(dir, 0o755) != nil {
 		t.Skip("no cpu cgroup can be made here")
@@ -191,15 +191,16 @@ func TestF41SlowRankIsNotTakenForDead(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "cpu.cfs_quota_us"), []byte("5000"), 0); err != nil {
 		t.Skip(err)
 	}
-	want := exchangeAlone(t, 4, "-rounds=20")
+	want := exchangeAlone(t, 4, "-rounds=60", "-n=20000")
 	path, _ := exchange()
 	tr, _ := onHosts(t, 2, 4)
-	tr.job.Apps[0].Argv = []string{"sh", "-c", `if [ $MUSTER_RANK = 3 ]; then echo $$ > "$1"/cgroup.procs || exit 9; fi; exec "$0" -rounds=20`, path, dir}
+	tr.job.Apps[0].Argv = []string{"sh", "-c", `if [ $MUSTER_RANK = 3 ]; then echo $$ > "$1"/cgroup.procs || exit 9; fi; exec "$0" -rounds=60 -n=20000`, path, dir}
 	tr.job.NetTimeout = time.Second
 	tr.run().expect(0)
 	if got := resultLine.FindString(tr.stdout.String()); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	tr.assertStraggler(3)
 }
 
 // F59: all ranks send 1 MiB to one that sleeps.

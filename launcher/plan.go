@@ -23,7 +23,7 @@ const (
 	maxRanks            = 1 << 16
 	defaultStartTimeout = 10 * time.Second
 	defaultGrace        = 5 * time.Second
-	defaultNetTimeout   = 4 * time.Second
+	defaultNetTimeout   = 3500 * time.Millisecond
 	leastNetTimeout     = 300 * time.Millisecond
 	outputWindow        = 1 << 20 // bytes of a rank's output between its pipe and the reader
 	stdinNone, stdinAll = -1, -2
@@ -109,12 +109,7 @@ func plan(job *Job, now time.Time) (*jobPlan, error) {
 	default:
 		return nil, fmt.Errorf("hosts cannot be linked by %q, only by \"tcp\" or \"ssh\"", job.Via)
 	}
-	if job.Iface != "" {
-		s.Networks = append(s.Networks, "iface "+job.Iface)
-	}
-	if job.Subnet != "" {
-		s.Networks = append(s.Networks, "subnet "+job.Subnet)
-	}
+	s.Networks = networks(job.Iface, job.Subnet)
 	boot.Legible(s)
 	return p, p.measurePrograms()
 }
@@ -130,6 +125,17 @@ func (p *jobPlan) forget() {
 	}
 	clear(p.common.LinkKey)
 	p.secrets, p.common.LinkKey = nil, nil
+}
+
+// networks is how agents are told what connections are restricted to.
+func networks(iface, subnet string) (all []string) {
+	if iface != "" {
+		all = append(all, "iface "+iface)
+	}
+	if subnet != "" {
+		all = append(all, "subnet "+subnet)
+	}
+	return all
 }
 
 // netTimeout is how long a host that does not answer is waited for.
@@ -241,7 +247,7 @@ func valueOf(name string, env []string) (value string, ok bool) {
 	return value, ok
 }
 
-// start is what host n has to know. skew is how far its clock is before this one's.
+// start is what host n has to know. skew is how far its clock is ahead of this one's.
 func (p *jobPlan) start(n int, peers []*pb.HostAddresses, skew time.Duration) *pb.Start {
 	s := proto.CloneOf(p.common)
 	s.Host, s.Peers = int32(n), peers

@@ -144,7 +144,7 @@ func (r *run) onUnreached(a *hostAgent, err error) {
 	if errors.Is(err, context.Canceled) || r.ending {
 		return
 	}
-	r.fail(&Failure{Rank: -1, Host: a.host.Name, What: err.Error(), Time: time.Now()}, ExitSpawn, nil)
+	r.failHost(a, ExitSpawn, "%v", err)
 }
 
 // abandon gives up an agent that has not begun.
@@ -159,7 +159,7 @@ func (r *run) abandon(a *hostAgent) {
 func (r *run) begin(a *hostAgent, peers []*pb.HostAddresses) {
 	a.begun = true
 	a.send(&pb.ToAgent{Kind: &pb.ToAgent_Start{Start: r.plan.start(a.number, peers, a.skew)}})
-	last := !slices.ContainsFunc(r.agents, func(a *hostAgent) bool { return !a.begun })
+	last := r.all(func(a *hostAgent) bool { return a.begun })
 	if last && r.plan.common.GetStdinRank() != stdinNone {
 		go readStdin(r.job.Stdin, r.sendStdin, r.taken, r.over) // an agent knows nothing to do with input before
 	}
@@ -170,9 +170,8 @@ func (r *run) begin(a *hostAgent, peers []*pb.HostAddresses) {
 func (r *run) onReady(a *hostAgent, m *pb.Ready) {
 	a.ready = m
 	if m.GetProtocol() != agent.Protocol {
-		r.fail(&Failure{Rank: -1, Host: a.host.Name, Time: time.Now(), What: fmt.Sprintf(
-			"the agent of host %s speaks version %d of the launcher's protocol, this launcher speaks version %d",
-			a.host.Name, m.GetProtocol(), agent.Protocol)}, ExitProtocol, nil)
+		r.failHost(a, ExitProtocol, "the agent of host %s speaks version %d of the launcher's protocol, this launcher speaks version %d",
+			a.host.Name, m.GetProtocol(), agent.Protocol)
 		return
 	}
 	if len(r.agents) == 1 {
@@ -184,7 +183,7 @@ func (r *run) onReady(a *hostAgent, m *pb.Ready) {
 			a.skew = 0 // which may be no more than the time the message took
 		}
 	}
-	if slices.ContainsFunc(r.agents, func(a *hostAgent) bool { return a.ready == nil }) || r.result.Failure != nil || r.ending {
+	if !r.all(func(a *hostAgent) bool { return a.ready != nil }) || r.result.Failure != nil || r.ending {
 		return
 	}
 	r.noteTwins()
@@ -208,20 +207,27 @@ func (r *run) onReady(a *hostAgent, m *pb.Ready) {
 const maxLatency = 50 * time.Millisecond
 
 // noteTwins tells of a machine that the job has under two names, whose cores and memory
-// are shared then. Hosts of one kernel that call themselves differently are none, as
-// containers are not.
+// are shared then.
 func (r *run) noteTwins() {
-	type identity struct{ boot, name string }
-	known := make(map[identity]*hostAgent)
+	known := make(map[machine]*hostAgent)
 	for _, a := range r.agents {
-		id := identity{a.ready.GetBoot(), a.ready.GetHostName()}
-		if other := known[id]; other != nil && id.boot != "" {
-			r.say("note: hosts %s and %s are one machine, which calls itself %s", other.host.Name, a.host.Name, id.name)
+		m := machineOf(a.ready)
+		if other := known[m]; other != nil && m.known() {
+			r.say("note: hosts %s and %s are one machine, which calls itself %s", other.host.Name, a.host.Name, m.name)
 			return
 		}
-		known[id] = a
+		known[m] = a
 	}
 }
+
+// machine is what tells machines apart. Hosts of one kernel that call themselves
+// differently are several, as containers are.
+type machine struct{ boot, name string }
+
+func machineOf(m *pb.Ready) machine { return machine{m.GetBoot(), m.GetHostName()} }
+
+// known reports whether the machine can be told from others.
+func (m machine) known() bool { return m.boot != "" }
 
 // candidates are the addresses of a host, the one at which it was reached first.
 func candidates(m *pb.Ready) []string {
@@ -240,7 +246,7 @@ func candidates(m *pb.Ready) []string {
 // onListening is that a host's port is open. When all are, each hears of the others'.
 func (r *run) onListening(a *hostAgent, m *pb.Listening) {
 	a.listening = m.GetAddresses()
-	if slices.ContainsFunc(r.agents, func(a *hostAgent) bool { return a.listening == nil }) {
+	if !r.all(func(a *hostAgent) bool { return a.listening != nil }) {
 		return
 	}
 	roster := new(pb.Roster)
@@ -254,10 +260,7 @@ func (r *run) onListening(a *hostAgent, m *pb.Listening) {
 func (r *run) provide(a *hostAgent, m *pb.Need) {
 	for _, digest := range m.GetDigests() {
 		if err := r.sendProgram(a, digest); err != nil {
-			r.post(func() {
-				r.fail(&Failure{Rank: -1, Host: a.host.Name, Time: time.Now(),
-					What: fmt.Sprintf("cannot send the program to host %s: %v", a.host.Name, err)}, ExitSpawn, nil)
-			})
+			r.post(func() { r.failHost(a, ExitSpawn, "cannot send the program to host %s: %v", a.host.Name, err) })
 			return
 		}
 	}
@@ -287,7 +290,7 @@ func (r *run) sendProgram(a *hostAgent, digest []byte) error {
 		}
 		sent := make(chan struct{})
 		m := &pb.Blob{Digest: digest, Data: data[:n], Last: last}
-		if !a.out.put(&pb.ToAgent{Kind: &pb.ToAgent_Blob{Blob: m}}, sent) || last {
+		if !a.out.Put(outgoing{&pb.ToAgent{Kind: &pb.ToAgent_Blob{Blob: m}}, sent}) || last {
 			return nil
 		}
 		<-sent // one piece at a time, so that other messages find their way
@@ -304,7 +307,7 @@ func (r *run) onStarted(a *hostAgent, m *pb.Started) {
 			x.CPUs = append(x.CPUs, int(cpu))
 		}
 	}
-	if slices.ContainsFunc(r.agents, func(a *hostAgent) bool { return !a.started }) {
+	if !r.all(func(a *hostAgent) bool { return a.started }) {
 		return
 	}
 	r.started = true

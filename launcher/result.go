@@ -12,6 +12,7 @@ type Result struct {
 	Failure      *Failure      `json:"failure,omitempty"` // nil if the job ended well
 	Where        []RankState   `json:"where,omitempty"`   // what ranks were blocked in when a user ended the job
 	Ranks        []RankResult  `json:"ranks"`
+	Stragglers   []Straggler   `json:"stragglers,omitempty"`
 	Leftovers    []Leftover    `json:"leftovers,omitempty"`
 	Stopped      int           `json:"stopped_ranks"`            // ranks that were ended because of the failure
 	Strays       int           `json:"stray_processes"`          // processes that ranks had left behind, ended
@@ -61,7 +62,18 @@ type RankResult struct {
 	PeakBytes   int64     `json:"peak_bytes"`
 	Time        time.Time `json:"time"`
 
+	InJob  time.Duration `json:"in_job_ns"` // since it joined
+	Waited time.Duration `json:"waited_ns"` // of this it slept in calls, to wait for others
+
 	joined bool
+}
+
+// Straggler is a rank for which the others waited.
+type Straggler struct {
+	Rank        int     `json:"rank"`
+	Host        string  `json:"host"`
+	WaitShare   float64 `json:"wait_share"`        // of its time in the job that it slept in calls
+	OthersShare float64 `json:"others_wait_share"` // the median of the others'
 }
 
 // Leftover is a message or an operation that nobody had completed when the

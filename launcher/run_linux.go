@@ -243,8 +243,11 @@ func (r *run) loop(ctx context.Context, signals Signals) {
 	}
 }
 
-func (r *run) allOver() bool {
-	return !slices.ContainsFunc(r.agents, func(a *hostAgent) bool { return !a.over() })
+func (r *run) allOver() bool { return r.all((*hostAgent).over) }
+
+// all reports whether something is so of every agent.
+func (r *run) all(is func(*hostAgent) bool) bool {
+	return !slices.ContainsFunc(r.agents, func(a *hostAgent) bool { return !is(a) })
 }
 
 // tell sends m to every agent that has begun: the first that one hears is Start.
@@ -267,7 +270,7 @@ func (r *run) grace() time.Duration {
 func (r *run) end(grace time.Duration, reason string) {
 	r.ending = true
 	r.expect(grace)
-	r.endAgents(&pb.EndJob{GraceNanos: int64(grace), Reason: reason})
+	r.endAgents(&pb.EndJob{GraceNanos: int64(grace), Reason: reason}, nil)
 }
 
 // expect sets when agents that have not ended the job by then are given up.
@@ -277,12 +280,13 @@ func (r *run) expect(grace time.Duration) {
 	}
 }
 
-// endAgents passes m on to the agents that have begun, and gives up the others.
-func (r *run) endAgents(m *pb.EndJob) {
+// endAgents passes m on to the agents that have begun, but for one that ends by itself,
+// and gives up the others.
+func (r *run) endAgents(m *pb.EndJob, but *hostAgent) {
 	r.reaching()
 	for _, a := range r.agents {
 		switch {
-		case a.over():
+		case a == but || a.over():
 		case a.begun:
 			a.send(&pb.ToAgent{Kind: &pb.ToAgent_End{End: m}})
 		default:
@@ -396,7 +400,7 @@ func (r *run) on(a *hostAgent) string {
 // checkSuspended stops this process once all ranks are stopped, and continues them
 // when it runs again.
 func (r *run) checkSuspended() {
-	if !r.suspending || slices.ContainsFunc(r.agents, func(a *hostAgent) bool { return a.begun && !a.over() && !a.suspended }) {
+	if !r.suspending || !r.all(func(a *hostAgent) bool { return !a.begun || a.over() || a.suspended }) {
 		return
 	}
 	for _, a := range r.agents {
@@ -413,6 +417,7 @@ func (r *run) onExited(a *hostAgent, e *pb.Exited) {
 		CPUs: r.result.Ranks[e.GetRank()].CPUs, Ended: true, Code: int(e.GetCode()), Signal: int(e.GetSignal()),
 		CoreDumped: e.GetCoreDumped(), ByMuster: e.GetByAgent(), OutOfMemory: e.GetOutOfMemory(),
 		PeakBytes: e.GetPeakBytes(), Time: time.Unix(0, e.GetUnixNanos()).Add(-a.skew),
+		InJob: time.Duration(max(e.GetInJobNanos(), 0)), Waited: time.Duration(max(e.GetWaitedNanos(), 0)),
 	}
 }
 
@@ -451,6 +456,7 @@ func (r *run) finish(ctx context.Context, signals Signals) (Result, error) {
 			r.result.Stopped++
 		}
 	}
+	r.result.Stragglers = stragglers(r.result.Ranks)
 	r.result.Code = r.code
 	r.result.Elapsed = time.Since(r.result.Start)
 	var err error
@@ -528,6 +534,9 @@ func (r *run) conclude() (unswept []string) {
 		r.sink.Message(r.result.banner())
 	case r.reason != "":
 		r.say("job %.8s ended by %s after %s; exit %d", r.result.Job, r.reason, seconds(r.result.Elapsed), r.result.Code)
+	}
+	if text := waitText(&r.result); text != "" && r.job.Timing {
+		r.sink.Message(text)
 	}
 	if text := leftoverText(r.result.Leftovers); text != "" {
 		r.sink.Message(text)

@@ -3,7 +3,6 @@ package launcher
 import (
 	"encoding/json"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,7 +78,7 @@ func (r *run) state() string {
 	switch {
 	case r.ending || r.result.Failure != nil || r.allOver():
 		return JobEnding
-	case slices.ContainsFunc(r.agents, func(a *hostAgent) bool { return !a.begun }):
+	case !r.all(func(a *hostAgent) bool { return a.begun }):
 		return JobReaching
 	case !r.started || r.joined > 0 && r.joined < len(r.result.Ranks):
 		return JobStarting

@@ -107,22 +107,16 @@ func (r *run) lose(a *hostAgent, why string) {
 		r.loseRanks(a, why)
 		return
 	}
-	f := &Failure{Rank: -1, Host: a.host.Name, Time: time.Now()}
-	code := ExitLost
 	switch l, local := a.link.(*localAgent); {
+	case !r.started && local:
+		r.failHost(a, ExitSpawn, "the agent on host %s (pid %d) ended before it had started the job: %s", a.host.Name, l.process.Pid, why)
 	case !r.started:
-		code = ExitSpawn
-		if local {
-			f.What = fmt.Sprintf("the agent on host %s (pid %d) ended before it had started the job: %s", a.host.Name, l.process.Pid, why)
-		} else {
-			f.What = fmt.Sprintf("the agent on host %s ended before it had started the job: %s", a.host.Name, why)
-		}
+		r.failHost(a, ExitSpawn, "the agent on host %s ended before it had started the job: %s", a.host.Name, why)
 	case local:
-		f.What = fmt.Sprintf("the agent of host %s (pid %d) was lost: %s; its ranks died with it", a.host.Name, l.process.Pid, why)
+		r.failHost(a, ExitLost, "the agent of host %s (pid %d) was lost: %s; its ranks died with it", a.host.Name, l.process.Pid, why)
 	default:
-		f.What = fmt.Sprintf("host %s was lost, with ranks %s: %s", a.host.Name, r.ranksOf(a.number), why)
+		r.failHost(a, ExitLost, "host %s was lost, with ranks %s: %s", a.host.Name, r.ranksOf(a.number), why)
 	}
-	r.fail(f, code, nil)
 }
 
 // loseRanks goes on without the ranks of a host that is lost.

@@ -20,7 +20,7 @@ func (r *run) endAndAsk(grace time.Duration) {
 	for _, a := range r.agents {
 		a.asked = a.begun && !a.over()
 	}
-	r.endAgents(&pb.EndJob{GraceNanos: int64(grace), States: true})
+	r.endAgents(&pb.EndJob{GraceNanos: int64(grace), States: true}, nil)
 }
 
 // onStates is what the ranks of a host were doing when the job was told to end.
@@ -43,7 +43,7 @@ func (r *run) onStates(a *hostAgent, all []*pb.RankState) {
 
 // checkWhere says where ranks were blocked once all agents have said so or cannot.
 func (r *run) checkWhere() {
-	if !r.asked || r.result.Failure != nil || slices.ContainsFunc(r.agents, func(a *hostAgent) bool { return a.asked && !a.over() }) {
+	if !r.asked || r.result.Failure != nil || !r.all(func(a *hostAgent) bool { return !a.asked || a.over() }) {
 		return
 	}
 	r.asked = false

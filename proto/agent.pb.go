@@ -2835,6 +2835,8 @@ type Exited struct {
 	PeakBytes     int64                  `protobuf:"varint,7,opt,name=peak_bytes,json=peakBytes,proto3" json:"peak_bytes,omitempty"` // largest resident set
 	UnixNanos     int64                  `protobuf:"varint,8,opt,name=unix_nanos,json=unixNanos,proto3" json:"unix_nanos,omitempty"`
 	OutOfMemory   string                 `protobuf:"bytes,9,opt,name=out_of_memory,json=outOfMemory,proto3" json:"out_of_memory,omitempty"` // what the kernel counted, if its OOM killer did it
+	InJobNanos    int64                  `protobuf:"varint,10,opt,name=in_job_nanos,json=inJobNanos,proto3" json:"in_job_nanos,omitempty"`  // since it joined
+	WaitedNanos   int64                  `protobuf:"varint,11,opt,name=waited_nanos,json=waitedNanos,proto3" json:"waited_nanos,omitempty"` // of these it slept in calls
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2930,6 +2932,20 @@ func (x *Exited) GetOutOfMemory() string {
 		return x.OutOfMemory
 	}
 	return ""
+}
+
+func (x *Exited) GetInJobNanos() int64 {
+	if x != nil {
+		return x.InJobNanos
+	}
+	return 0
+}
+
+func (x *Exited) GetWaitedNanos() int64 {
+	if x != nil {
+		return x.WaitedNanos
+	}
+	return 0
 }
 
 type Note struct {
@@ -4408,7 +4424,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x06signal\x18\x03 \x01(\x05R\x06signal\"1\n" +
 	"\tContinued\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x10\n" +
-	"\x03pid\x18\x02 \x01(\x03R\x03pid\"\xf8\x01\n" +
+	"\x03pid\x18\x02 \x01(\x03R\x03pid\"\xbd\x02\n" +
 	"\x06Exited\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x03R\x03pid\x12\x12\n" +
@@ -4421,7 +4437,11 @@ const file_agent_proto_rawDesc = "" +
 	"peak_bytes\x18\a \x01(\x03R\tpeakBytes\x12\x1d\n" +
 	"\n" +
 	"unix_nanos\x18\b \x01(\x03R\tunixNanos\x12\"\n" +
-	"\rout_of_memory\x18\t \x01(\tR\voutOfMemory\"\x1a\n" +
+	"\rout_of_memory\x18\t \x01(\tR\voutOfMemory\x12 \n" +
+	"\fin_job_nanos\x18\n" +
+	" \x01(\x03R\n" +
+	"inJobNanos\x12!\n" +
+	"\fwaited_nanos\x18\v \x01(\x03R\vwaitedNanos\"\x1a\n" +
 	"\x04Note\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\"\xb9\x02\n" +
 	"\aFailure\x12\x12\n" +

@@ -92,7 +92,7 @@ func hostOptions() []option {
 				return err
 			}},
 		{names: []string{"net-timeout"}, value: "TIME", group: groupHosts,
-			help: "how long a host may be silent before it is taken for lost (default 4s, 300ms at least)",
+			help: "how long a host may be silent before it is taken for lost (default 3.5s, 300ms at least)",
 			set: func(c *commandLine, _ *program, v string) (err error) {
 				c.job.NetTimeout, err = parseDuration(v)
 				if err == nil && c.job.NetTimeout < leastSilence {
@@ -101,7 +101,7 @@ func hostOptions() []option {
 				return err
 			}},
 		{names: []string{"timing"}, group: groupHosts,
-			help: "print how long each step of the start took",
+			help: "print how long each step of the start took, and at the end which ranks the others waited for",
 			set:  toggle(func(c *commandLine) *bool { return &c.job.Timing })},
 	}
 }

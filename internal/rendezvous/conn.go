@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muster-mpi/muster/internal/authority"
+	"github.com/muster-mpi/muster/internal/queue"
 	pb "github.com/muster-mpi/muster/proto"
 	"google.golang.org/protobuf/proto"
 )
@@ -18,7 +19,7 @@ import (
 // one's makes the links itself. Send is safe for concurrent use; Recv is for one
 // goroutine at a time.
 type Conn struct {
-	in    *queue[item]
+	in    *queue.Queue[item]
 	port  *port
 	links *links
 
@@ -76,7 +77,7 @@ func (c *Conn) Recv(m proto.Message) ([]*os.File, error) {
 	if !ok {
 		return nil, fmt.Errorf("rendezvous: receive into %T, want a ToRank", m)
 	}
-	it, err := c.in.take()
+	it, err := c.in.Next()
 	if err != nil {
 		return nil, err
 	}
@@ -97,13 +98,13 @@ func (c *Conn) Close() error {
 	if c.coordinator != nil {
 		c.coordinator.close()
 	}
-	c.in.close(os.ErrClosed)
+	c.in.Close(os.ErrClosed)
 	c.port.close()
 	if c.conn != nil {
 		c.conn.Close()
 	}
 	for { // links that nobody took
-		it, err := c.in.take()
+		it, err := c.in.Next()
 		if err != nil {
 			return nil
 		}
@@ -131,7 +132,7 @@ func (c *Conn) begin(p *Place, s secret, a *pb.Admission) (*pb.Welcome, error) {
 
 // deliver hands a link to whoever receives.
 func (c *Conn) deliver(l *pb.LinkUp, file *os.File) {
-	if !c.in.put(item{message: &pb.ToRank{Kind: &pb.ToRank_Link{Link: l}}, file: file}) && file != nil {
+	if !c.in.Put(item{message: &pb.ToRank{Kind: &pb.ToRank_Link{Link: l}}, file: file}) && file != nil {
 		file.Close()
 	}
 }
@@ -145,14 +146,14 @@ func (c *Conn) follow(first *pb.Member, spokesman bool) {
 			if spokesman {
 				end.Text = fmt.Sprintf("rank 0 (host %s, pid %d) %s", first.GetHost(), first.GetPid(), fate(err))
 			}
-			c.in.close(end)
+			c.in.Close(end)
 			return
 		}
 		switch k := m.GetKind().(type) {
 		case *pb.ToMember_Rank:
-			c.in.put(item{message: k.Rank})
+			c.in.Put(item{message: k.Rank})
 		case *pb.ToMember_End:
-			c.in.close(&Ended{Code: int(k.End.GetCode())})
+			c.in.Close(&Ended{Code: int(k.End.GetCode())})
 			return
 		}
 	}

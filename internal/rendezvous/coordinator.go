@@ -16,6 +16,7 @@ import (
 
 	"github.com/muster-mpi/muster/internal/authority"
 	"github.com/muster-mpi/muster/internal/knock"
+	"github.com/muster-mpi/muster/internal/queue"
 	pb "github.com/muster-mpi/muster/proto"
 )
 
@@ -35,7 +36,7 @@ type coordinator struct {
 	release   func() // of the protection of the authority's key
 	linkKey   []byte
 	start     time.Time
-	own       *queue[item] // what rank 0 hears
+	own       *queue.Queue[item] // what rank 0 hears
 	say       func(format string, args ...any)
 	note      throttle // of those who are turned away
 
@@ -72,21 +73,21 @@ const (
 // member is the connection to another rank.
 type member struct {
 	conn *tls.Conn
-	out  *queue[*pb.ToMember]
+	out  *queue.Queue[*pb.ToMember]
 	sent chan struct{} // closed when out has ended and all of it is written
 }
 
 func newMember(conn *tls.Conn) *member {
-	m := &member{conn: conn, out: newQueue[*pb.ToMember](), sent: make(chan struct{})}
+	m := &member{conn: conn, out: queue.New[*pb.ToMember](), sent: make(chan struct{})}
 	go func() {
 		defer close(m.sent)
 		for {
-			message, err := m.out.take()
+			message, err := m.out.Next()
 			if err != nil {
 				return
 			}
 			if write(conn, message) != nil {
-				m.out.close(io.ErrClosedPipe)
+				m.out.Close(io.ErrClosedPipe)
 				return // the reader learns it as well
 			}
 		}
@@ -94,13 +95,13 @@ func newMember(conn *tls.Conn) *member {
 	return m
 }
 
-func (s *seat) tell(m *pb.ToRank, own *queue[item]) {
+func (s *seat) tell(m *pb.ToRank, own *queue.Queue[item]) {
 	switch {
 	case s.phase == absent || s.lost != "":
 	case s.member == nil:
-		own.put(item{message: m})
+		own.Put(item{message: m})
 	default:
-		s.member.out.put(&pb.ToMember{Kind: &pb.ToMember_Rank{Rank: m}})
+		s.member.out.Put(&pb.ToMember{Kind: &pb.ToMember_Rank{Rank: m}})
 	}
 }
 
@@ -135,8 +136,8 @@ func (c *coordinator) admit(caller *knock.Caller) {
 	conn.SetDeadline(time.Time{})
 	m := newMember(conn)
 	if no := c.enter(rank, entry, m); no != nil {
-		m.out.put(no)
-		m.out.close(io.EOF)
+		m.out.Put(no)
+		m.out.Close(io.EOF)
 		<-m.sent
 		conn.Close()
 		c.hasHeard(rank)
@@ -270,9 +271,9 @@ func (c *coordinator) countLocked() {
 	for r := range c.seats {
 		a := &pb.Admission{Welcome: c.welcome(r, hosts, cores), LinkKey: c.linkKey, Members: members}
 		if m := c.seats[r].member; m != nil {
-			m.out.put(&pb.ToMember{Kind: &pb.ToMember_Admission{Admission: a}})
+			m.out.Put(&pb.ToMember{Kind: &pb.ToMember_Admission{Admission: a}})
 		} else {
-			c.own.put(item{admission: a})
+			c.own.Put(item{admission: a})
 		}
 	}
 	close(c.full)
@@ -335,7 +336,7 @@ func (c *coordinator) follow(rank int, m *member) {
 		}
 		if err != nil {
 			c.onSilence(rank, err)
-			m.out.close(io.ErrClosedPipe)
+			m.out.Close(io.ErrClosedPipe)
 			<-m.sent
 			m.conn.Close()
 			return
@@ -472,8 +473,8 @@ func (c *coordinator) failLocked(code int, format string, args ...any) {
 	var told []*member
 	for r := range c.seats {
 		if m := c.seats[r].member; m != nil {
-			m.out.put(c.ended.message())
-			m.out.close(io.EOF)
+			m.out.Put(c.ended.message())
+			m.out.Close(io.EOF)
 			told = append(told, m)
 		}
 	}
@@ -484,7 +485,7 @@ func (c *coordinator) failLocked(code int, format string, args ...any) {
 			late = closed
 		}
 	}
-	c.own.close(c.ended)
+	c.own.Close(c.ended)
 	c.over.open()
 	c.toldLocked()
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/muster-mpi/muster/internal/authority"
 	"github.com/muster-mpi/muster/internal/knock"
+	"github.com/muster-mpi/muster/internal/queue"
 	pb "github.com/muster-mpi/muster/proto"
 )
 
@@ -114,7 +115,7 @@ func (j *joining) first(ctx context.Context) (*Conn, *pb.Welcome, error) {
 		return nil, nil, err
 	}
 	c := &coordinator{
-		place: j.Place, secret: s, linkKey: make([]byte, 32), start: time.Now(), own: newQueue[item](), say: j.say,
+		place: j.Place, secret: s, linkKey: make([]byte, 32), start: time.Now(), own: queue.New[item](), say: j.say,
 		full: make(chan struct{}), over: gate{ch: make(chan struct{})},
 		told: gate{ch: make(chan struct{})}, seats: make([]seat, j.Size), release: protect(),
 	}
@@ -164,7 +165,7 @@ func (j *joining) first(ctx context.Context) (*Conn, *pb.Welcome, error) {
 		c.release()
 		return nil, nil, err
 	}
-	it, err := c.own.take()
+	it, err := c.own.Next()
 	if err != nil || it.admission == nil {
 		return fail(fmt.Errorf("the job has ended before it began: %w", err))
 	}
@@ -203,7 +204,7 @@ func (c *coordinator) close() {
 	defer c.mu.Unlock()
 	for r := range c.seats {
 		if m := c.seats[r].member; m != nil {
-			m.out.close(io.EOF)
+			m.out.Close(io.EOF)
 			m.conn.Close()
 		}
 	}
@@ -347,7 +348,7 @@ func (j *joining) converse(raw net.Conn, i invitation, s secret) (*Conn, *pb.Wel
 		listeners[0].Close()
 		return nil, nil, err
 	}
-	c := &Conn{in: newQueue[item](), conn: conn}
+	c := &Conn{in: queue.New[item](), conn: conn}
 	c.port = openPort(listeners, s.job, nil, nil, nil)
 	e.Proof = s.proof(conn.ConnectionState(), proofOfEntry)
 	if err := write(conn, e); err != nil {

@@ -2,11 +2,13 @@ package agent
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/muster-mpi/muster/internal/boot"
+	"github.com/muster-mpi/muster/internal/queue"
 	pb "github.com/muster-mpi/muster/proto"
 	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
@@ -155,7 +157,7 @@ func FuzzFromRank(f *testing.F) {
 		h.start.Settings.Transport = "unix"
 		close(h.over) // nobody runs it
 		for _, r := range h.ranks {
-			r.conn, r.phase, r.out, r.pid = c, joined, newQueue[packet](), 1
+			r.conn, r.phase, r.out, r.pid = c, joined, queue.New[packet](), 1
 			r.proc = &process{rank: r.rank, pid: 1}
 		}
 		for _, data := range [][]byte{first, second, first} {
@@ -166,8 +168,8 @@ func FuzzFromRank(f *testing.F) {
 			h.onRank(h.ranks[0], c, m)
 		}
 		for _, r := range h.ranks {
-			r.out.close()
-			for packets := r.out.take(); packets != nil; packets = r.out.take() {
+			r.out.Close(io.EOF)
+			for packets := r.out.Take(); packets != nil; packets = r.out.Take() {
 				for _, p := range packets {
 					if l := p.m.GetLink(); l != nil && int(l.GetPeer()) == r.rank {
 						t.Errorf("rank %d gets a link to itself", r.rank)
@@ -176,8 +178,8 @@ func FuzzFromRank(f *testing.F) {
 				}
 			}
 		}
-		h.outbox.close()
-		for messages := h.outbox.take(); messages != nil; messages = h.outbox.take() {
+		h.outbox.Close(io.EOF)
+		for messages := h.outbox.Take(); messages != nil; messages = h.outbox.Take() {
 			for _, m := range messages {
 				if f := m.GetFailure(); f != nil && f.GetRank() > 0 {
 					t.Errorf("%v is said of another rank than the one that spoke", f)

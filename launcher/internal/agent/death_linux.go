@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"io"
 	"syscall"
 	"time"
 
@@ -14,8 +15,9 @@ const (
 	// silenceGrace is how long the end of a process may be behind the end of
 	// its connection: a core dump takes time.
 	silenceGrace = time.Second
-	// lastWords is how long to wait for the end of a dead process's connection.
-	lastWords = 100 * time.Millisecond
+	// lastWords is for how much awake time to wait for the end of a dead process's
+	// connection, which a child of the process may have inherited.
+	lastWords = 500 * time.Millisecond
 )
 
 // onExit is the end of rank r's process.
@@ -41,28 +43,27 @@ func (h *host) onExit(r *rankState, p *process, e ending) {
 			x.OutOfMemory = h.memory.verdict(readMemoryState(r.group), e.peakBytes)
 		}
 	}
+	if now := time.Now(); r.reader != nil {
+		x.InJobNanos = int64(now.Sub(r.since))
+		x.WaitedNanos = min(int64(r.reader.Slept(now)), x.InJobNanos)
+	}
 	r.exited = x
 	h.send(&pb.FromAgent{Kind: &pb.FromAgent_Exited{Exited: x}})
-	d := &death{r: r}
-	h.deaths = append(h.deaths, d)
-	if r.conn == nil || r.silent {
-		return
-	}
-	// Its last words on the control socket may be behind the news of its end.
-	time.AfterFunc(lastWords, func() { h.post(func() { d.waited = true }) })
+	h.deaths = append(h.deaths, death{r, h.awake.total})
 }
 
-// death is the end of a rank's process that has to be judged.
+// death is the end of a rank's process that has to be judged: its last words on the control
+// socket may be behind the news of its end.
 type death struct {
-	r      *rankState
-	waited bool
+	r  *rankState
+	at time.Duration // awake time
 }
 
 // judgeDeaths judges those ends of which all is known, in their order.
 func (h *host) judgeDeaths() {
 	for len(h.deaths) > 0 {
 		d := h.deaths[0]
-		if d.r.conn != nil && !d.r.silent && !d.waited {
+		if d.r.conn != nil && !d.r.silent && h.awake.total-d.at < lastWords {
 			return
 		}
 		h.deaths = h.deaths[1:]
@@ -155,7 +156,7 @@ func (h *host) onSilence(r *rankState, c *boot.Conn) {
 		c.Close()
 		return
 	}
-	r.out.close()
+	r.out.Close(io.EOF)
 	r.silent = true
 	if r.phase == left || r.exited != nil {
 		return

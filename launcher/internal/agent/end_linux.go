@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"io"
 	"os"
 	"syscall"
 	"time"
@@ -20,7 +21,7 @@ func (h *host) end(grace time.Duration) {
 	first := !h.ending
 	h.ending = true
 	h.table.close()
-	h.blobs.close()
+	h.blobs.Close(io.EOF)
 	if grace <= 0 {
 		h.kill()
 		return
@@ -62,7 +63,7 @@ func (h *host) proceed() (over bool) {
 		}
 	}
 	h.send(&pb.FromAgent{Kind: &pb.FromAgent_Done{Done: done}})
-	h.outbox.close()
+	h.outbox.Close(io.EOF)
 	return true
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/muster-mpi/muster/internal/boot"
+	"github.com/muster-mpi/muster/internal/queue"
 	"github.com/muster-mpi/muster/internal/record"
 	"github.com/muster-mpi/muster/internal/segment"
 	"github.com/muster-mpi/muster/internal/tcpwatch"
@@ -28,8 +29,8 @@ type host struct {
 	ranks        []*rankState // of this host, in order
 	byRank       map[int]*rankState
 	table        *table
-	outbox       *queue[*pb.FromAgent]
-	stdin        *queue[*pb.StdinData]
+	outbox       *queue.Queue[*pb.FromAgent]
+	stdin        *queue.Queue[*pb.StdinData]
 	over         chan struct{} // closed when run has returned
 	abandoned    chan struct{} // closed when the launcher is dead
 	events       chan func()
@@ -37,14 +38,14 @@ type host struct {
 	spawned   bool // no rank is started any more
 	live      int  // ranks whose process runs
 	joined    int
-	deaths    []*death      // not judged yet, in the order of the ends
+	deaths    []death       // not judged yet, in the order of the ends
 	firstIn   time.Duration // awake time of the first Join
 	awake     awake
 	memory    memoryLog
 	links     links
 	net       network
 	programs  map[string]string // path by digest, of those that the launcher provides
-	blobs     *queue[*pb.Blob]
+	blobs     *queue.Queue[*pb.Blob]
 	scratch   []string // directories made for this job alone
 	store     *store   // held for as long as programs are started from it
 	peerWatch *tcpwatch.Watch
@@ -88,8 +89,9 @@ type rankState struct {
 	early  []func()   // what happened to it before its birth was announced
 	conn   *boot.Conn // of the process that joined; nil until one did
 	pid    int        // that process
+	since  time.Time  // when it joined
 	bell   bell       // that its peers ring
-	out    *queue[packet]
+	out    *queue.Queue[packet]
 	reader *record.Reader
 	phase  phase
 	exited *pb.Exited
@@ -118,15 +120,15 @@ func newHost(start *pb.Start) *host {
 		jobName:   hex.EncodeToString(start.GetJob()),
 		byRank:    make(map[int]*rankState),
 		table:     newTable(),
-		outbox:    newQueue[*pb.FromAgent](),
-		stdin:     newQueue[*pb.StdinData](),
+		outbox:    queue.New[*pb.FromAgent](),
+		stdin:     queue.New[*pb.StdinData](),
 		over:      make(chan struct{}),
 		abandoned: make(chan struct{}),
 		events:    make(chan func(), 64),
 		memory:    make(memoryLog),
 		links:     newLinks(),
 		net:       newNetwork(),
-		blobs:     newQueue[*pb.Blob](),
+		blobs:     queue.New[*pb.Blob](),
 		lostRanks: make(map[int]bool),
 		usable:    usableCPUs(),
 	}
@@ -181,7 +183,7 @@ func (h *host) send(m *pb.FromAgent) {
 	if m.GetOutput() == nil {
 		boot.Legible(m)
 	}
-	h.outbox.put(m)
+	h.outbox.Put(m)
 }
 
 func (h *host) note(format string, args ...any) {

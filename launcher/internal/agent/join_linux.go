@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/muster-mpi/muster/internal/boot"
+	"github.com/muster-mpi/muster/internal/queue"
 	"github.com/muster-mpi/muster/internal/record"
 	pb "github.com/muster-mpi/muster/proto"
 	"golang.org/x/sys/unix"
@@ -125,14 +126,14 @@ func (h *host) onHello(r *rankState, c *boot.Conn, m *pb.Hello) {
 		h.fail(failure{rank: r.rank, code: ExitProtocol, what: "cannot join: " + reason})
 		return
 	}
-	r.conn, r.pid, r.phase = c, pid, joined
+	r.conn, r.pid, r.phase, r.since = c, pid, joined, time.Now()
 	welcome, files, err := h.welcome(r)
 	if err != nil {
 		h.fail(failure{rank: r.rank, code: ExitResource, what: "cannot join: " + err.Error()})
 	}
 	h.loosen(r)
 	r.build = m.GetBuild()
-	r.out = newQueue[packet]()
+	r.out = queue.New[packet]()
 	go converse(c, r.out)
 	r.tell(&pb.ToRank{Kind: &pb.ToRank_Welcome{Welcome: welcome}}, files...)
 	for _, other := range h.ranks {
@@ -169,10 +170,10 @@ func (h *host) onFirstJoined() {
 }
 
 func (h *host) refuse(c *boot.Conn, reason string) {
-	out := newQueue[packet]()
+	out := queue.New[packet]()
 	go converse(c, out)
-	out.put(packet{m: &pb.ToRank{Kind: &pb.ToRank_Refused{Refused: &pb.Refused{Reason: reason}}}})
-	out.close()
+	out.Put(packet{m: &pb.ToRank{Kind: &pb.ToRank_Refused{Refused: &pb.Refused{Reason: reason}}}})
+	out.Close(io.EOF)
 }
 
 // differs says how a rank does not fit to those that have joined; empty if it
@@ -269,7 +270,7 @@ func (r *rankState) tell(m *pb.ToRank, files ...*os.File) { r.put(packet{m: m, f
 
 // put reports false if p cannot be sent any more.
 func (r *rankState) put(p packet) bool {
-	if r.out == nil || !r.out.put(p) {
+	if r.out == nil || !r.out.Put(p) {
 		closeAll(p.files)
 		return false
 	}
@@ -283,10 +284,10 @@ func closeAll(files []*os.File) {
 }
 
 // converse sends what is put into out, and closes c when out is closed.
-func converse(c *boot.Conn, out *queue[packet]) {
+func converse(c *boot.Conn, out *queue.Queue[packet]) {
 	defer c.Close()
 	for {
-		packets := out.take()
+		packets := out.Take()
 		if packets == nil {
 			return
 		}

@@ -212,11 +212,11 @@ func (h *host) listen(recv func() (*pb.ToAgent, error)) {
 			continue
 		}
 		if in := m.GetStdin(); in != nil {
-			h.stdin.put(in)
+			h.stdin.Put(in)
 			continue
 		}
 		if b := m.GetBlob(); b != nil {
-			h.blobs.put(b)
+			h.blobs.Put(b)
 			continue
 		}
 		h.post(func() { h.onLauncher(m) })
@@ -226,13 +226,13 @@ func (h *host) listen(recv func() (*pb.ToAgent, error)) {
 // deliver sends what the host has for the launcher.
 func (h *host) deliver(send func(*pb.FromAgent) error) {
 	for {
-		messages := h.outbox.take()
+		messages := h.outbox.Take()
 		if messages == nil {
 			return
 		}
 		for _, m := range messages {
 			if send(m) != nil {
-				h.outbox.close()
+				h.outbox.Close(io.EOF)
 				return
 			}
 		}

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/muster-mpi/muster/internal/boot"
+	"github.com/muster-mpi/muster/internal/queue"
 	pb "github.com/muster-mpi/muster/proto"
 )
 
@@ -57,8 +59,8 @@ func TestCrashTextIsOnePiece(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := newQueue[*pb.FromAgent]()
-	s, err := newStream(3, true, r, newCredit(1<<20), func(m *pb.FromAgent) { out.put(m) })
+	out := queue.New[*pb.FromAgent]()
+	s, err := newStream(3, true, r, newCredit(1<<20), func(m *pb.FromAgent) { out.Put(m) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +76,7 @@ func TestCrashTextIsOnePiece(t *testing.T) {
 	w.Close()
 	<-s.ended
 	var got []string
-	for _, m := range out.take() {
+	for _, m := range out.Take() {
 		got = append(got, string(m.GetOutput().GetData()))
 		if m.GetOutput().GetRank() != 3 || !m.GetOutput().GetStderr() {
 			t.Errorf("got %v", m)
@@ -133,8 +135,8 @@ func TestFinishDoesNotWaitForOtherHolders(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	out := newQueue[*pb.FromAgent]()
-	s, err := newStream(0, false, r, newCredit(1<<20), func(m *pb.FromAgent) { out.put(m) })
+	out := queue.New[*pb.FromAgent]()
+	s, err := newStream(0, false, r, newCredit(1<<20), func(m *pb.FromAgent) { out.Put(m) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +146,7 @@ func TestFinishDoesNotWaitForOtherHolders(t *testing.T) {
 	s.finish()
 	<-s.ended
 	got := 0
-	for _, m := range out.take() {
+	for _, m := range out.Take() {
 		got += len(m.GetOutput().GetData())
 	}
 	if got != len(text) {
@@ -217,6 +219,29 @@ func TestAwakeTimeStandsStillWhileStopped(t *testing.T) {
 		a.advance()
 		if a.total > 13*awakeStep {
 			t.Errorf("after a sleep of the machine: got %v", a.total)
+		}
+	})
+}
+
+func TestLastWordsMayBeLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &host{start: new(pb.Start), outbox: queue.New[*pb.FromAgent]()}
+		r := &rankState{conn: new(boot.Conn), phase: drained}
+		h.live++
+		h.onExit(r, new(process), ending{})
+		if !h.needsClock() {
+			t.Error("no clock runs for one whose last words are waited for")
+		}
+		h.awake.restart()
+		time.Sleep(time.Hour) // the agent could not run: the words have come, but nobody could read them
+		h.awake.advance()
+		if h.judgeDeaths(); len(h.deaths) == 0 {
+			t.Fatal("judged before its last words could be read")
+		}
+		h.onRank(r, r.conn, &pb.FromRank{Kind: &pb.FromRank_Left{Left: new(pb.Left)}})
+		r.silent = true
+		if h.judgeDeaths(); len(h.deaths) > 0 || h.ending {
+			t.Errorf("one that had left: %d not judged, failed %v", len(h.deaths), h.ending)
 		}
 	})
 }

@@ -2,11 +2,13 @@ package agent
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/muster-mpi/muster/internal/queue"
 	pb "github.com/muster-mpi/muster/proto"
 )
 
@@ -37,8 +39,8 @@ func TestTransportIsWhatTheUserNamedOrTheHostHas(t *testing.T) {
 		if (err != nil) != c.fails || err == nil && h.start.Settings.Transport != c.want {
 			t.Errorf("%q, probe %v: got %q, %v, want %q", c.named, c.probe, h.start.Settings.Transport, err, c.want)
 		}
-		h.outbox.close()
-		notes := h.outbox.take()
+		h.outbox.Close(io.EOF)
+		notes := h.outbox.Take()
 		if (len(notes) == 1) != c.note {
 			t.Errorf("%q, probe %v: %d notes, want one: %v", c.named, c.probe, len(notes), c.note)
 		}
@@ -128,7 +130,7 @@ func TestLinksWaitForDescriptors(t *testing.T) {
 	h := testHost(4, "unix")
 	h.links.most = 2
 	for _, r := range h.ranks {
-		r.proc, r.out = &process{}, newQueue[packet]()
+		r.proc, r.out = &process{}, queue.New[packet]()
 	}
 	for i, a := range h.ranks {
 		for _, b := range h.ranks[i+1:] {
@@ -141,8 +143,8 @@ func TestLinksWaitForDescriptors(t *testing.T) {
 	got := 0
 	for h.links.underway > 0 {
 		for _, r := range h.ranks {
-			r.out.put(packet{}) // so that take returns
-			for _, p := range r.out.take() {
+			r.out.Put(packet{}) // so that take returns
+			for _, p := range r.out.Take() {
 				if p.sent != nil {
 					closeAll(p.files)
 					got++

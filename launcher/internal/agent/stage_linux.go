@@ -347,7 +347,7 @@ func (h *host) receive(s *store, missing map[string]*pb.Program, paths map[strin
 		}
 	}()
 	for len(missing) > 0 {
-		blobs := h.blobs.take()
+		blobs := h.blobs.Take()
 		if blobs == nil {
 			return errEnding
 		}

@@ -9,7 +9,7 @@ const stdinAll = -2
 // reads nothing holds up the launcher's reading and nothing else.
 func (h *host) feedStdin() {
 	for {
-		messages := h.stdin.take()
+		messages := h.stdin.Take()
 		if messages == nil {
 			return
 		}

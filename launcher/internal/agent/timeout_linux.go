@@ -10,7 +10,10 @@ import (
 
 // needsClock reports whether a timeout is running.
 func (h *host) needsClock() bool {
-	if h.ending {
+	switch {
+	case len(h.deaths) > 0:
+		return true
+	case h.ending:
 		return false
 	}
 	if h.awaited() || h.hasPeers() {
@@ -30,6 +33,9 @@ func (h *host) awaited() bool {
 }
 
 func (h *host) checkTimeouts() {
+	if h.ending {
+		return
+	}
 	if h.hasPeers() {
 		h.watchPeers()
 	}

@@ -1,0 +1,69 @@
+package launcher
+
+import (
+	"encoding/json"
+	"os"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestStragglersWaitMuchLessThanTheOthers(t *testing.T) {
+	for _, c := range []struct {
+		what   string
+		waited []int // percent of ten seconds
+		want   []int // ranks
+	}{
+		{"nobody", nil, nil},
+		{"one alone", []int{0}, nil},
+		{"all alike", []int{40, 45, 50, 42}, nil},
+		{"one of two", []int{80, 10}, []int{1}},
+		{"one of four", []int{90, 91, 4, 92}, []int{2}},
+		{"one of two hosts", []int{70, 5, 72, 6}, []int{1, 3}},
+		{"a master that waits", []int{95, 3, 4, 2, 5}, nil},
+		{"a master that is waited for", []int{1, 93, 94, 92}, []int{0}},
+		{"all compute", []int{0, 0, 0}, nil},
+	} {
+		var all []RankResult
+		for _, percent := range c.waited {
+			all = append(all, RankResult{InJob: 10 * time.Second, Waited: time.Duration(percent) * 100 * time.Millisecond})
+		}
+		// They were in the job too briefly, or never, to say something.
+		all = append(all, RankResult{InJob: 10 * time.Millisecond, Waited: 9 * time.Millisecond}, RankResult{})
+		var got []int
+		for _, s := range stragglers(all) {
+			got = append(got, s.Rank)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %v, want %v", c.what, got, c.want)
+		}
+	}
+}
+
+func TestStragglersAreNamed(t *testing.T) {
+	path, err := exchange()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := newTrial(t, 4)
+	tr.job.Apps[0].Argv = []string{"sh", "-c", `if [ $MUSTER_RANK = 2 ]; then set -- -pause=5ms; fi; exec "$0" -rounds=300 "$@"`, path}
+	tr.job.Timing = true
+	tr.run().expect(0, "muster:   rank 2 (host ", ") was waited for: it waited ", "% of its time, the others ")
+	tr.assertStraggler(2)
+}
+
+// assertStraggler asserts that the report names one rank only that was waited for.
+func (tr *trial) assertStraggler(rank int) {
+	tr.t.Helper()
+	data, err := os.ReadFile(tr.job.Report)
+	var r Result
+	if err == nil {
+		err = json.Unmarshal(data, &r)
+	}
+	if err != nil {
+		tr.t.Fatal(err)
+	}
+	if s := r.Stragglers; len(s) != 1 || s[0].Rank != rank || s[0].OthersShare-s[0].WaitShare < straggling || s[0].Host == "" {
+		tr.t.Errorf("stragglers %+v, want rank %d; ranks: %+v", s, rank, r.Ranks)
+	}
+}
