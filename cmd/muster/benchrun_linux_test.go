@@ -22,6 +22,9 @@ var short = map[string][]string{
 // peersHere skips the test if peers are missing, and says what to install.
 func peersHere(t *testing.T) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("waits for other MPIs, which say nothing of this program")
+	}
 	if _, err := peer.Find(t.Context(), peer.Names()); errors.Is(err, peer.ErrMissing) {
 		t.Skip(err)
 	}
@@ -152,6 +155,9 @@ func TestBenchAgainstPeers(t *testing.T) {
 
 // The commands of bench/README.md run, in short form.
 func TestCommandsOfTheBenchReadmeRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs for half a minute")
+	}
 	readme, err := os.ReadFile("../../bench/README.md")
 	if err != nil {
 		t.Fatal(err)

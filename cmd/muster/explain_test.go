@@ -34,6 +34,9 @@ func explained(t *testing.T, line string) (stdout, stderr string, code int) {
 }
 
 func TestExplainSaysWhichAndWhy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("computes for half a minute under the race detector, and nothing runs at once")
+	}
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("t", []byte(tableText), 0o644); err != nil {
 		t.Fatal(err)
@@ -71,6 +74,9 @@ func TestExplainSaysWhichAndWhy(t *testing.T) {
 }
 
 func TestExplainErrorsSayWhatWasExpected(t *testing.T) {
+	if testing.Short() {
+		t.Skip("computes long under the race detector, and nothing runs at once")
+	}
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("t", []byte(tableText+"gather ranks=8 hosts=one\n    else ring\n"), 0o644); err != nil {
 		t.Fatal(err)
