@@ -22,18 +22,27 @@ func validFor(job *Job) time.Duration {
 	return validAtLeast
 }
 
-// credentials makes an authority for one job and a certificate for each of its
-// ranks. The authority's key is forgotten on return: nobody can join later, and
-// nothing is ever written to a disk.
-func credentials(job string, ranks int, valid time.Duration) ([]*pb.Credentials, error) {
+// certify makes an authority for one job, and a certificate for each of its ranks and, if
+// hosts give each other programs, of its hosts. The authority's key is forgotten on
+// return: nobody can join later, and nothing is ever written to a disk.
+func (p *jobPlan) certify(job string, valid time.Duration) error {
 	a, err := authority.New(job, valid)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer a.Forget()
-	all := make([]*pb.Credentials, ranks)
-	for rank := range all {
-		if all[rank], err = a.Issue(rank); err != nil {
+	if p.secrets, err = issue(int(p.common.Size), a.Issue); err != nil || !p.passOn {
+		return err
+	}
+	p.agents, err = issue(len(p.hosts), a.IssueHost)
+	return err
+}
+
+func issue(n int, one func(int) (*pb.Credentials, error)) ([]*pb.Credentials, error) {
+	all := make([]*pb.Credentials, n)
+	for i := range all {
+		var err error
+		if all[i], err = one(i); err != nil {
 			return nil, err
 		}
 	}

@@ -205,14 +205,14 @@ func TestS8RanksChildrenInheritNoDescriptor(t *testing.T) {
 
 func TestCredentialsNameTheRankAndFitTogether(t *testing.T) {
 	job := hex.EncodeToString(make([]byte, 16))
-	mine, err := credentials(job, 3, 24*time.Hour)
-	if err != nil {
-		t.Fatal(err)
+	made := func(ranks int32) []*pb.Credentials {
+		p := &jobPlan{common: &pb.Start{Size: ranks}}
+		if err := p.certify(job, 24*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		return p.secrets
 	}
-	others, err := credentials(job, 1, 24*time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
+	mine, others := made(3), made(1)
 	for rank, c := range mine {
 		pair, err := tls.X509KeyPair(c.GetCertificate(), c.GetKey())
 		if err != nil {

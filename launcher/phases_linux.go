@@ -78,6 +78,6 @@ func millis(d time.Duration) string {
 // showTiming shows what the start took, if the user wants to know.
 func (r *run) showTiming() {
 	if r.job.Timing {
-		r.sink.Message(r.phases.text(r.result.Start))
+		r.sink.Message(r.phases.text(r.result.Start) + r.supplied())
 	}
 }

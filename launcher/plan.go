@@ -27,6 +27,8 @@ const (
 	leastNetTimeout     = 300 * time.Millisecond
 	outputWindow        = 1 << 20 // bytes of a rank's output between its pipe and the reader
 	stdinNone, stdinAll = -1, -2
+	launcherFan         = 4 // hosts that the launcher sends a program to at once
+	hostFan             = 2 // that a host which has it gives it to
 )
 
 // jobPlan is a job as all its hosts have to know it, and what each of them has.
@@ -37,10 +39,12 @@ type jobPlan struct {
 	host     []int  // by rank
 	apps     []App
 	cpus     [][]int
-	base     []string // environment of this machine's ranks, under the applications'
-	exported []string // what of it other hosts' ranks get
-	here     string   // this machine's working directory
-	secrets  []*pb.Credentials
+	base     []string               // environment of this machine's ranks, under the applications'
+	exported []string               // what of it other hosts' ranks get
+	here     string                 // this machine's working directory
+	secrets  []*pb.Credentials      // by rank
+	agents   []*pb.Credentials      // by host, where hosts give each other programs by TLS
+	passOn   bool                   // hosts give each other programs
 	programs map[string]*pb.Program // by path, of what other hosts get from here
 }
 
@@ -93,8 +97,9 @@ func plan(job *Job, now time.Time) (*jobPlan, error) {
 	default:
 		return nil, fmt.Errorf("there is no transport %q, only \"shm\", \"unix\" and \"tcp\"", job.Transport)
 	}
+	p.passOn = len(p.hosts) > launcherFan && job.Via != "ssh"
 	if (s.Settings.Transport == "tcp" || len(p.hosts) > 1) && !job.Insecure {
-		if p.secrets, err = credentials(hex.EncodeToString(id), int(s.Size), validFor(job)); err != nil {
+		if err := p.certify(hex.EncodeToString(id), validFor(job)); err != nil {
 			return nil, err
 		}
 	}
@@ -120,11 +125,11 @@ func (p *jobPlan) hasKeys() bool { return p.secrets != nil || len(p.common.LinkK
 // forget gives up the job's keys, as far as Go lets go of memory: what was sent was
 // copied, and such copies lie about until their place is used again.
 func (p *jobPlan) forget() {
-	for _, c := range p.secrets {
+	for _, c := range slices.Concat(p.secrets, p.agents) {
 		clear(c.Key)
 	}
 	clear(p.common.LinkKey)
-	p.secrets, p.common.LinkKey = nil, nil
+	p.secrets, p.agents, p.common.LinkKey = nil, nil, nil
 }
 
 // networks is how agents are told what connections are restricted to.
@@ -252,6 +257,9 @@ func (p *jobPlan) start(n int, peers []*pb.HostAddresses, skew time.Duration) *p
 	s := proto.CloneOf(p.common)
 	s.Host, s.Peers = int32(n), peers
 	s.StartUnixNanos += int64(skew)
+	if p.agents != nil {
+		s.HostCredentials = p.agents[n]
+	}
 	rank := 0
 	for _, app := range p.apps {
 		for end := rank + app.Ranks; rank < end; rank++ {

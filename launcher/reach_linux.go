@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"slices"
@@ -23,8 +22,6 @@ const (
 	atOnce = 64
 	// waitingEvery is how often the user is told what the start waits for.
 	waitingEvery = 3 * time.Second
-	// blobBytes is how much of a program is sent in one message.
-	blobBytes = 512 << 10
 )
 
 // reachAll begins to start the agents of all hosts.
@@ -254,47 +251,6 @@ func (r *run) onListening(a *hostAgent, m *pb.Listening) {
 		roster.Hosts = append(roster.Hosts, &pb.HostAddresses{Host: int32(a.number), Name: a.host.Name, Addresses: a.listening})
 	}
 	r.tell(&pb.ToAgent{Kind: &pb.ToAgent_Roster{Roster: roster}})
-}
-
-// provide sends a host the programs that it lacks, from a goroutine of its own.
-func (r *run) provide(a *hostAgent, m *pb.Need) {
-	for _, digest := range m.GetDigests() {
-		if err := r.sendProgram(a, digest); err != nil {
-			r.post(func() { r.failHost(a, ExitSpawn, "cannot send the program to host %s: %v", a.host.Name, err) })
-			return
-		}
-	}
-}
-
-func (r *run) sendProgram(a *hostAgent, digest []byte) error {
-	path := ""
-	for name, p := range r.plan.programs {
-		if string(p.GetDigest()) == string(digest) {
-			path = name
-		}
-	}
-	if path == "" {
-		return fmt.Errorf("it asks for %x, which is none of this job's", digest)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	for {
-		data := make([]byte, blobBytes)
-		n, err := io.ReadFull(f, data)
-		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-		if err != nil && !last {
-			return err
-		}
-		sent := make(chan struct{})
-		m := &pb.Blob{Digest: digest, Data: data[:n], Last: last}
-		if !a.out.Put(outgoing{&pb.ToAgent{Kind: &pb.ToAgent_Blob{Blob: m}}, sent}) || last {
-			return nil
-		}
-		<-sent // one piece at a time, so that other messages find their way
-	}
 }
 
 // onStarted is that all ranks of a host have their processes.

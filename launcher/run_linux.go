@@ -62,6 +62,7 @@ type run struct {
 	code       int       // of the job, if the outside ended it
 	limit      time.Time // when an agent that has not ended the job is given up
 	overdue    <-chan time.Time
+	supplies   map[string]*supply // by digest
 }
 
 // Run runs job and returns when nothing of it is left: no process, file or
@@ -139,13 +140,14 @@ var planned = func(*jobPlan) {}
 func newRun(job Job, p *jobPlan, now time.Time) *run {
 	r := &run{
 		job: job, plan: p,
-		result:  Result{Job: hex.EncodeToString(p.common.GetJob()), Start: now},
-		taken:   make(chan int64, 1),
-		events:  make(chan func(), 64),
-		over:    make(chan struct{}),
-		builds:  make([]joinedAs, len(job.Apps)),
-		tunnels: make(map[rankPair]uint32),
-		looped:  make(chan struct{}),
+		result:   Result{Job: hex.EncodeToString(p.common.GetJob()), Start: now},
+		taken:    make(chan int64, 1),
+		events:   make(chan func(), 64),
+		over:     make(chan struct{}),
+		builds:   make([]joinedAs, len(job.Apps)),
+		tunnels:  make(map[rankPair]uint32),
+		supplies: make(map[string]*supply),
+		looped:   make(chan struct{}),
 	}
 	for rank := range int(p.common.GetSize()) {
 		r.result.Ranks = append(r.result.Ranks, RankResult{Rank: rank, Host: p.hosts[p.host[rank]].Name})
@@ -351,7 +353,9 @@ func (r *run) onMessage(a *hostAgent, m *pb.FromAgent) {
 	case *pb.FromAgent_Tunnel:
 		r.onTunnelWanted(k.Tunnel)
 	case *pb.FromAgent_Need:
-		go r.provide(a, k.Need)
+		r.onNeed(a, k.Need)
+	case *pb.FromAgent_Staged:
+		r.onStaged(a, k.Staged)
 	case *pb.FromAgent_Started:
 		r.onStarted(a, k.Started)
 	case *pb.FromAgent_Joined:

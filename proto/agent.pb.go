@@ -89,6 +89,7 @@ type ToAgent struct {
 	//	*ToAgent_Lost
 	//	*ToAgent_Dump
 	//	*ToAgent_Sweep
+	//	*ToAgent_Fetch
 	Kind          isToAgent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -257,6 +258,15 @@ func (x *ToAgent) GetSweep() *Sweep {
 	return nil
 }
 
+func (x *ToAgent) GetFetch() *Fetch {
+	if x != nil {
+		if x, ok := x.Kind.(*ToAgent_Fetch); ok {
+			return x.Fetch
+		}
+	}
+	return nil
+}
+
 type isToAgent_Kind interface {
 	isToAgent_Kind()
 }
@@ -317,6 +327,10 @@ type ToAgent_Sweep struct {
 	Sweep *Sweep `protobuf:"bytes,14,opt,name=sweep,proto3,oneof"`
 }
 
+type ToAgent_Fetch struct {
+	Fetch *Fetch `protobuf:"bytes,15,opt,name=fetch,proto3,oneof"`
+}
+
 func (*ToAgent_Start) isToAgent_Kind() {}
 
 func (*ToAgent_OutputCredit) isToAgent_Kind() {}
@@ -345,6 +359,8 @@ func (*ToAgent_Dump) isToAgent_Kind() {}
 
 func (*ToAgent_Sweep) isToAgent_Kind() {}
 
+func (*ToAgent_Fetch) isToAgent_Kind() {}
+
 // FromAgent is what the agent says. The first message is Ready, the last Done.
 type FromAgent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -370,6 +386,7 @@ type FromAgent struct {
 	//	*FromAgent_States
 	//	*FromAgent_Stacks
 	//	*FromAgent_Tunnel
+	//	*FromAgent_Staged
 	Kind          isFromAgent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -592,6 +609,15 @@ func (x *FromAgent) GetTunnel() *TunnelWanted {
 	return nil
 }
 
+func (x *FromAgent) GetStaged() *Staged {
+	if x != nil {
+		if x, ok := x.Kind.(*FromAgent_Staged); ok {
+			return x.Staged
+		}
+	}
+	return nil
+}
+
 type isFromAgent_Kind interface {
 	isFromAgent_Kind()
 }
@@ -676,6 +702,10 @@ type FromAgent_Tunnel struct {
 	Tunnel *TunnelWanted `protobuf:"bytes,21,opt,name=tunnel,proto3,oneof"`
 }
 
+type FromAgent_Staged struct {
+	Staged *Staged `protobuf:"bytes,22,opt,name=staged,proto3,oneof"`
+}
+
 func (*FromAgent_Started) isFromAgent_Kind() {}
 
 func (*FromAgent_Output) isFromAgent_Kind() {}
@@ -715,6 +745,8 @@ func (*FromAgent_States) isFromAgent_Kind() {}
 func (*FromAgent_Stacks) isFromAgent_Kind() {}
 
 func (*FromAgent_Tunnel) isFromAgent_Kind() {}
+
+func (*FromAgent_Staged) isFromAgent_Kind() {}
 
 // Sweep asks for the end of every process on the host that belongs to a job whose
 // agent is gone. Done answers.
@@ -1189,10 +1221,11 @@ func (x *HostAddresses) GetAddresses() []string {
 	return nil
 }
 
-// Need asks for programs that the host lacks.
+// Need asks for programs that the host lacks. A Blob or a Fetch answers for each.
 type Need struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Digests       [][]byte               `protobuf:"bytes,1,rep,name=digests,proto3" json:"digests,omitempty"` // SHA-256
+	Digests       [][]byte               `protobuf:"bytes,1,rep,name=digests,proto3" json:"digests,omitempty"`                                // SHA-256
+	FromLauncher  bool                   `protobuf:"varint,2,opt,name=from_launcher,json=fromLauncher,proto3" json:"from_launcher,omitempty"` // another host could not give them
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1234,6 +1267,111 @@ func (x *Need) GetDigests() [][]byte {
 	return nil
 }
 
+func (x *Need) GetFromLauncher() bool {
+	if x != nil {
+		return x.FromLauncher
+	}
+	return false
+}
+
+// Fetch has a host get a program that it needs from another host of the job.
+type Fetch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Digest        []byte                 `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	From          *HostAddresses         `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fetch) Reset() {
+	*x = Fetch{}
+	mi := &file_agent_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fetch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fetch) ProtoMessage() {}
+
+func (x *Fetch) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fetch.ProtoReflect.Descriptor instead.
+func (*Fetch) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Fetch) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *Fetch) GetFrom() *HostAddresses {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+// Staged says that programs are in the host's store, for other hosts to fetch.
+type Staged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Digests       [][]byte               `protobuf:"bytes,1,rep,name=digests,proto3" json:"digests,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Staged) Reset() {
+	*x = Staged{}
+	mi := &file_agent_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Staged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Staged) ProtoMessage() {}
+
+func (x *Staged) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Staged.ProtoReflect.Descriptor instead.
+func (*Staged) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Staged) GetDigests() [][]byte {
+	if x != nil {
+		return x.Digests
+	}
+	return nil
+}
+
 // Blob is a piece of a program that was asked for.
 type Blob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1246,7 +1384,7 @@ type Blob struct {
 
 func (x *Blob) Reset() {
 	*x = Blob{}
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1258,7 +1396,7 @@ func (x *Blob) String() string {
 func (*Blob) ProtoMessage() {}
 
 func (x *Blob) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1271,7 +1409,7 @@ func (x *Blob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Blob.ProtoReflect.Descriptor instead.
 func (*Blob) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{11}
+	return file_agent_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Blob) GetDigest() []byte {
@@ -1306,7 +1444,7 @@ type Program struct {
 
 func (x *Program) Reset() {
 	*x = Program{}
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1318,7 +1456,7 @@ func (x *Program) String() string {
 func (*Program) ProtoMessage() {}
 
 func (x *Program) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1331,7 +1469,7 @@ func (x *Program) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Program.ProtoReflect.Descriptor instead.
 func (*Program) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{12}
+	return file_agent_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Program) GetDigest() []byte {
@@ -1360,7 +1498,7 @@ type RankJoined struct {
 
 func (x *RankJoined) Reset() {
 	*x = RankJoined{}
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1372,7 +1510,7 @@ func (x *RankJoined) String() string {
 func (*RankJoined) ProtoMessage() {}
 
 func (x *RankJoined) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1385,7 +1523,7 @@ func (x *RankJoined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankJoined.ProtoReflect.Descriptor instead.
 func (*RankJoined) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{13}
+	return file_agent_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RankJoined) GetRank() int32 {
@@ -1420,7 +1558,7 @@ type FirstJoined struct {
 
 func (x *FirstJoined) Reset() {
 	*x = FirstJoined{}
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1432,7 +1570,7 @@ func (x *FirstJoined) String() string {
 func (*FirstJoined) ProtoMessage() {}
 
 func (x *FirstJoined) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1445,7 +1583,7 @@ func (x *FirstJoined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirstJoined.ProtoReflect.Descriptor instead.
 func (*FirstJoined) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{14}
+	return file_agent_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FirstJoined) GetRank() int32 {
@@ -1465,7 +1603,7 @@ type Reached struct {
 
 func (x *Reached) Reset() {
 	*x = Reached{}
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1477,7 +1615,7 @@ func (x *Reached) String() string {
 func (*Reached) ProtoMessage() {}
 
 func (x *Reached) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1490,7 +1628,7 @@ func (x *Reached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reached.ProtoReflect.Descriptor instead.
 func (*Reached) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{15}
+	return file_agent_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Reached) GetStage() Stage {
@@ -1510,7 +1648,7 @@ type AllReached struct {
 
 func (x *AllReached) Reset() {
 	*x = AllReached{}
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1660,7 @@ func (x *AllReached) String() string {
 func (*AllReached) ProtoMessage() {}
 
 func (x *AllReached) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1673,7 @@ func (x *AllReached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllReached.ProtoReflect.Descriptor instead.
 func (*AllReached) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{16}
+	return file_agent_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AllReached) GetStage() Stage {
@@ -1556,7 +1694,7 @@ type RankLost struct {
 
 func (x *RankLost) Reset() {
 	*x = RankLost{}
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1568,7 +1706,7 @@ func (x *RankLost) String() string {
 func (*RankLost) ProtoMessage() {}
 
 func (x *RankLost) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1581,7 +1719,7 @@ func (x *RankLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankLost.ProtoReflect.Descriptor instead.
 func (*RankLost) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{17}
+	return file_agent_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RankLost) GetFailure() *Failure {
@@ -1601,7 +1739,7 @@ type States struct {
 
 func (x *States) Reset() {
 	*x = States{}
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1613,7 +1751,7 @@ func (x *States) String() string {
 func (*States) ProtoMessage() {}
 
 func (x *States) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1626,7 +1764,7 @@ func (x *States) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use States.ProtoReflect.Descriptor instead.
 func (*States) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{18}
+	return file_agent_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *States) GetRanks() []*RankState {
@@ -1647,7 +1785,7 @@ type Dump struct {
 
 func (x *Dump) Reset() {
 	*x = Dump{}
-	mi := &file_agent_proto_msgTypes[19]
+	mi := &file_agent_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1659,7 +1797,7 @@ func (x *Dump) String() string {
 func (*Dump) ProtoMessage() {}
 
 func (x *Dump) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[19]
+	mi := &file_agent_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1672,7 +1810,7 @@ func (x *Dump) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dump.ProtoReflect.Descriptor instead.
 func (*Dump) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{19}
+	return file_agent_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Dump) GetNumber() uint64 {
@@ -1702,7 +1840,7 @@ type Stacks struct {
 
 func (x *Stacks) Reset() {
 	*x = Stacks{}
-	mi := &file_agent_proto_msgTypes[20]
+	mi := &file_agent_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1714,7 +1852,7 @@ func (x *Stacks) String() string {
 func (*Stacks) ProtoMessage() {}
 
 func (x *Stacks) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[20]
+	mi := &file_agent_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1727,7 +1865,7 @@ func (x *Stacks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stacks.ProtoReflect.Descriptor instead.
 func (*Stacks) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{20}
+	return file_agent_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Stacks) GetNumber() uint64 {
@@ -1772,15 +1910,16 @@ type Start struct {
 	Size              int32                  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
 	Host              int32                  `protobuf:"varint,3,opt,name=host,proto3" json:"host,omitempty"`
 	Hosts             []*HostRun             `protobuf:"bytes,4,rep,name=hosts,proto3" json:"hosts,omitempty"`
-	Apps              []*AppRun              `protobuf:"bytes,5,rep,name=apps,proto3" json:"apps,omitempty"`                                       // in rank order
-	Peers             []*HostAddresses       `protobuf:"bytes,15,rep,name=peers,proto3" json:"peers,omitempty"`                                    // the hosts that this one's ranks may have to reach
-	LinkKey           []byte                 `protobuf:"bytes,16,opt,name=link_key,json=linkKey,proto3" json:"link_key,omitempty"`                 // by which agents of the job know each other
-	Networks          []string               `protobuf:"bytes,17,rep,name=networks,proto3" json:"networks,omitempty"`                              // "iface NAME" or "subnet PREFIX" that connections are restricted to
-	ByLauncher        bool                   `protobuf:"varint,19,opt,name=by_launcher,json=byLauncher,proto3" json:"by_launcher,omitempty"`       // links to other hosts are tunnels
-	SilenceNanos      int64                  `protobuf:"varint,18,opt,name=silence_nanos,json=silenceNanos,proto3" json:"silence_nanos,omitempty"` // how long a host that does not answer is waited for
-	Settings          *Settings              `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`                               // cores and ranks_per_core are the agent's to fill
-	Credentials       []*Credentials         `protobuf:"bytes,7,rep,name=credentials,proto3" json:"credentials,omitempty"`                         // of this host's ranks, in order; or none
-	StdinRank         int32                  `protobuf:"varint,8,opt,name=stdin_rank,json=stdinRank,proto3" json:"stdin_rank,omitempty"`           // rank that reads the launcher's input; -1 none, -2 all
+	Apps              []*AppRun              `protobuf:"bytes,5,rep,name=apps,proto3" json:"apps,omitempty"`                                               // in rank order
+	Peers             []*HostAddresses       `protobuf:"bytes,15,rep,name=peers,proto3" json:"peers,omitempty"`                                            // the hosts that this one's ranks may have to reach
+	LinkKey           []byte                 `protobuf:"bytes,16,opt,name=link_key,json=linkKey,proto3" json:"link_key,omitempty"`                         // by which agents of the job know each other
+	Networks          []string               `protobuf:"bytes,17,rep,name=networks,proto3" json:"networks,omitempty"`                                      // "iface NAME" or "subnet PREFIX" that connections are restricted to
+	ByLauncher        bool                   `protobuf:"varint,19,opt,name=by_launcher,json=byLauncher,proto3" json:"by_launcher,omitempty"`               // links to other hosts are tunnels
+	SilenceNanos      int64                  `protobuf:"varint,18,opt,name=silence_nanos,json=silenceNanos,proto3" json:"silence_nanos,omitempty"`         // how long a host that does not answer is waited for
+	Settings          *Settings              `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`                                       // cores and ranks_per_core are the agent's to fill
+	Credentials       []*Credentials         `protobuf:"bytes,7,rep,name=credentials,proto3" json:"credentials,omitempty"`                                 // of this host's ranks, in order; or none
+	HostCredentials   *Credentials           `protobuf:"bytes,20,opt,name=host_credentials,json=hostCredentials,proto3" json:"host_credentials,omitempty"` // of the agent, where hosts give each other programs
+	StdinRank         int32                  `protobuf:"varint,8,opt,name=stdin_rank,json=stdinRank,proto3" json:"stdin_rank,omitempty"`                   // rank that reads the launcher's input; -1 none, -2 all
 	StartTimeoutNanos int64                  `protobuf:"varint,9,opt,name=start_timeout_nanos,json=startTimeoutNanos,proto3" json:"start_timeout_nanos,omitempty"`
 	StopTimeoutNanos  int64                  `protobuf:"varint,10,opt,name=stop_timeout_nanos,json=stopTimeoutNanos,proto3" json:"stop_timeout_nanos,omitempty"`
 	BindCores         bool                   `protobuf:"varint,11,opt,name=bind_cores,json=bindCores,proto3" json:"bind_cores,omitempty"`
@@ -1792,7 +1931,7 @@ type Start struct {
 
 func (x *Start) Reset() {
 	*x = Start{}
-	mi := &file_agent_proto_msgTypes[21]
+	mi := &file_agent_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1804,7 +1943,7 @@ func (x *Start) String() string {
 func (*Start) ProtoMessage() {}
 
 func (x *Start) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[21]
+	mi := &file_agent_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1817,7 +1956,7 @@ func (x *Start) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Start.ProtoReflect.Descriptor instead.
 func (*Start) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{21}
+	return file_agent_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Start) GetJob() []byte {
@@ -1904,6 +2043,13 @@ func (x *Start) GetCredentials() []*Credentials {
 	return nil
 }
 
+func (x *Start) GetHostCredentials() *Credentials {
+	if x != nil {
+		return x.HostCredentials
+	}
+	return nil
+}
+
 func (x *Start) GetStdinRank() int32 {
 	if x != nil {
 		return x.StdinRank
@@ -1965,7 +2111,7 @@ type AppRun struct {
 
 func (x *AppRun) Reset() {
 	*x = AppRun{}
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1977,7 +2123,7 @@ func (x *AppRun) String() string {
 func (*AppRun) ProtoMessage() {}
 
 func (x *AppRun) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1990,7 +2136,7 @@ func (x *AppRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppRun.ProtoReflect.Descriptor instead.
 func (*AppRun) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{22}
+	return file_agent_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AppRun) GetFirst() int32 {
@@ -2075,7 +2221,7 @@ type StagedFile struct {
 
 func (x *StagedFile) Reset() {
 	*x = StagedFile{}
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2087,7 +2233,7 @@ func (x *StagedFile) String() string {
 func (*StagedFile) ProtoMessage() {}
 
 func (x *StagedFile) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2100,7 +2246,7 @@ func (x *StagedFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StagedFile.ProtoReflect.Descriptor instead.
 func (*StagedFile) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{23}
+	return file_agent_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StagedFile) GetVariable() []byte {
@@ -2126,7 +2272,7 @@ type CPUSet struct {
 
 func (x *CPUSet) Reset() {
 	*x = CPUSet{}
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2138,7 +2284,7 @@ func (x *CPUSet) String() string {
 func (*CPUSet) ProtoMessage() {}
 
 func (x *CPUSet) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2151,7 +2297,7 @@ func (x *CPUSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CPUSet.ProtoReflect.Descriptor instead.
 func (*CPUSet) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{24}
+	return file_agent_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *CPUSet) GetCpus() []int32 {
@@ -2173,7 +2319,7 @@ type Started struct {
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2185,7 +2331,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2198,7 +2344,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{25}
+	return file_agent_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Started) GetCores() int32 {
@@ -2226,7 +2372,7 @@ type RankProcess struct {
 
 func (x *RankProcess) Reset() {
 	*x = RankProcess{}
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2238,7 +2384,7 @@ func (x *RankProcess) String() string {
 func (*RankProcess) ProtoMessage() {}
 
 func (x *RankProcess) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2251,7 +2397,7 @@ func (x *RankProcess) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankProcess.ProtoReflect.Descriptor instead.
 func (*RankProcess) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{26}
+	return file_agent_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RankProcess) GetRank() int32 {
@@ -2288,7 +2434,7 @@ type Output struct {
 
 func (x *Output) Reset() {
 	*x = Output{}
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2300,7 +2446,7 @@ func (x *Output) String() string {
 func (*Output) ProtoMessage() {}
 
 func (x *Output) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2313,7 +2459,7 @@ func (x *Output) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Output.ProtoReflect.Descriptor instead.
 func (*Output) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{27}
+	return file_agent_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Output) GetRank() int32 {
@@ -2355,7 +2501,7 @@ type OutputCredit struct {
 
 func (x *OutputCredit) Reset() {
 	*x = OutputCredit{}
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2367,7 +2513,7 @@ func (x *OutputCredit) String() string {
 func (*OutputCredit) ProtoMessage() {}
 
 func (x *OutputCredit) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2380,7 +2526,7 @@ func (x *OutputCredit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutputCredit.ProtoReflect.Descriptor instead.
 func (*OutputCredit) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{28}
+	return file_agent_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *OutputCredit) GetRank() int32 {
@@ -2407,7 +2553,7 @@ type StdinData struct {
 
 func (x *StdinData) Reset() {
 	*x = StdinData{}
-	mi := &file_agent_proto_msgTypes[29]
+	mi := &file_agent_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2419,7 +2565,7 @@ func (x *StdinData) String() string {
 func (*StdinData) ProtoMessage() {}
 
 func (x *StdinData) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[29]
+	mi := &file_agent_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2432,7 +2578,7 @@ func (x *StdinData) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StdinData.ProtoReflect.Descriptor instead.
 func (*StdinData) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{29}
+	return file_agent_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *StdinData) GetData() []byte {
@@ -2459,7 +2605,7 @@ type StdinTaken struct {
 
 func (x *StdinTaken) Reset() {
 	*x = StdinTaken{}
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2471,7 +2617,7 @@ func (x *StdinTaken) String() string {
 func (*StdinTaken) ProtoMessage() {}
 
 func (x *StdinTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2484,7 +2630,7 @@ func (x *StdinTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StdinTaken.ProtoReflect.Descriptor instead.
 func (*StdinTaken) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{30}
+	return file_agent_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *StdinTaken) GetBytes() int64 {
@@ -2504,7 +2650,7 @@ type SignalRanks struct {
 
 func (x *SignalRanks) Reset() {
 	*x = SignalRanks{}
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2516,7 +2662,7 @@ func (x *SignalRanks) String() string {
 func (*SignalRanks) ProtoMessage() {}
 
 func (x *SignalRanks) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2529,7 +2675,7 @@ func (x *SignalRanks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalRanks.ProtoReflect.Descriptor instead.
 func (*SignalRanks) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{31}
+	return file_agent_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SignalRanks) GetSignal() int32 {
@@ -2552,7 +2698,7 @@ type EndJob struct {
 
 func (x *EndJob) Reset() {
 	*x = EndJob{}
-	mi := &file_agent_proto_msgTypes[32]
+	mi := &file_agent_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2564,7 +2710,7 @@ func (x *EndJob) String() string {
 func (*EndJob) ProtoMessage() {}
 
 func (x *EndJob) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[32]
+	mi := &file_agent_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2577,7 +2723,7 @@ func (x *EndJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJob.ProtoReflect.Descriptor instead.
 func (*EndJob) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{32}
+	return file_agent_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *EndJob) GetGraceNanos() int64 {
@@ -2611,7 +2757,7 @@ type Suspend struct {
 
 func (x *Suspend) Reset() {
 	*x = Suspend{}
-	mi := &file_agent_proto_msgTypes[33]
+	mi := &file_agent_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2623,7 +2769,7 @@ func (x *Suspend) String() string {
 func (*Suspend) ProtoMessage() {}
 
 func (x *Suspend) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[33]
+	mi := &file_agent_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2636,7 +2782,7 @@ func (x *Suspend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Suspend.ProtoReflect.Descriptor instead.
 func (*Suspend) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{33}
+	return file_agent_proto_rawDescGZIP(), []int{35}
 }
 
 type Suspended struct {
@@ -2647,7 +2793,7 @@ type Suspended struct {
 
 func (x *Suspended) Reset() {
 	*x = Suspended{}
-	mi := &file_agent_proto_msgTypes[34]
+	mi := &file_agent_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2659,7 +2805,7 @@ func (x *Suspended) String() string {
 func (*Suspended) ProtoMessage() {}
 
 func (x *Suspended) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[34]
+	mi := &file_agent_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2672,7 +2818,7 @@ func (x *Suspended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Suspended.ProtoReflect.Descriptor instead.
 func (*Suspended) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{34}
+	return file_agent_proto_rawDescGZIP(), []int{36}
 }
 
 type Continue struct {
@@ -2683,7 +2829,7 @@ type Continue struct {
 
 func (x *Continue) Reset() {
 	*x = Continue{}
-	mi := &file_agent_proto_msgTypes[35]
+	mi := &file_agent_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2695,7 +2841,7 @@ func (x *Continue) String() string {
 func (*Continue) ProtoMessage() {}
 
 func (x *Continue) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[35]
+	mi := &file_agent_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2708,7 +2854,7 @@ func (x *Continue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continue.ProtoReflect.Descriptor instead.
 func (*Continue) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{35}
+	return file_agent_proto_rawDescGZIP(), []int{37}
 }
 
 type Stopped struct {
@@ -2722,7 +2868,7 @@ type Stopped struct {
 
 func (x *Stopped) Reset() {
 	*x = Stopped{}
-	mi := &file_agent_proto_msgTypes[36]
+	mi := &file_agent_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2734,7 +2880,7 @@ func (x *Stopped) String() string {
 func (*Stopped) ProtoMessage() {}
 
 func (x *Stopped) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[36]
+	mi := &file_agent_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2747,7 +2893,7 @@ func (x *Stopped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stopped.ProtoReflect.Descriptor instead.
 func (*Stopped) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{36}
+	return file_agent_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Stopped) GetRank() int32 {
@@ -2781,7 +2927,7 @@ type Continued struct {
 
 func (x *Continued) Reset() {
 	*x = Continued{}
-	mi := &file_agent_proto_msgTypes[37]
+	mi := &file_agent_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2793,7 +2939,7 @@ func (x *Continued) String() string {
 func (*Continued) ProtoMessage() {}
 
 func (x *Continued) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[37]
+	mi := &file_agent_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2806,7 +2952,7 @@ func (x *Continued) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Continued.ProtoReflect.Descriptor instead.
 func (*Continued) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{37}
+	return file_agent_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Continued) GetRank() int32 {
@@ -2843,7 +2989,7 @@ type Exited struct {
 
 func (x *Exited) Reset() {
 	*x = Exited{}
-	mi := &file_agent_proto_msgTypes[38]
+	mi := &file_agent_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2855,7 +3001,7 @@ func (x *Exited) String() string {
 func (*Exited) ProtoMessage() {}
 
 func (x *Exited) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[38]
+	mi := &file_agent_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2868,7 +3014,7 @@ func (x *Exited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exited.ProtoReflect.Descriptor instead.
 func (*Exited) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{38}
+	return file_agent_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Exited) GetRank() int32 {
@@ -2957,7 +3103,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_agent_proto_msgTypes[39]
+	mi := &file_agent_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2969,7 +3115,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[39]
+	mi := &file_agent_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2982,7 +3128,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{39}
+	return file_agent_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Note) GetText() string {
@@ -3013,7 +3159,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_agent_proto_msgTypes[40]
+	mi := &file_agent_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3025,7 +3171,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[40]
+	mi := &file_agent_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3038,7 +3184,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{40}
+	return file_agent_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Failure) GetRank() int32 {
@@ -3139,7 +3285,7 @@ type RankState struct {
 
 func (x *RankState) Reset() {
 	*x = RankState{}
-	mi := &file_agent_proto_msgTypes[41]
+	mi := &file_agent_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3151,7 +3297,7 @@ func (x *RankState) String() string {
 func (*RankState) ProtoMessage() {}
 
 func (x *RankState) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[41]
+	mi := &file_agent_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3164,7 +3310,7 @@ func (x *RankState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankState.ProtoReflect.Descriptor instead.
 func (*RankState) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{41}
+	return file_agent_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *RankState) GetRank() int32 {
@@ -3213,7 +3359,7 @@ type RankLeft struct {
 
 func (x *RankLeft) Reset() {
 	*x = RankLeft{}
-	mi := &file_agent_proto_msgTypes[42]
+	mi := &file_agent_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3225,7 +3371,7 @@ func (x *RankLeft) String() string {
 func (*RankLeft) ProtoMessage() {}
 
 func (x *RankLeft) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[42]
+	mi := &file_agent_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3238,7 +3384,7 @@ func (x *RankLeft) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankLeft.ProtoReflect.Descriptor instead.
 func (*RankLeft) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{42}
+	return file_agent_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *RankLeft) GetRank() int32 {
@@ -3267,7 +3413,7 @@ type Done struct {
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_agent_proto_msgTypes[43]
+	mi := &file_agent_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3279,7 +3425,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[43]
+	mi := &file_agent_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3292,7 +3438,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{43}
+	return file_agent_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Done) GetKilled() int32 {
@@ -3325,7 +3471,7 @@ type ExamineHost struct {
 
 func (x *ExamineHost) Reset() {
 	*x = ExamineHost{}
-	mi := &file_agent_proto_msgTypes[44]
+	mi := &file_agent_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3337,7 +3483,7 @@ func (x *ExamineHost) String() string {
 func (*ExamineHost) ProtoMessage() {}
 
 func (x *ExamineHost) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[44]
+	mi := &file_agent_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3350,7 +3496,7 @@ func (x *ExamineHost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExamineHost.ProtoReflect.Descriptor instead.
 func (*ExamineHost) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{44}
+	return file_agent_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ExamineHost) GetRanks() int32 {
@@ -3395,7 +3541,7 @@ type Findings struct {
 
 func (x *Findings) Reset() {
 	*x = Findings{}
-	mi := &file_agent_proto_msgTypes[45]
+	mi := &file_agent_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3407,7 +3553,7 @@ func (x *Findings) String() string {
 func (*Findings) ProtoMessage() {}
 
 func (x *Findings) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[45]
+	mi := &file_agent_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3420,7 +3566,7 @@ func (x *Findings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Findings.ProtoReflect.Descriptor instead.
 func (*Findings) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{45}
+	return file_agent_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Findings) GetOs() string {
@@ -3609,7 +3755,7 @@ type Limit struct {
 
 func (x *Limit) Reset() {
 	*x = Limit{}
-	mi := &file_agent_proto_msgTypes[46]
+	mi := &file_agent_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3621,7 +3767,7 @@ func (x *Limit) String() string {
 func (*Limit) ProtoMessage() {}
 
 func (x *Limit) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[46]
+	mi := &file_agent_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3634,7 +3780,7 @@ func (x *Limit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limit.ProtoReflect.Descriptor instead.
 func (*Limit) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{46}
+	return file_agent_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Limit) GetName() string {
@@ -3669,7 +3815,7 @@ type Probe struct {
 
 func (x *Probe) Reset() {
 	*x = Probe{}
-	mi := &file_agent_proto_msgTypes[47]
+	mi := &file_agent_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3681,7 +3827,7 @@ func (x *Probe) String() string {
 func (*Probe) ProtoMessage() {}
 
 func (x *Probe) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[47]
+	mi := &file_agent_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3694,7 +3840,7 @@ func (x *Probe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Probe.ProtoReflect.Descriptor instead.
 func (*Probe) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{47}
+	return file_agent_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Probe) GetName() string {
@@ -3724,7 +3870,7 @@ type Store struct {
 
 func (x *Store) Reset() {
 	*x = Store{}
-	mi := &file_agent_proto_msgTypes[48]
+	mi := &file_agent_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3736,7 +3882,7 @@ func (x *Store) String() string {
 func (*Store) ProtoMessage() {}
 
 func (x *Store) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[48]
+	mi := &file_agent_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3749,7 +3895,7 @@ func (x *Store) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Store.ProtoReflect.Descriptor instead.
 func (*Store) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{48}
+	return file_agent_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Store) GetDir() string {
@@ -3792,7 +3938,7 @@ type ExpectPeers struct {
 
 func (x *ExpectPeers) Reset() {
 	*x = ExpectPeers{}
-	mi := &file_agent_proto_msgTypes[49]
+	mi := &file_agent_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3804,7 +3950,7 @@ func (x *ExpectPeers) String() string {
 func (*ExpectPeers) ProtoMessage() {}
 
 func (x *ExpectPeers) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[49]
+	mi := &file_agent_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3817,7 +3963,7 @@ func (x *ExpectPeers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpectPeers.ProtoReflect.Descriptor instead.
 func (*ExpectPeers) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{49}
+	return file_agent_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ExpectPeers) GetJob() []byte {
@@ -3857,7 +4003,7 @@ type Expecting struct {
 
 func (x *Expecting) Reset() {
 	*x = Expecting{}
-	mi := &file_agent_proto_msgTypes[50]
+	mi := &file_agent_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3869,7 +4015,7 @@ func (x *Expecting) String() string {
 func (*Expecting) ProtoMessage() {}
 
 func (x *Expecting) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[50]
+	mi := &file_agent_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3882,7 +4028,7 @@ func (x *Expecting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expecting.ProtoReflect.Descriptor instead.
 func (*Expecting) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{50}
+	return file_agent_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Expecting) GetDoors() []*Door {
@@ -3904,7 +4050,7 @@ type Door struct {
 
 func (x *Door) Reset() {
 	*x = Door{}
-	mi := &file_agent_proto_msgTypes[51]
+	mi := &file_agent_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3916,7 +4062,7 @@ func (x *Door) String() string {
 func (*Door) ProtoMessage() {}
 
 func (x *Door) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[51]
+	mi := &file_agent_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3929,7 +4075,7 @@ func (x *Door) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Door.ProtoReflect.Descriptor instead.
 func (*Door) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{51}
+	return file_agent_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Door) GetAddress() string {
@@ -3969,7 +4115,7 @@ type MeasureWay struct {
 
 func (x *MeasureWay) Reset() {
 	*x = MeasureWay{}
-	mi := &file_agent_proto_msgTypes[52]
+	mi := &file_agent_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3981,7 +4127,7 @@ func (x *MeasureWay) String() string {
 func (*MeasureWay) ProtoMessage() {}
 
 func (x *MeasureWay) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[52]
+	mi := &file_agent_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3994,7 +4140,7 @@ func (x *MeasureWay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeasureWay.ProtoReflect.Descriptor instead.
 func (*MeasureWay) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{52}
+	return file_agent_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *MeasureWay) GetJob() []byte {
@@ -4069,7 +4215,7 @@ type Measured struct {
 
 func (x *Measured) Reset() {
 	*x = Measured{}
-	mi := &file_agent_proto_msgTypes[53]
+	mi := &file_agent_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4081,7 +4227,7 @@ func (x *Measured) String() string {
 func (*Measured) ProtoMessage() {}
 
 func (x *Measured) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[53]
+	mi := &file_agent_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4094,7 +4240,7 @@ func (x *Measured) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Measured.ProtoReflect.Descriptor instead.
 func (*Measured) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{53}
+	return file_agent_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Measured) GetRoads() []*Road {
@@ -4167,7 +4313,7 @@ type Road struct {
 
 func (x *Road) Reset() {
 	*x = Road{}
-	mi := &file_agent_proto_msgTypes[54]
+	mi := &file_agent_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4179,7 +4325,7 @@ func (x *Road) String() string {
 func (*Road) ProtoMessage() {}
 
 func (x *Road) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[54]
+	mi := &file_agent_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4192,7 +4338,7 @@ func (x *Road) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Road.ProtoReflect.Descriptor instead.
 func (*Road) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{54}
+	return file_agent_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Road) GetAddress() string {
@@ -4234,7 +4380,7 @@ var File_agent_proto protoreflect.FileDescriptor
 
 const file_agent_proto_rawDesc = "" +
 	"\n" +
-	"\vagent.proto\x12\x06muster\x1a\rcontrol.proto\"\x82\x05\n" +
+	"\vagent.proto\x12\x06muster\x1a\rcontrol.proto\"\xa9\x05\n" +
 	"\aToAgent\x12%\n" +
 	"\x05start\x18\x01 \x01(\v2\r.muster.StartH\x00R\x05start\x12;\n" +
 	"\routput_credit\x18\x02 \x01(\v2\x14.muster.OutputCreditH\x00R\foutputCredit\x12)\n" +
@@ -4251,8 +4397,9 @@ const file_agent_proto_rawDesc = "" +
 	"allReached\x12&\n" +
 	"\x04lost\x18\f \x01(\v2\x10.muster.RankLostH\x00R\x04lost\x12\"\n" +
 	"\x04dump\x18\r \x01(\v2\f.muster.DumpH\x00R\x04dump\x12%\n" +
-	"\x05sweep\x18\x0e \x01(\v2\r.muster.SweepH\x00R\x05sweepB\x06\n" +
-	"\x04kind\"\x80\a\n" +
+	"\x05sweep\x18\x0e \x01(\v2\r.muster.SweepH\x00R\x05sweep\x12%\n" +
+	"\x05fetch\x18\x0f \x01(\v2\r.muster.FetchH\x00R\x05fetchB\x06\n" +
+	"\x04kind\"\xaa\a\n" +
 	"\tFromAgent\x12+\n" +
 	"\astarted\x18\x01 \x01(\v2\x0f.muster.StartedH\x00R\astarted\x12(\n" +
 	"\x06output\x18\x02 \x01(\v2\x0e.muster.OutputH\x00R\x06output\x12(\n" +
@@ -4275,7 +4422,8 @@ const file_agent_proto_rawDesc = "" +
 	"\x04lost\x18\x12 \x01(\v2\x10.muster.RankLostH\x00R\x04lost\x12(\n" +
 	"\x06states\x18\x13 \x01(\v2\x0e.muster.StatesH\x00R\x06states\x12(\n" +
 	"\x06stacks\x18\x14 \x01(\v2\x0e.muster.StacksH\x00R\x06stacks\x12.\n" +
-	"\x06tunnel\x18\x15 \x01(\v2\x14.muster.TunnelWantedH\x00R\x06tunnelB\x06\n" +
+	"\x06tunnel\x18\x15 \x01(\v2\x14.muster.TunnelWantedH\x00R\x06tunnel\x12(\n" +
+	"\x06staged\x18\x16 \x01(\v2\x0e.muster.StagedH\x00R\x06stagedB\x06\n" +
 	"\x04kind\"\x19\n" +
 	"\x05Sweep\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\fR\x03job\"_\n" +
@@ -4310,8 +4458,14 @@ const file_agent_proto_rawDesc = "" +
 	"\rHostAddresses\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\x05R\x04host\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
-	"\taddresses\x18\x03 \x03(\tR\taddresses\" \n" +
+	"\taddresses\x18\x03 \x03(\tR\taddresses\"E\n" +
 	"\x04Need\x12\x18\n" +
+	"\adigests\x18\x01 \x03(\fR\adigests\x12#\n" +
+	"\rfrom_launcher\x18\x02 \x01(\bR\ffromLauncher\"J\n" +
+	"\x05Fetch\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\fR\x06digest\x12)\n" +
+	"\x04from\x18\x02 \x01(\v2\x15.muster.HostAddressesR\x04from\"\"\n" +
+	"\x06Staged\x12\x18\n" +
 	"\adigests\x18\x01 \x03(\fR\adigests\"F\n" +
 	"\x04Blob\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x12\n" +
@@ -4344,7 +4498,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x04rank\x18\x02 \x01(\x05R\x04rank\x12\x10\n" +
 	"\x03pid\x18\x03 \x01(\x03R\x03pid\x12\x12\n" +
 	"\x04text\x18\x04 \x01(\tR\x04text\x12\x14\n" +
-	"\x05error\x18\x05 \x01(\tR\x05error\"\x86\x05\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"\xc6\x05\n" +
 	"\x05Start\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\fR\x03job\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x05R\x04size\x12\x12\n" +
@@ -4358,7 +4512,8 @@ const file_agent_proto_rawDesc = "" +
 	"byLauncher\x12#\n" +
 	"\rsilence_nanos\x18\x12 \x01(\x03R\fsilenceNanos\x12,\n" +
 	"\bsettings\x18\x06 \x01(\v2\x10.muster.SettingsR\bsettings\x125\n" +
-	"\vcredentials\x18\a \x03(\v2\x13.muster.CredentialsR\vcredentials\x12\x1d\n" +
+	"\vcredentials\x18\a \x03(\v2\x13.muster.CredentialsR\vcredentials\x12>\n" +
+	"\x10host_credentials\x18\x14 \x01(\v2\x13.muster.CredentialsR\x0fhostCredentials\x12\x1d\n" +
 	"\n" +
 	"stdin_rank\x18\b \x01(\x05R\tstdinRank\x12.\n" +
 	"\x13start_timeout_nanos\x18\t \x01(\x03R\x11startTimeoutNanos\x12,\n" +
@@ -4581,7 +4736,7 @@ func file_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_agent_proto_goTypes = []any{
 	(Stage)(0),            // 0: muster.Stage
 	(*ToAgent)(nil),       // 1: muster.ToAgent
@@ -4595,134 +4750,140 @@ var file_agent_proto_goTypes = []any{
 	(*Roster)(nil),        // 9: muster.Roster
 	(*HostAddresses)(nil), // 10: muster.HostAddresses
 	(*Need)(nil),          // 11: muster.Need
-	(*Blob)(nil),          // 12: muster.Blob
-	(*Program)(nil),       // 13: muster.Program
-	(*RankJoined)(nil),    // 14: muster.RankJoined
-	(*FirstJoined)(nil),   // 15: muster.FirstJoined
-	(*Reached)(nil),       // 16: muster.Reached
-	(*AllReached)(nil),    // 17: muster.AllReached
-	(*RankLost)(nil),      // 18: muster.RankLost
-	(*States)(nil),        // 19: muster.States
-	(*Dump)(nil),          // 20: muster.Dump
-	(*Stacks)(nil),        // 21: muster.Stacks
-	(*Start)(nil),         // 22: muster.Start
-	(*AppRun)(nil),        // 23: muster.AppRun
-	(*StagedFile)(nil),    // 24: muster.StagedFile
-	(*CPUSet)(nil),        // 25: muster.CPUSet
-	(*Started)(nil),       // 26: muster.Started
-	(*RankProcess)(nil),   // 27: muster.RankProcess
-	(*Output)(nil),        // 28: muster.Output
-	(*OutputCredit)(nil),  // 29: muster.OutputCredit
-	(*StdinData)(nil),     // 30: muster.StdinData
-	(*StdinTaken)(nil),    // 31: muster.StdinTaken
-	(*SignalRanks)(nil),   // 32: muster.SignalRanks
-	(*EndJob)(nil),        // 33: muster.EndJob
-	(*Suspend)(nil),       // 34: muster.Suspend
-	(*Suspended)(nil),     // 35: muster.Suspended
-	(*Continue)(nil),      // 36: muster.Continue
-	(*Stopped)(nil),       // 37: muster.Stopped
-	(*Continued)(nil),     // 38: muster.Continued
-	(*Exited)(nil),        // 39: muster.Exited
-	(*Note)(nil),          // 40: muster.Note
-	(*Failure)(nil),       // 41: muster.Failure
-	(*RankState)(nil),     // 42: muster.RankState
-	(*RankLeft)(nil),      // 43: muster.RankLeft
-	(*Done)(nil),          // 44: muster.Done
-	(*ExamineHost)(nil),   // 45: muster.ExamineHost
-	(*Findings)(nil),      // 46: muster.Findings
-	(*Limit)(nil),         // 47: muster.Limit
-	(*Probe)(nil),         // 48: muster.Probe
-	(*Store)(nil),         // 49: muster.Store
-	(*ExpectPeers)(nil),   // 50: muster.ExpectPeers
-	(*Expecting)(nil),     // 51: muster.Expecting
-	(*Door)(nil),          // 52: muster.Door
-	(*MeasureWay)(nil),    // 53: muster.MeasureWay
-	(*Measured)(nil),      // 54: muster.Measured
-	(*Road)(nil),          // 55: muster.Road
-	(*Build)(nil),         // 56: muster.Build
-	(*HostRun)(nil),       // 57: muster.HostRun
-	(*Settings)(nil),      // 58: muster.Settings
-	(*Credentials)(nil),   // 59: muster.Credentials
-	(*Left)(nil),          // 60: muster.Left
+	(*Fetch)(nil),         // 12: muster.Fetch
+	(*Staged)(nil),        // 13: muster.Staged
+	(*Blob)(nil),          // 14: muster.Blob
+	(*Program)(nil),       // 15: muster.Program
+	(*RankJoined)(nil),    // 16: muster.RankJoined
+	(*FirstJoined)(nil),   // 17: muster.FirstJoined
+	(*Reached)(nil),       // 18: muster.Reached
+	(*AllReached)(nil),    // 19: muster.AllReached
+	(*RankLost)(nil),      // 20: muster.RankLost
+	(*States)(nil),        // 21: muster.States
+	(*Dump)(nil),          // 22: muster.Dump
+	(*Stacks)(nil),        // 23: muster.Stacks
+	(*Start)(nil),         // 24: muster.Start
+	(*AppRun)(nil),        // 25: muster.AppRun
+	(*StagedFile)(nil),    // 26: muster.StagedFile
+	(*CPUSet)(nil),        // 27: muster.CPUSet
+	(*Started)(nil),       // 28: muster.Started
+	(*RankProcess)(nil),   // 29: muster.RankProcess
+	(*Output)(nil),        // 30: muster.Output
+	(*OutputCredit)(nil),  // 31: muster.OutputCredit
+	(*StdinData)(nil),     // 32: muster.StdinData
+	(*StdinTaken)(nil),    // 33: muster.StdinTaken
+	(*SignalRanks)(nil),   // 34: muster.SignalRanks
+	(*EndJob)(nil),        // 35: muster.EndJob
+	(*Suspend)(nil),       // 36: muster.Suspend
+	(*Suspended)(nil),     // 37: muster.Suspended
+	(*Continue)(nil),      // 38: muster.Continue
+	(*Stopped)(nil),       // 39: muster.Stopped
+	(*Continued)(nil),     // 40: muster.Continued
+	(*Exited)(nil),        // 41: muster.Exited
+	(*Note)(nil),          // 42: muster.Note
+	(*Failure)(nil),       // 43: muster.Failure
+	(*RankState)(nil),     // 44: muster.RankState
+	(*RankLeft)(nil),      // 45: muster.RankLeft
+	(*Done)(nil),          // 46: muster.Done
+	(*ExamineHost)(nil),   // 47: muster.ExamineHost
+	(*Findings)(nil),      // 48: muster.Findings
+	(*Limit)(nil),         // 49: muster.Limit
+	(*Probe)(nil),         // 50: muster.Probe
+	(*Store)(nil),         // 51: muster.Store
+	(*ExpectPeers)(nil),   // 52: muster.ExpectPeers
+	(*Expecting)(nil),     // 53: muster.Expecting
+	(*Door)(nil),          // 54: muster.Door
+	(*MeasureWay)(nil),    // 55: muster.MeasureWay
+	(*Measured)(nil),      // 56: muster.Measured
+	(*Road)(nil),          // 57: muster.Road
+	(*Build)(nil),         // 58: muster.Build
+	(*HostRun)(nil),       // 59: muster.HostRun
+	(*Settings)(nil),      // 60: muster.Settings
+	(*Credentials)(nil),   // 61: muster.Credentials
+	(*Left)(nil),          // 62: muster.Left
 }
 var file_agent_proto_depIdxs = []int32{
-	22, // 0: muster.ToAgent.start:type_name -> muster.Start
-	29, // 1: muster.ToAgent.output_credit:type_name -> muster.OutputCredit
-	30, // 2: muster.ToAgent.stdin:type_name -> muster.StdinData
-	32, // 3: muster.ToAgent.signal:type_name -> muster.SignalRanks
-	33, // 4: muster.ToAgent.end:type_name -> muster.EndJob
-	34, // 5: muster.ToAgent.suspend:type_name -> muster.Suspend
-	36, // 6: muster.ToAgent.continue:type_name -> muster.Continue
+	24, // 0: muster.ToAgent.start:type_name -> muster.Start
+	31, // 1: muster.ToAgent.output_credit:type_name -> muster.OutputCredit
+	32, // 2: muster.ToAgent.stdin:type_name -> muster.StdinData
+	34, // 3: muster.ToAgent.signal:type_name -> muster.SignalRanks
+	35, // 4: muster.ToAgent.end:type_name -> muster.EndJob
+	36, // 5: muster.ToAgent.suspend:type_name -> muster.Suspend
+	38, // 6: muster.ToAgent.continue:type_name -> muster.Continue
 	9,  // 7: muster.ToAgent.roster:type_name -> muster.Roster
-	12, // 8: muster.ToAgent.blob:type_name -> muster.Blob
-	15, // 9: muster.ToAgent.first_joined:type_name -> muster.FirstJoined
-	17, // 10: muster.ToAgent.all_reached:type_name -> muster.AllReached
-	18, // 11: muster.ToAgent.lost:type_name -> muster.RankLost
-	20, // 12: muster.ToAgent.dump:type_name -> muster.Dump
+	14, // 8: muster.ToAgent.blob:type_name -> muster.Blob
+	17, // 9: muster.ToAgent.first_joined:type_name -> muster.FirstJoined
+	19, // 10: muster.ToAgent.all_reached:type_name -> muster.AllReached
+	20, // 11: muster.ToAgent.lost:type_name -> muster.RankLost
+	22, // 12: muster.ToAgent.dump:type_name -> muster.Dump
 	3,  // 13: muster.ToAgent.sweep:type_name -> muster.Sweep
-	26, // 14: muster.FromAgent.started:type_name -> muster.Started
-	28, // 15: muster.FromAgent.output:type_name -> muster.Output
-	39, // 16: muster.FromAgent.exited:type_name -> muster.Exited
-	37, // 17: muster.FromAgent.stopped:type_name -> muster.Stopped
-	38, // 18: muster.FromAgent.continued:type_name -> muster.Continued
-	31, // 19: muster.FromAgent.stdin_taken:type_name -> muster.StdinTaken
-	40, // 20: muster.FromAgent.note:type_name -> muster.Note
-	41, // 21: muster.FromAgent.failure:type_name -> muster.Failure
-	43, // 22: muster.FromAgent.left:type_name -> muster.RankLeft
-	35, // 23: muster.FromAgent.suspended:type_name -> muster.Suspended
-	44, // 24: muster.FromAgent.done:type_name -> muster.Done
-	5,  // 25: muster.FromAgent.ready:type_name -> muster.Ready
-	8,  // 26: muster.FromAgent.listening:type_name -> muster.Listening
-	11, // 27: muster.FromAgent.need:type_name -> muster.Need
-	14, // 28: muster.FromAgent.joined:type_name -> muster.RankJoined
-	16, // 29: muster.FromAgent.reached:type_name -> muster.Reached
-	18, // 30: muster.FromAgent.lost:type_name -> muster.RankLost
-	19, // 31: muster.FromAgent.states:type_name -> muster.States
-	21, // 32: muster.FromAgent.stacks:type_name -> muster.Stacks
-	6,  // 33: muster.FromAgent.tunnel:type_name -> muster.TunnelWanted
-	6,  // 34: muster.Chunk.open:type_name -> muster.TunnelWanted
-	10, // 35: muster.Roster.hosts:type_name -> muster.HostAddresses
-	56, // 36: muster.RankJoined.build:type_name -> muster.Build
-	0,  // 37: muster.Reached.stage:type_name -> muster.Stage
-	0,  // 38: muster.AllReached.stage:type_name -> muster.Stage
-	41, // 39: muster.RankLost.failure:type_name -> muster.Failure
-	42, // 40: muster.States.ranks:type_name -> muster.RankState
-	57, // 41: muster.Start.hosts:type_name -> muster.HostRun
-	23, // 42: muster.Start.apps:type_name -> muster.AppRun
-	10, // 43: muster.Start.peers:type_name -> muster.HostAddresses
-	58, // 44: muster.Start.settings:type_name -> muster.Settings
-	59, // 45: muster.Start.credentials:type_name -> muster.Credentials
-	13, // 46: muster.AppRun.program:type_name -> muster.Program
-	25, // 47: muster.AppRun.cpus:type_name -> muster.CPUSet
-	24, // 48: muster.AppRun.files:type_name -> muster.StagedFile
-	13, // 49: muster.StagedFile.content:type_name -> muster.Program
-	27, // 50: muster.Started.ranks:type_name -> muster.RankProcess
-	39, // 51: muster.Failure.exited:type_name -> muster.Exited
-	42, // 52: muster.Failure.others:type_name -> muster.RankState
-	60, // 53: muster.RankLeft.left:type_name -> muster.Left
-	47, // 54: muster.Findings.limits:type_name -> muster.Limit
-	48, // 55: muster.Findings.probes:type_name -> muster.Probe
-	49, // 56: muster.Findings.store:type_name -> muster.Store
-	10, // 57: muster.ExpectPeers.peers:type_name -> muster.HostAddresses
-	52, // 58: muster.Expecting.doors:type_name -> muster.Door
-	55, // 59: muster.Measured.roads:type_name -> muster.Road
-	1,  // 60: muster.Agent.Run:input_type -> muster.ToAgent
-	4,  // 61: muster.Agent.Beat:input_type -> muster.Pulse
-	7,  // 62: muster.Agent.Tunnel:input_type -> muster.Chunk
-	45, // 63: muster.Agent.Examine:input_type -> muster.ExamineHost
-	50, // 64: muster.Agent.Expect:input_type -> muster.ExpectPeers
-	53, // 65: muster.Agent.Measure:input_type -> muster.MeasureWay
-	2,  // 66: muster.Agent.Run:output_type -> muster.FromAgent
-	4,  // 67: muster.Agent.Beat:output_type -> muster.Pulse
-	7,  // 68: muster.Agent.Tunnel:output_type -> muster.Chunk
-	46, // 69: muster.Agent.Examine:output_type -> muster.Findings
-	51, // 70: muster.Agent.Expect:output_type -> muster.Expecting
-	54, // 71: muster.Agent.Measure:output_type -> muster.Measured
-	66, // [66:72] is the sub-list for method output_type
-	60, // [60:66] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	12, // 14: muster.ToAgent.fetch:type_name -> muster.Fetch
+	28, // 15: muster.FromAgent.started:type_name -> muster.Started
+	30, // 16: muster.FromAgent.output:type_name -> muster.Output
+	41, // 17: muster.FromAgent.exited:type_name -> muster.Exited
+	39, // 18: muster.FromAgent.stopped:type_name -> muster.Stopped
+	40, // 19: muster.FromAgent.continued:type_name -> muster.Continued
+	33, // 20: muster.FromAgent.stdin_taken:type_name -> muster.StdinTaken
+	42, // 21: muster.FromAgent.note:type_name -> muster.Note
+	43, // 22: muster.FromAgent.failure:type_name -> muster.Failure
+	45, // 23: muster.FromAgent.left:type_name -> muster.RankLeft
+	37, // 24: muster.FromAgent.suspended:type_name -> muster.Suspended
+	46, // 25: muster.FromAgent.done:type_name -> muster.Done
+	5,  // 26: muster.FromAgent.ready:type_name -> muster.Ready
+	8,  // 27: muster.FromAgent.listening:type_name -> muster.Listening
+	11, // 28: muster.FromAgent.need:type_name -> muster.Need
+	16, // 29: muster.FromAgent.joined:type_name -> muster.RankJoined
+	18, // 30: muster.FromAgent.reached:type_name -> muster.Reached
+	20, // 31: muster.FromAgent.lost:type_name -> muster.RankLost
+	21, // 32: muster.FromAgent.states:type_name -> muster.States
+	23, // 33: muster.FromAgent.stacks:type_name -> muster.Stacks
+	6,  // 34: muster.FromAgent.tunnel:type_name -> muster.TunnelWanted
+	13, // 35: muster.FromAgent.staged:type_name -> muster.Staged
+	6,  // 36: muster.Chunk.open:type_name -> muster.TunnelWanted
+	10, // 37: muster.Roster.hosts:type_name -> muster.HostAddresses
+	10, // 38: muster.Fetch.from:type_name -> muster.HostAddresses
+	58, // 39: muster.RankJoined.build:type_name -> muster.Build
+	0,  // 40: muster.Reached.stage:type_name -> muster.Stage
+	0,  // 41: muster.AllReached.stage:type_name -> muster.Stage
+	43, // 42: muster.RankLost.failure:type_name -> muster.Failure
+	44, // 43: muster.States.ranks:type_name -> muster.RankState
+	59, // 44: muster.Start.hosts:type_name -> muster.HostRun
+	25, // 45: muster.Start.apps:type_name -> muster.AppRun
+	10, // 46: muster.Start.peers:type_name -> muster.HostAddresses
+	60, // 47: muster.Start.settings:type_name -> muster.Settings
+	61, // 48: muster.Start.credentials:type_name -> muster.Credentials
+	61, // 49: muster.Start.host_credentials:type_name -> muster.Credentials
+	15, // 50: muster.AppRun.program:type_name -> muster.Program
+	27, // 51: muster.AppRun.cpus:type_name -> muster.CPUSet
+	26, // 52: muster.AppRun.files:type_name -> muster.StagedFile
+	15, // 53: muster.StagedFile.content:type_name -> muster.Program
+	29, // 54: muster.Started.ranks:type_name -> muster.RankProcess
+	41, // 55: muster.Failure.exited:type_name -> muster.Exited
+	44, // 56: muster.Failure.others:type_name -> muster.RankState
+	62, // 57: muster.RankLeft.left:type_name -> muster.Left
+	49, // 58: muster.Findings.limits:type_name -> muster.Limit
+	50, // 59: muster.Findings.probes:type_name -> muster.Probe
+	51, // 60: muster.Findings.store:type_name -> muster.Store
+	10, // 61: muster.ExpectPeers.peers:type_name -> muster.HostAddresses
+	54, // 62: muster.Expecting.doors:type_name -> muster.Door
+	57, // 63: muster.Measured.roads:type_name -> muster.Road
+	1,  // 64: muster.Agent.Run:input_type -> muster.ToAgent
+	4,  // 65: muster.Agent.Beat:input_type -> muster.Pulse
+	7,  // 66: muster.Agent.Tunnel:input_type -> muster.Chunk
+	47, // 67: muster.Agent.Examine:input_type -> muster.ExamineHost
+	52, // 68: muster.Agent.Expect:input_type -> muster.ExpectPeers
+	55, // 69: muster.Agent.Measure:input_type -> muster.MeasureWay
+	2,  // 70: muster.Agent.Run:output_type -> muster.FromAgent
+	4,  // 71: muster.Agent.Beat:output_type -> muster.Pulse
+	7,  // 72: muster.Agent.Tunnel:output_type -> muster.Chunk
+	48, // 73: muster.Agent.Examine:output_type -> muster.Findings
+	53, // 74: muster.Agent.Expect:output_type -> muster.Expecting
+	56, // 75: muster.Agent.Measure:output_type -> muster.Measured
+	70, // [70:76] is the sub-list for method output_type
+	64, // [64:70] is the sub-list for method input_type
+	64, // [64:64] is the sub-list for extension type_name
+	64, // [64:64] is the sub-list for extension extendee
+	0,  // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -4746,6 +4907,7 @@ func file_agent_proto_init() {
 		(*ToAgent_Lost)(nil),
 		(*ToAgent_Dump)(nil),
 		(*ToAgent_Sweep)(nil),
+		(*ToAgent_Fetch)(nil),
 	}
 	file_agent_proto_msgTypes[1].OneofWrappers = []any{
 		(*FromAgent_Started)(nil),
@@ -4768,6 +4930,7 @@ func file_agent_proto_init() {
 		(*FromAgent_States)(nil),
 		(*FromAgent_Stacks)(nil),
 		(*FromAgent_Tunnel)(nil),
+		(*FromAgent_Staged)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -4775,7 +4938,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   55,
+			NumMessages:   57,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -3,13 +3,13 @@ package rank
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
+	"github.com/muster-mpi/muster/internal/authority"
 	"github.com/muster-mpi/muster/internal/below"
 	"github.com/muster-mpi/muster/internal/boot"
 	"github.com/muster-mpi/muster/internal/engine"
@@ -196,26 +196,9 @@ func credentials(w *pb.Welcome) (func(peer int, client bool) *tls.Config, error)
 	if c == nil {
 		return nil, nil
 	}
-	pair, err := tls.X509KeyPair(c.Certificate, c.Key)
+	config, err := authority.Config(c)
 	if err != nil {
-		return nil, fmt.Errorf("credentials: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(c.Authority) {
-		return nil, errors.New("credentials: the authority's certificate does not parse")
-	}
-	leaf, err := x509.ParseCertificate(pair.Certificate[0])
-	if err != nil {
-		return nil, fmt.Errorf("credentials: %w", err)
-	}
-	joined := time.Now()
-	config := &tls.Config{
-		// The clocks of the job's hosts may differ, by more than certificates allow.
-		// They all began to be valid at one moment, from which each rank counts.
-		Time: func() time.Time { return leaf.NotBefore.Add(time.Since(joined)) },
-
-		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair},
-		RootCAs: pool, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
+		return nil, err
 	}
 	return func(int, bool) *tls.Config { return config.Clone() }, nil
 }

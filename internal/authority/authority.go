@@ -1,5 +1,5 @@
-// Package authority makes the certificates by which the ranks of one job know each
-// other. Each job has an authority of its own, whose key exists only in the memory of
+// Package authority makes the certificates by which the ranks of one job, and its hosts'
+// agents, know each other. Each job has an authority of its own, whose key exists only in the memory of
 // the process that made it, and only until everybody has a certificate.
 package authority
 
@@ -80,6 +80,20 @@ func (a *Authority) Forget() {
 // Certify returns a certificate, in DER, that says that whoever holds the key to
 // public is this rank of the job: by the URI muster://JOB/RANK.
 func (a *Authority) Certify(rank int, public crypto.PublicKey) ([]byte, error) {
+	return a.certify(int64(rank)+2, fmt.Sprintf("rank %d", rank), fmt.Sprintf("/%d", rank), public)
+}
+
+// hostSerials is where the numbers of hosts' certificates begin, beyond those of ranks.
+const hostSerials = 1 << 32
+
+// HostIdentity is the URI that the certificate of a host's agent carries.
+func HostIdentity(job [16]byte, host int) string {
+	return fmt.Sprintf("muster://%x/host/%d", job, host)
+}
+
+// certify signs for the holder of the key to public, who is called name and has path in
+// the job.
+func (a *Authority) certify(serial int64, name, path string, public crypto.PublicKey) ([]byte, error) {
 	a.mu.Lock()
 	key := a.key
 	a.mu.Unlock()
@@ -87,28 +101,39 @@ func (a *Authority) Certify(rank int, public crypto.PublicKey) ([]byte, error) {
 		return nil, ErrForgotten
 	}
 	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(int64(rank) + 2),
-		Subject:      pkix.Name{CommonName: fmt.Sprintf("rank %d", rank)},
+		SerialNumber: big.NewInt(serial),
+		Subject:      pkix.Name{CommonName: name},
 		NotBefore:    a.certificate.NotBefore,
 		NotAfter:     a.certificate.NotAfter,
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-		URIs:         []*url.URL{{Scheme: "muster", Host: a.job, Path: fmt.Sprintf("/%d", rank)}},
+		URIs:         []*url.URL{{Scheme: "muster", Host: a.job, Path: path}},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, a.certificate, public, key)
 	if err != nil {
-		return nil, fmt.Errorf("making the certificate of rank %d: %w", rank, err)
+		return nil, fmt.Errorf("making the certificate of %s: %w", name, err)
 	}
 	return der, nil
 }
 
 // Issue makes a key for a rank and certifies it.
 func (a *Authority) Issue(rank int) (*pb.Credentials, error) {
+	return a.issue(func(public crypto.PublicKey) ([]byte, error) { return a.Certify(rank, public) })
+}
+
+// IssueHost makes a key for the agent of a host and certifies it: by HostIdentity.
+func (a *Authority) IssueHost(host int) (*pb.Credentials, error) {
+	return a.issue(func(public crypto.PublicKey) ([]byte, error) {
+		return a.certify(hostSerials+int64(host), fmt.Sprintf("host %d", host), fmt.Sprintf("/host/%d", host), public)
+	})
+}
+
+func (a *Authority) issue(certify func(crypto.PublicKey) ([]byte, error)) (*pb.Credentials, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("making the key of rank %d: %w", rank, err)
+		return nil, fmt.Errorf("making a key: %w", err)
 	}
-	der, err := a.Certify(rank, &key.PublicKey)
+	der, err := certify(&key.PublicKey)
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,6 @@ func (c *Conn) Kept(peer int) int {
 
 // Handshake does the TLS handshake of one end.
 func Handshake(conn net.Conn, cfg *tls.Config, client bool, identity string) error {
-	_, err := secure(conn, cfg, client, identity, 64<<10)
+	_, err := Secure(conn, cfg, client, identity, 64<<10)
 	return err
 }

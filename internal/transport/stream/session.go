@@ -108,7 +108,7 @@ func (s *session) open(l *link) error {
 	s.plain = true
 	if cfg.TLS != nil {
 		var err error
-		if conn, err = secure(s.a, cfg.TLS(l.peer, client), client, Identity(cfg.Job, l.peer), cfg.Buffer); err != nil {
+		if conn, err = Secure(s.a, cfg.TLS(l.peer, client), client, Identity(cfg.Job, l.peer), cfg.Buffer); err != nil {
 			return err
 		}
 		s.plain, read = false, recordBytes

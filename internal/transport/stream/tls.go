@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// secure does the TLS handshake on conn. Both sides show a certificate that
+// Secure does the TLS handshake on conn. Both sides show a certificate that
 // the other's pool vouches for and that carries identity, the peer's URI, as
 // subject alternative name; host names mean nothing here. A peer that shows
 // another is an ErrRefused that names both. cfg.Time, if there is one, is the clock for
 // the certificates' validity. buffer is how much goes through the
 // kernel at a time.
-func secure(conn net.Conn, cfg *tls.Config, client bool, identity string, buffer int) (net.Conn, error) {
+func Secure(conn net.Conn, cfg *tls.Config, client bool, identity string, buffer int) (net.Conn, error) {
 	if cfg == nil {
 		return nil, fmt.Errorf("%w: no TLS configuration for %s", ErrRefused, identity)
 	}

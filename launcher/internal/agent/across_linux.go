@@ -171,6 +171,10 @@ func (h *host) answer(l *knock.Listener) {
 
 // onKnock is a connection that an agent of the job asks for.
 func (h *host) onKnock(c *knock.Caller) {
+	if c.Knock.To == toAgent {
+		h.onGuest(c)
+		return
+	}
 	verdict := h.judgeKnock(c.Knock)
 	if err := c.Answer(verdict); err != nil || verdict != knock.Accepted {
 		c.Close()

@@ -35,22 +35,22 @@ type host struct {
 	abandoned    chan struct{} // closed when the launcher is dead
 	events       chan func()
 
-	spawned   bool // no rank is started any more
-	live      int  // ranks whose process runs
-	joined    int
-	deaths    []death       // not judged yet, in the order of the ends
-	firstIn   time.Duration // awake time of the first Join
-	awake     awake
-	memory    memoryLog
-	links     links
-	net       network
-	programs  map[string]string // path by digest, of those that the launcher provides
-	blobs     *queue.Queue[*pb.Blob]
-	scratch   []string // directories made for this job alone
-	store     *store   // held for as long as programs are started from it
-	peerWatch *tcpwatch.Watch
-	shared    *os.File   // memory of all ranks here, once the first has joined; nil: none
-	absent    *rankState // one that ended with success and without joining
+	spawned    bool // no rank is started any more
+	live       int  // ranks whose process runs
+	joined     int
+	deaths     []death       // not judged yet, in the order of the ends
+	firstIn    time.Duration // awake time of the first Join
+	awake      awake
+	memory     memoryLog
+	links      links
+	net        network
+	programs   map[string]string      // path by digest, of those that the launcher provides
+	deliveries *queue.Queue[delivery] // of programs
+	scratch    []string               // directories made for this job alone
+	store      *store                 // held for as long as programs are started from it
+	peerWatch  *tcpwatch.Watch
+	shared     *os.File   // memory of all ranks here, once the first has joined; nil: none
+	absent     *rankState // one that ended with success and without joining
 
 	elsewhere bool         // a rank of another host has joined
 	lostRanks map[int]bool // of other hosts, under the failure policy return
@@ -116,21 +116,21 @@ type packet struct {
 
 func newHost(start *pb.Start) *host {
 	h := &host{
-		start:     start,
-		jobName:   hex.EncodeToString(start.GetJob()),
-		byRank:    make(map[int]*rankState),
-		table:     newTable(),
-		outbox:    queue.New[*pb.FromAgent](),
-		stdin:     queue.New[*pb.StdinData](),
-		over:      make(chan struct{}),
-		abandoned: make(chan struct{}),
-		events:    make(chan func(), 64),
-		memory:    make(memoryLog),
-		links:     newLinks(),
-		net:       newNetwork(),
-		blobs:     queue.New[*pb.Blob](),
-		lostRanks: make(map[int]bool),
-		usable:    usableCPUs(),
+		start:      start,
+		jobName:    hex.EncodeToString(start.GetJob()),
+		byRank:     make(map[int]*rankState),
+		table:      newTable(),
+		outbox:     queue.New[*pb.FromAgent](),
+		stdin:      queue.New[*pb.StdinData](),
+		over:       make(chan struct{}),
+		abandoned:  make(chan struct{}),
+		events:     make(chan func(), 64),
+		memory:     make(memoryLog),
+		links:      newLinks(),
+		net:        newNetwork(),
+		deliveries: queue.New[delivery](),
+		lostRanks:  make(map[int]bool),
+		usable:     usableCPUs(),
 	}
 	h.cpus = ceil(h.usable, 100)
 	unix.SchedGetaffinity(0, &h.affinity)

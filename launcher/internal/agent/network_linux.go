@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -17,7 +18,7 @@ import (
 )
 
 // Protocol is the version of the messages between launcher and agent.
-const Protocol = 1
+const Protocol = 2
 
 // ready is the agent's first word.
 func ready() *pb.Ready {
@@ -78,15 +79,19 @@ func interfaces() []netip.Prefix {
 type network struct {
 	listeners []*knock.Listener
 	roster    map[int][]string // by host; nil until it came
-	names     map[int]string
 	dials     map[pair]*dial
 	queued    []pair           // wanted; dialled when the roster or a descriptor is there
 	parked    map[pair]arrival // for a rank that has not joined
 	strangers strangers
+	guests    int             // other hosts that are given programs
+	open      context.Context // ends with the port
+	close     context.CancelFunc
 }
 
 func newNetwork() network {
-	return network{names: make(map[int]string), dials: make(map[pair]*dial), parked: make(map[pair]arrival)}
+	n := network{dials: make(map[pair]*dial), parked: make(map[pair]arrival)}
+	n.open, n.close = context.WithCancel(context.Background())
+	return n
 }
 
 // arrival is a connection that a rank of another host asked for.
@@ -267,13 +272,13 @@ func (h *host) onRoster(m *pb.Roster) {
 	h.net.roster = make(map[int][]string)
 	for _, peer := range m.GetHosts() {
 		h.net.roster[int(peer.GetHost())] = peer.GetAddresses()
-		h.net.names[int(peer.GetHost())] = peer.GetName()
 	}
 	h.dialQueued()
 }
 
 // closeNetwork ends what waits on the network. No goroutine of it stays.
 func (h *host) closeNetwork() {
+	h.net.close()
 	for _, l := range h.net.listeners {
 		l.Close()
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	pb "github.com/muster-mpi/muster/proto"
@@ -319,18 +321,21 @@ func (h *host) collect() (map[string]string, error) {
 	})
 	missing := make(map[string]*pb.Program)
 	need := new(pb.Need)
+	var stored [][]byte
 	for i, p := range wanted {
-		path, ok := s.find(p)
-		if !ok && holds(names[i], p) {
-			path, ok = names[i], true // as on a file system that the hosts share
-		}
-		if ok {
+		if path, ok := s.find(p); ok {
 			paths[string(p.GetDigest())] = path
+			stored = append(stored, p.GetDigest())
+			continue
+		}
+		if holds(names[i], p) {
+			paths[string(p.GetDigest())] = names[i] // as on a file system that the hosts share
 			continue
 		}
 		missing[string(p.GetDigest())] = p
 		need.Digests = append(need.Digests, p.GetDigest())
 	}
+	h.offer(stored...)
 	if len(missing) == 0 {
 		return paths, nil
 	}
@@ -338,49 +343,87 @@ func (h *host) collect() (map[string]string, error) {
 	return paths, h.receive(s, missing, paths)
 }
 
+// delivery is something about a program that is missing. One field is set.
+type delivery struct {
+	blob    *pb.Blob  // a piece, from the launcher
+	fetch   *pb.Fetch // where to get it
+	fetched *fetched  // what has come of that
+}
+
 // receive takes what is missing into the store.
 func (h *host) receive(s *store, missing map[string]*pb.Program, paths map[string]string) error {
 	coming := make(map[string]*incoming)
+	ctx, cancel := context.WithCancel(context.Background())
+	var fetching sync.WaitGroup
 	defer func() {
+		cancel()
+		fetching.Wait()
 		for _, in := range coming {
 			in.abandon()
 		}
 	}()
+	has := func(p *pb.Program, path string) {
+		paths[string(p.GetDigest())] = path
+		delete(missing, string(p.GetDigest()))
+		h.offer(p.GetDigest())
+	}
 	for len(missing) > 0 {
-		blobs := h.blobs.Take()
-		if blobs == nil {
+		deliveries := h.deliveries.Take()
+		if deliveries == nil {
 			return errEnding
 		}
-		for _, b := range blobs {
-			digest := string(b.GetDigest())
-			p := missing[digest]
-			if p == nil {
-				continue // twice
-			}
-			in := coming[digest]
-			if in == nil {
-				var err error
-				if in, err = s.begin(p); err != nil {
+		for _, d := range deliveries {
+			switch {
+			case d.fetch != nil:
+				if p := missing[string(d.fetch.GetDigest())]; p != nil {
+					fetching.Go(func() { h.fetch(ctx, s, p, d.fetch.GetFrom()) })
+				}
+			case d.fetched != nil && d.fetched.path == "":
+				h.send(&pb.FromAgent{Kind: &pb.FromAgent_Need{Need: &pb.Need{
+					Digests: [][]byte{d.fetched.program.GetDigest()}, FromLauncher: true,
+				}}})
+			case d.fetched != nil:
+				has(d.fetched.program, d.fetched.path)
+			default:
+				p := missing[string(d.blob.GetDigest())]
+				if p == nil {
+					continue // twice
+				}
+				path, err := s.take(coming, p, d.blob)
+				if err != nil {
 					return err
 				}
-				coming[digest] = in
+				if path != "" {
+					has(p, path)
+				}
 			}
-			if err := in.write(b.GetData()); err != nil {
-				return err
-			}
-			if !b.GetLast() {
-				continue
-			}
-			delete(coming, digest)
-			path, err := s.end(in)
-			if err != nil {
-				return err
-			}
-			paths[digest] = path
-			delete(missing, digest)
 		}
 	}
 	return nil
+}
+
+// take adds a piece to what is coming of p, and returns p's path if it was the last.
+func (s *store) take(coming map[string]*incoming, p *pb.Program, b *pb.Blob) (path string, err error) {
+	digest := string(p.GetDigest())
+	in := coming[digest]
+	if in == nil {
+		if in, err = s.begin(p); err != nil {
+			return "", err
+		}
+		coming[digest] = in
+	}
+	if err := in.write(b.GetData()); err != nil || !b.GetLast() {
+		return "", err
+	}
+	delete(coming, digest)
+	return s.end(in)
+}
+
+// offer tells the launcher that other hosts can have these programs from this one.
+func (h *host) offer(digests ...[]byte) {
+	if len(digests) > 0 {
+		h.send(&pb.FromAgent{Kind: &pb.FromAgent_Staged{Staged: &pb.Staged{Digests: digests}}})
+	}
 }
 
 // holds reports whether the file at path is the program.
