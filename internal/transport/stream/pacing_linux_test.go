@@ -11,8 +11,8 @@ import (
 	"github.com/muster-mpi/muster/internal/socketpair"
 )
 
-// TestConnectionsWithinAHostAreNotPaced asks the kernel.
-func TestConnectionsWithinAHostAreNotPaced(t *testing.T) {
+// TestConnectionsArePacedAsTheirRoadIs asks the kernel.
+func TestConnectionsArePacedAsTheirRoadIs(t *testing.T) {
 	p, _ := polledPair(t, socketpair.TCP, time.Millisecond)
 	raw, err := p.Conn.(syscall.Conn).SyscallConn()
 	if err != nil {
@@ -22,6 +22,13 @@ func TestConnectionsWithinAHostAreNotPaced(t *testing.T) {
 		got, err := unix.GetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION)
 		if err != nil || got != "reno" {
 			t.Errorf("congestion control of a connection over loopback: %q, %v, want reno", got, err)
+		}
+		most, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_RTO_MAX_MS)
+		if err == unix.ENOPROTOOPT {
+			t.Skip("the longest time between two attempts can be set from Linux 6.15 on")
+		}
+		if err != nil || most != maxRetransmit {
+			t.Errorf("%d ms between two attempts at most, %v, want %d", most, err, maxRetransmit)
 		}
 	})
 }

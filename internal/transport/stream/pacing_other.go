@@ -7,4 +7,4 @@ import (
 	"syscall"
 )
 
-func unpaced(*net.TCPConn, syscall.RawConn) {}
+func pace(*net.TCPConn, syscall.RawConn) {}
