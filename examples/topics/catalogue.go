@@ -37,7 +37,9 @@ func openCatalogue(ctx context.Context, c *rank.Comm, o *options) (*catalogue, e
 	if err := agree(ctx, c, err); err != nil {
 		return nil, err
 	}
-	k, err = collectives.BcastObject(ctx, c, 0, k)
+	if k, err = collectives.BcastObject(ctx, c, 0, k); err == nil {
+		o.fit(len(k.Documents))
+	}
 	return &k, err
 }
 
@@ -53,6 +55,10 @@ func (o *options) list() (k catalogue, err error) {
 		return k, err
 	}
 	n := len(k.Documents)
+	if n < 2 {
+		return k, fmt.Errorf("%s has %s, expected 2 or more", k.Root, count(n, "document"))
+	}
+	o.fit(n)
 	for _, bounded := range []struct {
 		name  string
 		value int

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,6 +31,13 @@ func studied(t *testing.T) (*study, *options) {
 		}
 	})
 	return s, &o
+}
+
+// rotate moves all of x back by n places, and what falls out to its end.
+func rotate(x []float64, n int) {
+	slices.Reverse(x[:n])
+	slices.Reverse(x[n:])
+	slices.Reverse(x)
 }
 
 // TestCheckFindsWhatIsWrong changes one result at a time by little.
@@ -65,7 +73,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		{"a weight", func() { s.weights.value[3] *= 1 + 1e-13 }, func() { s.weights.value[3] /= 1 + 1e-13 }, "a TF-IDF differs by"},
 		{"a singular value", func() { s.latent.sigma[2] += 1e-10 * s.latent.sigma[0] }, func() { s.latent.sigma[2] -= 1e-10 * s.latent.sigma[0] }, "a singular value differs by"},
 		{"a direction", func() { turn(1e-6) }, func() { turn(-1e-6) }, "differ by an angle"},
-		{"a topic", func() { rowOf(topics, 0)[0] *= 1e9 }, func() { rowOf(topics, 0)[0] /= 1e9 }, "the perplexity is"},
+		{"a topic", func() { rowOf(topics, 0)[0] *= 1e9 }, func() { rowOf(topics, 0)[0] /= 1e9 }, "the probabilities of topic 0's words add up to"},
 		{"all topics", func() {
 			for i := range topics.Data {
 				topics.Data[i] /= 1.6
@@ -74,7 +82,8 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			for i := range topics.Data {
 				topics.Data[i] *= 1.6
 			}
-		}, "the perplexity is"},
+		}, "the probabilities of topic 0's words add up to"},
+		{"the words' places", func() { rotate(topics.Data, topics.Stride) }, func() { rotate(topics.Data, len(topics.Data)-topics.Stride) }, "the perplexity is"},
 	} {
 		fault.do()
 		if err := all(); err == nil || !strings.Contains(err.Error(), fault.want) {

@@ -24,6 +24,28 @@ type options struct {
 	words      int // how many words of each topic are shown
 	check      string
 	output     string
+
+	given map[string]bool // flags that the command line names
+}
+
+// Of few documents all words count but those that are in most of them.
+const (
+	few         = 10
+	fewMinDocs  = 1
+	fewMaxShare = 0.7
+)
+
+// fit makes of defaults what n documents allow.
+func (o *options) fit(n int) {
+	if !o.given["dimensions"] {
+		o.dimensions = min(o.dimensions, n)
+	}
+	if n < few && !o.given["min-docs"] {
+		o.minDocs = fewMinDocs
+	}
+	if n < few && !o.given["max-share"] {
+		o.maxShare = fewMaxShare
+	}
 }
 
 const usage = `Topics finds what documents are about and which are alike, on any number of ranks.
@@ -51,9 +73,9 @@ func parseOptions(args []string) (o options, help string, err error) {
 	var extensions string
 	f.StringVar(&o.dir, "dir", "", "take the text files in and below this `directory` as documents")
 	f.StringVar(&extensions, "ext", "", "of those in -dir take only files with such `endings`, for example .txt,.md")
-	f.IntVar(&o.minDocs, "min-docs", 2, "leave out words that are in fewer documents")
-	f.Float64Var(&o.maxShare, "max-share", 0.4, "leave out words that are in a larger share of all documents")
-	f.IntVar(&o.dimensions, "dimensions", 20, "dimensions of latent semantic analysis")
+	f.IntVar(&o.minDocs, "min-docs", 2, "leave out words that are in fewer documents; of fewer than 10 documents by default none")
+	f.Float64Var(&o.maxShare, "max-share", 0.4, "leave out words that are in a larger share of all documents; of fewer than 10 documents by default 0.7")
+	f.IntVar(&o.dimensions, "dimensions", 20, "dimensions of latent semantic analysis; by default as many as there are documents, if these are fewer")
 	f.IntVar(&o.prior.topics, "topics", 12, "topics of latent Dirichlet allocation")
 	f.Float64Var(&o.prior.alpha, "alpha", 0.1, "its prior for the topics of documents: the smaller, the fewer topics a document has")
 	f.Float64Var(&o.prior.eta, "eta", 0.01, "its prior for the words of topics: the smaller, the fewer words a topic has")
@@ -73,9 +95,9 @@ func parseOptions(args []string) (o options, help string, err error) {
 	if f.NArg() > 0 {
 		return o, "", fmt.Errorf("unexpected argument %q: everything is given by flags (-h lists them)", f.Arg(0))
 	}
-	given := make(map[string]bool)
-	f.Visit(func(g *flag.Flag) { given[g.Name] = true })
-	return o, "", o.complete(given, extensions)
+	o.given = make(map[string]bool)
+	f.Visit(func(g *flag.Flag) { o.given[g.Name] = true })
+	return o, "", o.complete(extensions)
 }
 
 // Priors lie where no exponential of a digamma underflows, and none is so strong
@@ -83,17 +105,17 @@ func parseOptions(args []string) (o options, help string, err error) {
 const minPrior, maxPrior = 0.005, 1000
 
 // complete checks the options and takes the extensions apart.
-func (o *options) complete(given map[string]bool, extensions string) error {
-	if given["dir"] != (o.dir != "") {
+func (o *options) complete(extensions string) error {
+	if o.given["dir"] != (o.dir != "") {
 		return errors.New("-dir is empty, expected a directory")
 	}
-	if given["ext"] && !given["dir"] {
+	if o.given["ext"] && !o.given["dir"] {
 		return errors.New("-ext is for the files in -dir")
 	}
 	for _, ext := range strings.Split(extensions, ",") {
-		if given["ext"] && (len(ext) < 2 || ext[0] != '.') {
+		if o.given["ext"] && (len(ext) < 2 || ext[0] != '.') {
 			return fmt.Errorf("-ext %q: expected endings that begin with a dot, such as .txt,.md", extensions)
-		} else if given["ext"] {
+		} else if o.given["ext"] {
 			o.extensions = append(o.extensions, strings.ToLower(ext))
 		}
 	}
