@@ -39,6 +39,7 @@ type hostAgent struct {
 	heard  *heard // bytes of the connection, that show that the host is there
 	out    *queue.Queue[outgoing]
 
+	owed      [][]byte      // programs to send it, by digest; the first is on its way
 	stage     remote.Stage  // while it is being reached; "" once the agent runs
 	ready     *pb.Ready     // nil: not heard yet
 	skew      time.Duration // how far its clock is ahead of this one's; 0 if within maxLatency
@@ -236,8 +237,8 @@ type outgoing struct {
 	sent chan<- struct{} // closed then, or when it cannot be any more; may be nil
 }
 
-// deliver sends what is put into out, from a goroutine of its own: an agent that takes
-// nothing holds up nobody.
+// deliver sends what is put into out until that is closed. It has a goroutine of its own, so
+// that an agent that takes nothing holds up nobody.
 func deliver(out *queue.Queue[outgoing], send func(*pb.ToAgent) error) {
 	for batch := out.Take(); batch != nil; batch = out.Take() {
 		for _, q := range batch {

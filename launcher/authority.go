@@ -34,7 +34,7 @@ func (p *jobPlan) certify(job string, valid time.Duration) error {
 	if p.secrets, err = issue(int(p.common.Size), a.Issue); err != nil || !p.passOn {
 		return err
 	}
-	p.agents, err = issue(len(p.hosts), a.IssueHost)
+	p.hostSecrets, err = issue(len(p.hosts), a.IssueHost)
 	return err
 }
 

@@ -47,6 +47,12 @@ func (r *run) claims(a *hostAgent, m *pb.FromAgent) error {
 			errs = append(errs, own(p.GetRank()))
 		}
 		return errors.Join(errs...)
+	case *pb.FromAgent_Need:
+		for _, digest := range k.Need.GetDigests() {
+			if r.plan.programOf(digest) == "" {
+				return fmt.Errorf("it asks for program %x, which is none of this job's", digest)
+			}
+		}
 	case *pb.FromAgent_Staged:
 		for _, digest := range k.Staged.GetDigests() {
 			if r.plan.programOf(digest) == "" {

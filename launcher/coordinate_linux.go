@@ -156,7 +156,9 @@ func (r *run) fail(f *Failure, code int, from *hostAgent) {
 			r.code = code
 		}
 		r.result.Failure = f
-		r.endAgents(&pb.EndJob{GraceNanos: int64(failGrace), States: true}, from)
+		if !r.ending { // else they have been told, and for how long ranks may take
+			r.endAgents(&pb.EndJob{GraceNanos: int64(failGrace), States: true}, from)
+		}
 		return
 	}
 	first, later := old, f

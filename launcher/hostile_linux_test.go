@@ -100,6 +100,7 @@ var lies = map[string]struct {
 	"ready":     {&pb.FromAgent{Kind: &pb.FromAgent_Ready{Ready: &pb.Ready{Protocol: agent.Protocol}}}, "it says Ready twice"},
 	"listening": {&pb.FromAgent{Kind: &pb.FromAgent_Listening{Listening: &pb.Listening{Addresses: []string{"example.com:80"}}}}, `"example.com:80"`},
 	"done":      {&pb.FromAgent{Kind: &pb.FromAgent_Done{Done: &pb.Done{}}}, "it is done and rank 1 has not ended"},
+	"need":      {&pb.FromAgent{Kind: &pb.FromAgent_Need{Need: &pb.Need{Digests: [][]byte{{1}}}}}, "it asks for program 01, which is none of this job's"},
 	"staged":    {&pb.FromAgent{Kind: &pb.FromAgent_Staged{Staged: &pb.Staged{Digests: [][]byte{{1}}}}}, "it has program 01, which is none of this job's"},
 	"nothing":   {&pb.FromAgent{}, "a message of no kind"},
 }

@@ -23,7 +23,7 @@ type Job struct {
 	Subnet     string        // and to addresses in this network
 	Via        string        // how ranks of different hosts are linked: "tcp" (default), or "ssh": by way of the launcher, without a port
 	NetTimeout time.Duration // how long a host that does not answer is waited for; 0: 3.5 s
-	Timing     bool          // show how long each step of the start took, and how much ranks waited
+	Timing     bool          // show how long each step of the start took, from where programs came, and how much ranks waited
 
 	Stdin     io.Reader // read by the ranks StdinTo names; nil: every rank reads an empty input
 	StdinTo   string    // "0" (default), a rank, "all", or "none"

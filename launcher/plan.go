@@ -33,19 +33,19 @@ const (
 
 // jobPlan is a job as all its hosts have to know it, and what each of them has.
 type jobPlan struct {
-	common   *pb.Start // but for what is a host's own
-	hosts    []Host
-	local    []bool // by host: it is this machine
-	host     []int  // by rank
-	apps     []App
-	cpus     [][]int
-	base     []string               // environment of this machine's ranks, under the applications'
-	exported []string               // what of it other hosts' ranks get
-	here     string                 // this machine's working directory
-	secrets  []*pb.Credentials      // by rank
-	agents   []*pb.Credentials      // by host, where hosts give each other programs by TLS
-	passOn   bool                   // hosts give each other programs
-	programs map[string]*pb.Program // by path, of what other hosts get from here
+	common      *pb.Start // but for what is a host's own
+	hosts       []Host
+	local       []bool // by host: it is this machine
+	host        []int  // by rank
+	apps        []App
+	cpus        [][]int
+	base        []string               // environment of this machine's ranks, under the applications'
+	exported    []string               // what of it other hosts' ranks get
+	here        string                 // this machine's working directory
+	secrets     []*pb.Credentials      // by rank
+	hostSecrets []*pb.Credentials      // by host, where hosts give each other programs by TLS
+	passOn      bool                   // hosts give each other programs
+	programs    map[string]*pb.Program // by path, of what other hosts get from here
 }
 
 // plan checks a job and works out what its hosts have to know.
@@ -125,11 +125,11 @@ func (p *jobPlan) hasKeys() bool { return p.secrets != nil || len(p.common.LinkK
 // forget gives up the job's keys, as far as Go lets go of memory: what was sent was
 // copied, and such copies lie about until their place is used again.
 func (p *jobPlan) forget() {
-	for _, c := range slices.Concat(p.secrets, p.agents) {
+	for _, c := range slices.Concat(p.secrets, p.hostSecrets) {
 		clear(c.Key)
 	}
 	clear(p.common.LinkKey)
-	p.secrets, p.agents, p.common.LinkKey = nil, nil, nil
+	p.secrets, p.hostSecrets, p.common.LinkKey = nil, nil, nil
 }
 
 // networks is how agents are told what connections are restricted to.
@@ -257,8 +257,8 @@ func (p *jobPlan) start(n int, peers []*pb.HostAddresses, skew time.Duration) *p
 	s := proto.CloneOf(p.common)
 	s.Host, s.Peers = int32(n), peers
 	s.StartUnixNanos += int64(skew)
-	if p.agents != nil {
-		s.HostCredentials = p.agents[n]
+	if p.hostSecrets != nil {
+		s.HostCredentials = p.hostSecrets[n]
 	}
 	rank := 0
 	for _, app := range p.apps {

@@ -20,17 +20,17 @@ const blobBytes = 512 << 10
 // supply is how one program gets to the hosts that lack it. Whoever is free serves who has
 // waited longest, so that the tree grows where the lines are fast.
 type supply struct {
-	waiting  []*hostAgent
-	sources  []*hostAgent              // that have it, first the launcher, which is nil
-	serves   map[*hostAgent]*hostAgent // who gets it from whom now
-	asked    map[*hostAgent]int        // how often
-	launcher int                       // times that the launcher has sent it
-	hosts    int                       // times that hosts were told to fetch it from others
-	failed   int                       // times that it did not come from there
+	waiting    []*hostAgent
+	sources    []*hostAgent              // that have it, first the launcher, which is nil
+	servedBy   map[*hostAgent]*hostAgent // who gets it from whom now; nil: from the launcher
+	asked      map[*hostAgent]int        // how often each has asked for it
+	byLauncher int                       // times that the launcher has sent it
+	told       int                       // times that a host was told to fetch it from another
+	failed     int                       // times that it did not come from there
 }
 
 func newSupply() *supply {
-	return &supply{sources: []*hostAgent{nil}, serves: make(map[*hostAgent]*hostAgent), asked: make(map[*hostAgent]int)}
+	return &supply{sources: []*hostAgent{nil}, servedBy: make(map[*hostAgent]*hostAgent), asked: make(map[*hostAgent]int)}
 }
 
 // next returns who is to get the program from whom next: of the sources that can serve one
@@ -40,7 +40,7 @@ func (s *supply) next() (to, from *hostAgent, ok bool) {
 		return nil, nil, false
 	}
 	serving := make(map[*hostAgent]int)
-	for to, from := range s.serves {
+	for to, from := range s.servedBy {
 		if !to.over() {
 			serving[from]++
 		}
@@ -57,32 +57,31 @@ func (s *supply) next() (to, from *hostAgent, ok bool) {
 	}
 	to = s.waiting[0]
 	s.waiting = s.waiting[1:]
-	s.serves[to] = from
+	s.servedBy[to] = from
 	return to, from, true
 }
 
 // onNeed is that a host lacks programs.
 func (r *run) onNeed(a *hostAgent, m *pb.Need) {
 	for _, digest := range m.GetDigests() {
-		if r.plan.programOf(digest) == "" {
-			r.failHost(a, ExitSpawn, "cannot send the program to host %s: it asks for %x, which is none of this job's", a.host.Name, digest)
-			return
-		}
 		s := r.supplyOf(digest)
 		if s.asked[a]++; s.asked[a] > 2 {
 			r.onViolation(a, fmt.Errorf("it asks for one program %d times", s.asked[a]))
 			return
 		}
-		delete(s.serves, a)
-		if m.GetFromLauncher() {
+		switch {
+		case m.GetFromLauncher():
 			s.failed++
+			if from := s.servedBy[a]; from != nil { // it may fail others as well
+				s.sources = slices.DeleteFunc(s.sources, func(x *hostAgent) bool { return x == from })
+			}
+			s.servedBy[a] = nil
+			r.give(s, a, digest)
+		case r.plan.passOn:
+			s.waiting = append(s.waiting, a)
+		default:
+			r.give(s, a, digest)
 		}
-		if m.GetFromLauncher() || !r.plan.passOn {
-			s.launcher++
-			go r.provide(a, digest)
-			continue
-		}
-		s.waiting = append(s.waiting, a)
 		r.distribute(digest)
 	}
 }
@@ -91,7 +90,7 @@ func (r *run) onNeed(a *hostAgent, m *pb.Need) {
 func (r *run) onStaged(a *hostAgent, m *pb.Staged) {
 	for _, digest := range m.GetDigests() {
 		s := r.supplyOf(digest)
-		delete(s.serves, a)
+		delete(s.servedBy, a)
 		if len(a.listening) > 0 && !slices.Contains(s.sources, a) {
 			s.sources = append(s.sources, a)
 		}
@@ -117,10 +116,9 @@ func (r *run) distribute(digest []byte) {
 		case !ok:
 			return
 		case from == nil:
-			s.launcher++
-			go r.provide(to, digest)
+			r.give(s, to, digest)
 		default:
-			s.hosts++
+			s.told++
 			to.send(&pb.ToAgent{Kind: &pb.ToAgent_Fetch{Fetch: &pb.Fetch{Digest: digest, From: &pb.HostAddresses{
 				Host: int32(from.number), Name: from.host.Name, Addresses: from.listening,
 			}}}})
@@ -132,23 +130,38 @@ func (r *run) distribute(digest []byte) {
 func (r *run) supplied() string {
 	var launcher, hosts int
 	for _, s := range r.supplies {
-		launcher += s.launcher
-		hosts += max(s.hosts-s.failed, 0)
+		launcher += s.byLauncher
+		hosts += max(s.told-s.failed, 0)
 	}
 	switch {
 	case launcher+hosts == 0:
 		return ""
 	case hosts == 0:
-		return fmt.Sprintf("muster:   %s sent\n", count(launcher, "program"))
+		return fmt.Sprintf("muster:   hosts got programs %s from here\n", count(launcher, "time"))
 	}
-	return fmt.Sprintf("muster:   %s sent from here and %d from host to host\n", count(launcher, "program"), hosts)
+	return fmt.Sprintf("muster:   hosts got programs %s from here and %d from each other\n", count(launcher, "time"), hosts)
 }
 
-// provide sends a host a program, from a goroutine of its own.
-func (r *run) provide(a *hostAgent, digest []byte) {
-	if err := r.sendProgram(a, digest); err != nil {
-		r.post(func() { r.failHost(a, ExitSpawn, "cannot send the program to host %s: %v", a.host.Name, err) })
+// give has the launcher send the program to a host.
+func (r *run) give(s *supply, to *hostAgent, digest []byte) {
+	s.byLauncher++
+	if to.owed = append(to.owed, digest); len(to.owed) == 1 {
+		go r.provide(to, digest)
 	}
+}
+
+// provide sends a host a program, from a goroutine of its own, and then the next one that
+// it is owed.
+func (r *run) provide(a *hostAgent, digest []byte) {
+	err := r.sendProgram(a, digest)
+	r.post(func() {
+		if err != nil {
+			r.failHost(a, ExitSpawn, "cannot send the program to host %s: %v", a.host.Name, err)
+		}
+		if a.owed = a.owed[1:]; len(a.owed) > 0 {
+			go r.provide(a, a.owed[0])
+		}
+	})
 }
 
 func (r *run) sendProgram(a *hostAgent, digest []byte) error {

@@ -40,8 +40,8 @@ func TestProgramsSpreadAsATree(t *testing.T) {
 					t.Fatalf("%+v: one source serves %d at once", c, n)
 				}
 			}
-			for to := range s.serves { // all of the round have got it
-				delete(s.serves, to)
+			for to := range s.servedBy { // all of the round have got it
+				delete(s.servedBy, to)
 				s.sources = append(s.sources, to)
 			}
 		}
@@ -57,10 +57,10 @@ func TestLostHostsAreNoSources(t *testing.T) {
 	lost, source, to := &hostAgent{lost: true}, &hostAgent{}, &hostAgent{}
 	s.sources = append(s.sources, lost, source)
 	for range launcherFan {
-		s.serves[&hostAgent{}] = nil
+		s.servedBy[&hostAgent{}] = nil
 	}
-	s.serves[&hostAgent{lost: true}] = source
-	s.serves[&hostAgent{}] = source
+	s.servedBy[&hostAgent{lost: true}] = source
+	s.servedBy[&hostAgent{}] = source
 	s.waiting = []*hostAgent{to}
 	if got, from, ok := s.next(); !ok || got != to || from != source {
 		t.Errorf("got %v from %v, %v; want it from the host that can serve one more", got, from, ok)
@@ -78,8 +78,8 @@ func TestHostsGiveEachOtherPrograms(t *testing.T) {
 		insecure, ends bool
 		says           []string
 	}{
-		{says: []string{"programs sent from here and ", " from host to host\n"}},
-		{insecure: true, says: []string{"programs sent from here and ", " from host to host\n"}},
+		{says: []string{"muster:   hosts got programs ", " from here and ", " from each other\n"}},
+		{insecure: true, says: []string{"muster:   hosts got programs ", " from here and ", " from each other\n"}},
 		{ends: true},
 	} {
 		tr, f := onHosts(t, 10, 10, "@leave")

@@ -58,6 +58,7 @@ type run struct {
 	asked   bool                // where ranks are, for a user who ends the job
 
 	suspending bool // agents were told to stop the ranks, and this process is to follow
+	stopped    bool // they were once: the time of that is no waiting
 	reason     string
 	code       int       // of the job, if the outside ended it
 	limit      time.Time // when an agent that has not ended the job is given up
@@ -272,7 +273,7 @@ func (r *run) grace() time.Duration {
 func (r *run) end(grace time.Duration, reason string) {
 	r.ending = true
 	r.expect(grace)
-	r.endAgents(&pb.EndJob{GraceNanos: int64(grace), Reason: reason}, nil)
+	r.endAgents(&pb.EndJob{GraceNanos: int64(grace), Reason: reason, States: reason != ""}, nil)
 }
 
 // expect sets when agents that have not ended the job by then are given up.
@@ -322,7 +323,7 @@ func (r *run) onSignal(s os.Signal) {
 		r.endAndAsk(r.grace())
 	case syscall.SIGTSTP:
 		// Suspended answers, and then this process stops as well.
-		r.suspending = true
+		r.suspending, r.stopped = true, true
 		r.tell(&pb.ToAgent{Kind: &pb.ToAgent_Suspend{Suspend: &pb.Suspend{}}})
 		r.checkSuspended() // at once if no agent has begun
 	case syscall.SIGCONT, syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGURG:
@@ -460,7 +461,9 @@ func (r *run) finish(ctx context.Context, signals Signals) (Result, error) {
 			r.result.Stopped++
 		}
 	}
-	r.result.Stragglers = stragglers(r.result.Ranks)
+	if !r.stopped {
+		r.result.Stragglers = stragglers(r.result.Ranks)
+	}
 	r.result.Code = r.code
 	r.result.Elapsed = time.Since(r.result.Start)
 	var err error
@@ -539,7 +542,7 @@ func (r *run) conclude() (unswept []string) {
 	case r.reason != "":
 		r.say("job %.8s ended by %s after %s; exit %d", r.result.Job, r.reason, seconds(r.result.Elapsed), r.result.Code)
 	}
-	if text := waitText(&r.result); text != "" && r.job.Timing {
+	if text := waitText(&r.result); text != "" && r.job.Timing && !r.stopped {
 		r.sink.Message(text)
 	}
 	if text := leftoverText(r.result.Leftovers); text != "" {

@@ -40,7 +40,7 @@ type secrets struct {
 // tellSecrets has a launcher of these tests write the secrets of its job to a file.
 func tellSecrets(path string) {
 	planned = func(p *jobPlan) {
-		data, err := json.Marshal(secrets{p.common.GetJob(), p.common.GetLinkKey(), slices.Concat(p.secrets, p.agents)})
+		data, err := json.Marshal(secrets{p.common.GetJob(), p.common.GetLinkKey(), slices.Concat(p.secrets, p.hostSecrets)})
 		if err != nil {
 			die("secrets: %v", err)
 		}

@@ -296,11 +296,15 @@ func testRank(args []string) {
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Println("trapped")
 		m.hang()
-	case "polite": // end in good order on SIGTERM
+	case "polite": // end in good order on SIGTERM, after a while
 		c := make(chan os.Signal, 1)
 		signal.Notify(c, syscall.SIGTERM)
 		fmt.Println("ready")
 		<-c
+		if len(args) > 2 {
+			d, _ := time.ParseDuration(args[2])
+			time.Sleep(d)
+		}
 		fmt.Println("last words")
 	case "report-signals":
 		c := make(chan os.Signal, 1)

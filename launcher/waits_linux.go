@@ -10,12 +10,13 @@ import (
 const (
 	// leastInJob is how long a rank must have been in the job for its waiting to say something.
 	leastInJob = time.Second
-	// straggling is how much smaller a straggler's share of waiting is than the others'.
+	// straggling is by how much, at least, a straggler's share of waiting is smaller than
+	// the others' median.
 	straggling = 0.25
 )
 
-// waitShares returns the share of its time in the job that each rank waited, and which
-// ranks; without those that were in it too briefly.
+// waitShares returns the ranks that were in the job long enough, and the share of that time
+// that each waited.
 func waitShares(all []RankResult) (ranks []int, shares []float64) {
 	for rank, x := range all {
 		if x.InJob >= leastInJob {
@@ -33,8 +34,17 @@ func stragglers(all []RankResult) []Straggler {
 	if len(ranks) < 2 {
 		return nil
 	}
+	sorted := slices.Sorted(slices.Values(shares))
 	for i, rank := range ranks {
-		others := median(slices.Delete(slices.Clone(shares), i, i+1))
+		own, _ := slices.BinarySearch(sorted, shares[i])
+		other := func(k int) float64 { // of the others' shares the one at k
+			if k >= own {
+				k++
+			}
+			return sorted[k]
+		}
+		n := len(sorted) - 1
+		others := (other((n-1)/2) + other(n/2)) / 2
 		if others-shares[i] >= straggling {
 			found = append(found, Straggler{Rank: rank, Host: all[rank].Host, WaitShare: shares[i], OthersShare: others})
 		}

@@ -2,6 +2,7 @@ package launcher
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
@@ -38,6 +39,39 @@ func TestStragglersWaitMuchLessThanTheOthers(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", c.what, got, c.want)
 		}
 	}
+}
+
+// The median of the others is found without sorting them for each rank.
+func TestStragglersAreThoseOfTheDefinition(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for n := 2; n < 40; n++ {
+		var all []RankResult
+		for range n {
+			all = append(all, RankResult{InJob: 10 * time.Second, Waited: time.Duration(random.IntN(11)) * time.Second})
+		}
+		_, shares := waitShares(all)
+		var want []Straggler
+		for i, own := range shares {
+			if others := median(slices.Concat(shares[:i], shares[i+1:])); others-own >= straggling {
+				want = append(want, Straggler{Rank: i, WaitShare: own, OthersShare: others})
+			}
+		}
+		if got := stragglers(all); !slices.Equal(got, want) {
+			t.Errorf("%v: got %v, want %v", shares, got, want)
+		}
+	}
+}
+
+// Ranks that have nothing more to do wait for the others as well.
+func TestWhoLeavesEarlyHasWaited(t *testing.T) {
+	path, err := exchange()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := newTrial(t, 4)
+	tr.job.Apps[0].Argv = []string{"sh", "-c", `if [ $MUSTER_RANK = 1 ]; then set -- -last=1500ms; fi; exec "$0" -rounds=1 "$@"`, path}
+	tr.run().expect(0)
+	tr.assertStraggler(1)
 }
 
 func TestStragglersAreNamed(t *testing.T) {

@@ -1165,7 +1165,7 @@ type HostAddresses struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Host          int32                  `protobuf:"varint,1,opt,name=host,proto3" json:"host,omitempty"`
 	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Addresses     []string               `protobuf:"bytes,3,rep,name=addresses,proto3" json:"addresses,omitempty"` // host:port in Roster, addresses alone in Start
+	Addresses     []string               `protobuf:"bytes,3,rep,name=addresses,proto3" json:"addresses,omitempty"` // host:port in Roster and Fetch, addresses alone in Start
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1221,7 +1221,8 @@ func (x *HostAddresses) GetAddresses() []string {
 	return nil
 }
 
-// Need asks for programs that the host lacks. A Blob or a Fetch answers for each.
+// Need asks for programs that the host lacks. For each come Blobs, or a Fetch; if that
+// fails, a Need from_launcher follows.
 type Need struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Digests       [][]byte               `protobuf:"bytes,1,rep,name=digests,proto3" json:"digests,omitempty"`                                // SHA-256
@@ -1327,7 +1328,8 @@ func (x *Fetch) GetFrom() *HostAddresses {
 	return nil
 }
 
-// Staged says that programs are in the host's store, for other hosts to fetch.
+// Staged says that programs are in the host's store; if it has a port, other hosts may be
+// told to fetch them.
 type Staged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Digests       [][]byte               `protobuf:"bytes,1,rep,name=digests,proto3" json:"digests,omitempty"`

@@ -141,14 +141,16 @@ func (c *control) allDrained(ctx context.Context) error {
 }
 
 func (c *control) await(ctx context.Context, g *gate) error {
-	select {
-	case <-g.ch:
-		return nil
-	case <-c.gone.ch:
-		return errors.New("the agent went away")
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return c.engine.Asleep(func() error {
+		select {
+		case <-g.ch:
+			return nil
+		case <-c.gone.ch:
+			return errors.New("the agent went away")
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
 }
 
 // maxLeftovers bounds how many a rank lists.

@@ -24,7 +24,7 @@ import (
 // clockSkew is by how much hosts' clocks may be apart.
 const clockSkew = 5 * time.Minute
 
-// Authority signs certificates for one job's ranks. Its methods may be called
+// Authority signs certificates for one job's ranks and its hosts' agents. Its methods may be called
 // concurrently.
 type Authority struct {
 	job         string
@@ -67,7 +67,7 @@ func (a *Authority) DER() []byte { return a.der }
 func (a *Authority) PEM() []byte { return block("CERTIFICATE", a.der) }
 
 // ErrForgotten is the error of an authority that signs no more.
-var ErrForgotten = errors.New("the job's authority has signed for all of its ranks and signs no more")
+var ErrForgotten = errors.New("the job's authority has signed for all and signs no more")
 
 // Forget gives up the key: nobody can be certified any more. What lay in memory is left
 // to the garbage collector, which does not overwrite it.
@@ -88,8 +88,10 @@ const hostSerials = 1 << 32
 
 // HostIdentity is the URI that the certificate of a host's agent carries.
 func HostIdentity(job [16]byte, host int) string {
-	return fmt.Sprintf("muster://%x/host/%d", job, host)
+	return fmt.Sprintf("muster://%x%s", job, hostPath(host))
 }
+
+func hostPath(host int) string { return fmt.Sprintf("/host/%d", host) }
 
 // certify signs for the holder of the key to public, who is called name and has path in
 // the job.
@@ -118,20 +120,21 @@ func (a *Authority) certify(serial int64, name, path string, public crypto.Publi
 
 // Issue makes a key for a rank and certifies it.
 func (a *Authority) Issue(rank int) (*pb.Credentials, error) {
-	return a.issue(func(public crypto.PublicKey) ([]byte, error) { return a.Certify(rank, public) })
+	return a.issue(fmt.Sprintf("rank %d", rank), func(public crypto.PublicKey) ([]byte, error) { return a.Certify(rank, public) })
 }
 
 // IssueHost makes a key for the agent of a host and certifies it: by HostIdentity.
 func (a *Authority) IssueHost(host int) (*pb.Credentials, error) {
-	return a.issue(func(public crypto.PublicKey) ([]byte, error) {
-		return a.certify(hostSerials+int64(host), fmt.Sprintf("host %d", host), fmt.Sprintf("/host/%d", host), public)
+	name := fmt.Sprintf("host %d", host)
+	return a.issue(name, func(public crypto.PublicKey) ([]byte, error) {
+		return a.certify(hostSerials+int64(host), name, hostPath(host), public)
 	})
 }
 
-func (a *Authority) issue(certify func(crypto.PublicKey) ([]byte, error)) (*pb.Credentials, error) {
+func (a *Authority) issue(name string, certify func(crypto.PublicKey) ([]byte, error)) (*pb.Credentials, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("making a key: %w", err)
+		return nil, fmt.Errorf("making the key of %s: %w", name, err)
 	}
 	der, err := certify(&key.PublicKey)
 	if err != nil {
@@ -145,7 +148,7 @@ func (a *Authority) issue(certify func(crypto.PublicKey) ([]byte, error)) (*pb.C
 func Credentials(authority, certificate []byte, key *ecdsa.PrivateKey) (*pb.Credentials, error) {
 	secret, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return nil, fmt.Errorf("encoding a rank's key: %w", err)
+		return nil, fmt.Errorf("encoding a key: %w", err)
 	}
 	return &pb.Credentials{
 		Authority:   block("CERTIFICATE", authority),

@@ -11,7 +11,8 @@ import (
 )
 
 // Config returns how the holder of c speaks TLS, as client and as server. Who the other
-// end is to be is for the caller to check: see stream.Secure.
+// end is to be is for the caller to check: see stream.Secure. The clock of the certificates
+// starts at the call: call it once for each credentials, when they have come.
 func Config(c *pb.Credentials) (*tls.Config, error) {
 	pair, err := tls.X509KeyPair(c.GetCertificate(), c.GetKey())
 	if err != nil {
@@ -25,11 +26,12 @@ func Config(c *pb.Credentials) (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("credentials: %w", err)
 	}
-	joined := time.Now()
+	begun := time.Now()
 	return &tls.Config{
-		// The clocks of the job's hosts may differ, by more than certificates allow.
-		// They all began to be valid at one moment, from which each holder counts.
-		Time: func() time.Time { return leaf.NotBefore.Add(time.Since(joined)) },
+		// The clocks of the job's hosts may differ, by more than certificates allow. All
+		// certificates became valid at one moment, from which each holder counts on its
+		// own clock.
+		Time: func() time.Time { return leaf.NotBefore.Add(time.Since(begun)) },
 
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair},
 		RootCAs: pool, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,

@@ -86,7 +86,7 @@ func (e *Engine) Await(ctx context.Context, c *Context, a Awaited, idle func() e
 		pause()
 	}
 	e.learn(gifts, false)
-	return e.sleepUntil(ctx, c, a, idle)
+	return e.Asleep(func() error { return e.sleepUntil(ctx, c, a, idle) })
 }
 
 // learn notes whether what was awaited came about while others had the core; gifts is how
@@ -109,14 +109,6 @@ func (e *Engine) learn(gifts int32, gift bool) {
 // sleepUntil is the part of Await for who has waited long. Others may depend on this
 // rank's links meanwhile, so they ring.
 func (e *Engine) sleepUntil(ctx context.Context, c *Context, a Awaited, idle func() error) error {
-	e.mu.Lock()
-	e.sleep()
-	e.mu.Unlock()
-	defer func() {
-		e.mu.Lock()
-		e.wakeUp()
-		e.mu.Unlock()
-	}()
 	for !a.Ready() {
 		e.mu.Lock()
 		e.doze()

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -34,21 +35,20 @@ type napping struct{ *eventual }
 func (napping) Sleep(d time.Duration) { time.Sleep(d) }
 
 func TestSleepInAwaitIsCounted(t *testing.T) {
-	s := newStand(t)
-	a := new(eventual)
-	begin := time.Now()
-	err := s.Await(t.Context(), s.world, napping{a}, func() error {
-		a.ready = true
-		return nil
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t)
+		a := new(eventual)
+		err := s.Asleep(func() error {
+			return s.sleepUntil(t.Context(), s.world, napping{a}, func() error {
+				a.ready = true
+				return nil
+			})
+		})
+		time.Sleep(time.Minute) // awake
+		if got := s.Records().Reader().Slept(time.Now()); err != nil || got != sleepFor {
+			t.Errorf("got %v, slept %v, want %v", err, got, sleepFor)
+		}
 	})
-	took := time.Since(begin)
-	if got := s.Records().Reader().Slept(time.Now()); err != nil || got < sleepFor || got > took {
-		t.Errorf("%v, slept %v, want %v to %v", err, got, sleepFor, took)
-	}
-	time.Sleep(sleepFor)
-	if got := s.Records().Reader().Slept(time.Now()); got > took {
-		t.Errorf("the sleep has not ended: %v", got)
-	}
 }
 
 // lateFailure is ready at the look that follows the one at the ranks.

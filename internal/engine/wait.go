@@ -132,18 +132,31 @@ func (e *Engine) park(ctx context.Context, w *waiter, slot record.Slot, op *Op) 
 	return err
 }
 
+// Asleep calls wait, which waits for other ranks by other means than a message.
+func (e *Engine) Asleep(wait func() error) error {
+	e.mu.Lock()
+	e.sleep()
+	e.mu.Unlock()
+	defer func() {
+		e.mu.Lock()
+		e.wakeUp()
+		e.mu.Unlock()
+	}()
+	return wait()
+}
+
 // sleep notes that a goroutine sleeps in a call; the rank is taken to wait for others as
 // long as one does. Engine.mu is held.
 func (e *Engine) sleep() {
 	if e.asleep++; e.asleep == 1 {
-		e.records.Sleep(e.cfg.Clock.Now().UnixNano())
+		e.records.Sleep(e.cfg.Clock.Now())
 	}
 }
 
 // wakeUp notes that it goes on. Engine.mu is held.
 func (e *Engine) wakeUp() {
 	if e.asleep--; e.asleep == 0 {
-		e.records.WakeUp(e.cfg.Clock.Now().UnixNano())
+		e.records.WakeUp(e.cfg.Clock.Now())
 	}
 }
 

@@ -2,7 +2,8 @@
 // the job, before anything is spent on it.
 //
 // The one who accepts says a challenge of random bytes. The one who dials answers
-// with a Knock, which says between which ranks the connection is to be, and proves
+// with a Knock, which says between which ranks the connection is to be, or which host
+// wants the agent of another, and proves
 // by a keyed hash over challenge and Knock that it holds the job's key. The one who
 // accepts answers with a verdict and proves the same. Each message has a fixed
 // length, the first bytes of each say that it is one, and all must be over within
@@ -33,10 +34,13 @@ const Patience = 3 * time.Second
 // Knock is what a connection is for.
 type Knock struct {
 	Job         [16]byte
-	From, To    uint32 // ranks
+	From, To    uint32 // ranks; if To is ToAgent, From is a host
 	Number      uint32 // of the pair's connections: lower than one already accepted is late
-	Incarnation uint64 // of rank From's process
+	Incarnation uint64 // of rank From's process; 0 of a host
 }
+
+// ToAgent is the To of a knock that is for no rank but for the agent.
+const ToAgent = 1<<32 - 1
 
 // Verdict is the answer to a knock.
 type Verdict byte

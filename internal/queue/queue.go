@@ -18,7 +18,7 @@ func New[T any]() *Queue[T] {
 	return q
 }
 
-// Put reports false after Close.
+// Put adds v to the queue and never waits. It adds nothing and reports false after Close.
 func (q *Queue[T]) Put(v T) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -30,7 +30,8 @@ func (q *Queue[T]) Put(v T) bool {
 	return true
 }
 
-// Close ends the queue, unless it has ended before. What is in it can still be taken.
+// Close ends the queue with end, which is not nil, unless it has ended before. What is in it
+// can still be taken.
 func (q *Queue[T]) Close(end error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -40,7 +41,8 @@ func (q *Queue[T]) Close(end error) {
 	}
 }
 
-// Take waits for values and returns all there are; nil after Close, once all were taken.
+// Take waits for values, and removes and returns all there are, in order; nil after Close,
+// once all were taken.
 func (q *Queue[T]) Take() []T {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -22,7 +22,7 @@ const (
 
 // layoutMark stands at the head of the memory once a process has mapped it; its last
 // byte is the version of the layout.
-const layoutMark = 0x6d7573746572_01
+const layoutMark = 0x6d7573746572_02
 
 // memory is the layout. It is all words, so that each is read and written whole.
 //
@@ -30,6 +30,7 @@ const layoutMark = 0x6d7573746572_01
 // be stopped for good between any two stores, and two goroutines may even meet in one
 // record, a lane's length apart. So each record carries a check over its words, and a
 // reader takes none whose check is wrong, or whose place does not follow from its number.
+// slept and since have none: what is made of them is a share, and who reads bounds it.
 type memory struct {
 	mark  uint64
 	phase uint64

@@ -54,6 +54,7 @@ func (r *Reader) Phase() Phase {
 }
 
 // Slept returns for how long until now the process has slept in calls, to wait for others.
+// The figure may be off by the current sleep.
 func (r *Reader) Slept(now time.Time) time.Duration {
 	slept, since := int64(load(&r.m.slept)), int64(load(&r.m.since))
 	if since > 0 {

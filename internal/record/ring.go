@@ -11,11 +11,12 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unicode/utf8"
 )
 
-// Ring is the writer's side. All methods but BeginLocked and DoneLocked may be called by any number of
-// goroutines at once.
+// Ring is the writer's side. All methods but BeginLocked, DoneLocked, Sleep and WakeUp, whose
+// callers have a lock, may be called by any number of goroutines at once.
 type Ring struct {
 	m *memory
 
@@ -24,6 +25,8 @@ type Ring struct {
 	shared atomic.Uint64 // last number of the other lane
 
 	waits [waitSize / 64]atomic.Uint64 // which places in m.waits are taken
+
+	asleep time.Time // since when, by a clock that nobody sets
 
 	mu       sync.Mutex
 	comms    [nameSize]uint64 // which communicator has which place in m.names, as stored there
@@ -164,15 +167,19 @@ func (s Slot) Block(r *Ring, now int64, site string) {
 	store(&to.check, w.sum())
 }
 
-// Sleep records that from now on, in unix nanoseconds, the process waits in a call and
-// does nothing else. The callers of Sleep and WakeUp have a lock.
-func (r *Ring) Sleep(now int64) { store(&r.m.since, uint64(now)) }
+// Sleep records that from now on a goroutine of the process sleeps in
+// a call, whatever others do. Until WakeUp it is not called again.
+func (r *Ring) Sleep(now time.Time) {
+	r.asleep = now
+	store(&r.m.since, uint64(now.UnixNano()))
+}
 
-// WakeUp records that it does something again.
-func (r *Ring) WakeUp(now int64) {
-	if since := load(&r.m.since); since != 0 {
+// WakeUp records that none does any more. A reader between its two stores misses this sleep,
+// or counts it twice if it sees them in the other order: for one reading.
+func (r *Ring) WakeUp(now time.Time) {
+	if load(&r.m.since) != 0 {
 		store(&r.m.since, 0)
-		store(&r.m.slept, load(&r.m.slept)+uint64(max(now-int64(since), 0)))
+		store(&r.m.slept, load(&r.m.slept)+uint64(max(now.Sub(r.asleep), 0)))
 	}
 }
 

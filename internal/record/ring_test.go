@@ -146,22 +146,23 @@ func TestZeroSlotIsIgnored(t *testing.T) {
 
 func TestSleepIsAddedUp(t *testing.T) {
 	r := New()
+	moment := func(n int64) time.Time { return time.Unix(0, n) }
 	at := func(want time.Duration, now int64) {
 		t.Helper()
-		if got := r.Reader().Slept(time.Unix(0, now)); got != want {
+		if got := r.Reader().Slept(moment(now)); got != want {
 			t.Errorf("at %d: slept %v, want %v", now, got, want)
 		}
 	}
 	at(0, 5)
-	r.Sleep(10)
+	r.Sleep(moment(10))
 	at(0, 10)
 	at(7, 17)
-	r.WakeUp(20)
+	r.WakeUp(moment(20))
 	at(10, 30)
-	r.WakeUp(40) // it is awake
+	r.WakeUp(moment(40)) // it is awake
 	at(10, 50)
-	r.Sleep(60)
-	r.WakeUp(55) // the clock was set back
+	r.Sleep(moment(60))
+	r.WakeUp(moment(55))
 	at(10, 70)
 	r.m.slept, r.m.since = 1<<63, 1<<63 // the writer is not trusted
 	at(0, 80)

@@ -11,24 +11,40 @@ import (
 	"github.com/muster-mpi/muster/internal/socketpair"
 )
 
-// TestConnectionsArePacedAsTheirRoadIs asks the kernel.
-func TestConnectionsArePacedAsTheirRoadIs(t *testing.T) {
+// onSocket calls f with the descriptor of a link's connection over loopback.
+func onSocket(t *testing.T, f func(fd int)) {
+	t.Helper()
 	p, _ := polledPair(t, socketpair.TCP, time.Millisecond)
 	raw, err := p.Conn.(syscall.Conn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw.Control(func(fd uintptr) {
-		got, err := unix.GetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION)
+	raw.Control(func(fd uintptr) { f(int(fd)) })
+}
+
+// TestConnectionsWithinAHostAreNotPaced asks the kernel.
+func TestConnectionsWithinAHostAreNotPaced(t *testing.T) {
+	onSocket(t, func(fd int) {
+		got, err := unix.GetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION)
 		if err != nil || got != "reno" {
 			t.Errorf("congestion control of a connection over loopback: %q, %v, want reno", got, err)
 		}
-		most, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_RTO_MAX_MS)
+	})
+}
+
+// TestWhatWasLostIsSentAgainWithinASecond asks the kernel.
+func TestWhatWasLostIsSentAgainWithinASecond(t *testing.T) {
+	onSocket(t, func(fd int) {
+		most, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_RTO_MAX_MS)
 		if err == unix.ENOPROTOOPT {
 			t.Skip("the longest time between two attempts can be set from Linux 6.15 on")
 		}
-		if err != nil || most != maxRetransmit {
-			t.Errorf("%d ms between two attempts at most, %v, want %d", most, err, maxRetransmit)
+		if err != nil || most != maxRetransmitMillis {
+			t.Errorf("%d ms between two attempts at most, %v, want %d", most, err, maxRetransmitMillis)
+		}
+		// Shorter times must not be fewer attempts in less time.
+		if patience, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT); err != nil || patience != patienceMillis {
+			t.Errorf("given up after %d ms, %v, want %d", patience, err, patienceMillis)
 		}
 	})
 }

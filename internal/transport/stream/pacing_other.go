@@ -7,4 +7,4 @@ import (
 	"syscall"
 )
 
-func pace(*net.TCPConn, syscall.RawConn) {}
+func tune(*net.TCPConn, syscall.RawConn) {}

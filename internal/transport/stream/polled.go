@@ -82,7 +82,7 @@ func poll(conn net.Conn, spin time.Duration) net.Conn {
 	case *net.UnixConn:
 		c.SetWriteBuffer(unixBuffer) // the most the system allows
 	case *net.TCPConn:
-		pace(c, raw)
+		tune(c, raw)
 	}
 	p := &polled{Conn: conn, raw: raw, spin: spin}
 	p.in.call, p.out.call = p.tryRead, p.tryWrite

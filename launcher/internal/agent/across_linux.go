@@ -171,7 +171,7 @@ func (h *host) answer(l *knock.Listener) {
 
 // onKnock is a connection that an agent of the job asks for.
 func (h *host) onKnock(c *knock.Caller) {
-	if c.Knock.To == toAgent {
+	if c.Knock.To == knock.ToAgent {
 		h.onGuest(c)
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/muster-mpi/muster/internal/boot"
+	"github.com/muster-mpi/muster/internal/record"
 	pb "github.com/muster-mpi/muster/proto"
 	"golang.org/x/sys/unix"
 )
@@ -43,13 +44,20 @@ func (h *host) onExit(r *rankState, p *process, e ending) {
 			x.OutOfMemory = h.memory.verdict(readMemoryState(r.group), e.peakBytes)
 		}
 	}
-	if now := time.Now(); r.reader != nil {
-		x.InJobNanos = int64(now.Sub(r.since))
-		x.WaitedNanos = min(int64(r.reader.Slept(now)), x.InJobNanos)
-	}
+	r.clock(time.Now())
+	x.InJobNanos, x.WaitedNanos = int64(r.inJob), int64(r.waited)
 	r.exited = x
 	h.send(&pb.FromAgent{Kind: &pb.FromAgent_Exited{Exited: x}})
 	h.deaths = append(h.deaths, death{r, h.awake.total})
+}
+
+// clock takes down, once, for how long rank r has been in the job until now, and how much of
+// that it has waited. What it does after it has left is not the job's.
+func (r *rankState) clock(now time.Time) {
+	if r.inJob == 0 && r.reader != nil && r.reader.Phase() != record.Absent {
+		r.inJob = now.Sub(r.joinedAt)
+		r.waited = min(r.reader.Slept(now), r.inJob)
+	}
 }
 
 // death is the end of a rank's process that has to be judged: its last words on the control

@@ -21,7 +21,7 @@ func (h *host) end(grace time.Duration) {
 	first := !h.ending
 	h.ending = true
 	h.table.close()
-	h.deliveries.Close(io.EOF)
+	h.news.Close(io.EOF)
 	if grace <= 0 {
 		h.kill()
 		return

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/muster-mpi/muster/internal/authority"
@@ -15,22 +16,24 @@ import (
 	pb "github.com/muster-mpi/muster/proto"
 )
 
-// A program goes from the launcher to a few hosts, and from those that have it to the
-// others, which the launcher tells where to fetch it: its line carries it a few times
-// however many hosts there are. The host that fetches knocks at the other's port, both
+// The launcher tells a host that lacks a program from which other it can have it
+// (launcher/provide_linux.go). The host that fetches knocks at the other's port, both
 // show the certificates of their agents, the one names a digest, and the other writes
 // what it has in its store under that. What comes is taken for the program only if it has
 // its digest, so the other host is trusted with nothing; if it does not come, the launcher
 // sends it.
 
-// toAgent in a knock is no rank but the agent; the knock is from a host then.
-const toAgent = 1<<32 - 1
-
-// mostGuests is how many hosts an agent gives programs to at once.
+// mostGuests bounds the connections on which an agent gives programs at once, whoever asks.
+// The launcher sends two hosts for each program; who finds no place gets it from the launcher.
 const mostGuests = 16
 
-// fetchBytes is how much of a program goes through memory at a time.
-const fetchBytes = 256 << 10
+const (
+	// fetchBytes is how much of a program goes through memory at a time.
+	fetchBytes = 256 << 10
+	// leastBytes has to come, and to go, within the time that a silent host is given: on a
+	// line of 1 Mbit/s ten times as much does so.
+	leastBytes = 16 << 10
+)
 
 // fetched is a program that another host was to give. path is "" if it did not come:
 // then the launcher sends it, so it does not matter why.
@@ -41,11 +44,8 @@ type fetched struct {
 
 // fetch gets p from another host, and delivers what has come of it.
 func (h *host) fetch(ctx context.Context, s *store, p *pb.Program, from *pb.HostAddresses) {
-	path, err := h.fetchFrom(ctx, s, p, from)
-	if err != nil {
-		path = ""
-	}
-	h.deliveries.Put(delivery{fetched: &fetched{p, path}})
+	path, _ := h.fetchFrom(ctx, s, p, from) // "" if it did not come
+	h.news.Put(programNews{fetched: &fetched{p, path}})
 }
 
 func (h *host) fetchFrom(ctx context.Context, s *store, p *pb.Program, from *pb.HostAddresses) (path string, err error) {
@@ -64,8 +64,11 @@ func (h *host) fetchFrom(ctx context.Context, s *store, p *pb.Program, from *pb.
 		return "", err
 	}
 	piece := make([]byte, fetchBytes)
-	for in.bytes < p.GetBytes() {
-		conn.SetReadDeadline(time.Now().Add(h.silence()))
+	for next := int64(0); in.bytes < p.GetBytes(); {
+		if in.bytes >= next {
+			conn.SetReadDeadline(time.Now().Add(h.silence()))
+			next = in.bytes + leastBytes
+		}
 		n, err := conn.Read(piece)
 		if e := in.write(piece[:n]); e != nil {
 			err = e
@@ -89,7 +92,7 @@ func (h *host) visit(ctx context.Context, to *pb.HostAddresses) (net.Conn, error
 	ctx, cancel := context.WithTimeout(ctx, h.silence())
 	defer cancel()
 	conn, err := knock.Dial(ctx, to.GetAddresses(), h.start.GetLinkKey(), knock.Knock{
-		Job: [16]byte(h.start.GetJob()), From: uint32(h.start.GetHost()), To: toAgent, Incarnation: 1,
+		Job: [16]byte(h.start.GetJob()), From: uint32(h.start.GetHost()), To: knock.ToAgent,
 	})
 	if err != nil {
 		return nil, err
@@ -105,21 +108,28 @@ func (h *host) visit(ctx context.Context, to *pb.HostAddresses) (net.Conn, error
 
 // secure does TLS with the agent of another host, unless the job does without.
 func (h *host) secure(conn net.Conn, client bool, host int) (net.Conn, error) {
-	c := h.start.GetHostCredentials()
-	if c == nil && h.start.GetSettings().GetInsecureWire() {
+	switch {
+	case h.net.tls != nil:
+	case h.start.GetSettings().GetInsecureWire():
 		return conn, nil
+	default:
+		return nil, errors.New("this host has no certificate")
 	}
-	config, err := authority.Config(c)
-	if err != nil {
-		return nil, err
+	return streams.Secure(conn, h.net.tls, client, authority.HostIdentity([16]byte(h.start.GetJob()), host), fetchBytes)
+}
+
+// guestsRoom is how many descriptors those take who fetch programs here.
+func (h *host) guestsRoom() int {
+	if !h.hasPort() || h.start.GetHostCredentials() == nil {
+		return 0
 	}
-	return streams.Secure(conn, config, client, authority.HostIdentity([16]byte(h.start.GetJob()), host), fetchBytes)
+	return 2 * mostGuests // the connection and the file
 }
 
 // onGuest is a connection that another host's agent asks for.
 func (h *host) onGuest(c *knock.Caller) {
 	from := int(c.Knock.From)
-	welcome := h.store != nil && !h.ending && h.net.guests < mostGuests && from != int(h.start.GetHost()) && h.hasHost(from)
+	welcome := h.store != nil && !h.ending && h.net.guests < mostGuests && from != int(h.start.GetHost()) && h.runOf(from) != nil
 	verdict := knock.Accepted
 	if !welcome {
 		verdict = knock.Refused
@@ -142,8 +152,10 @@ func (h *host) serve(c net.Conn, s *store, guest int) {
 	defer context.AfterFunc(h.net.open, func() { c.Close() })()
 	c.SetDeadline(time.Now().Add(h.silence()))
 	conn, err := h.secure(c, false, guest)
-	if err != nil {
+	if errors.Is(err, streams.ErrRefused) && h.net.open.Err() == nil {
 		h.note("host %s: a connection from host %s: %v", h.hostName(), h.nameOf(guest), err)
+	}
+	if err != nil {
 		return
 	}
 	digest := make([]byte, sha256.Size)
@@ -158,9 +170,9 @@ func (h *host) serve(c net.Conn, s *store, guest int) {
 	piece := make([]byte, fetchBytes)
 	for {
 		n, err := f.Read(piece)
-		if n > 0 {
+		for part := range slices.Chunk(piece[:n], leastBytes) {
 			conn.SetWriteDeadline(time.Now().Add(h.silence()))
-			if _, err := conn.Write(piece[:n]); err != nil {
+			if _, err := conn.Write(part); err != nil {
 				return
 			}
 		}
@@ -168,14 +180,4 @@ func (h *host) serve(c net.Conn, s *store, guest int) {
 			return
 		}
 	}
-}
-
-// hasHost reports whether the job has ranks on a host of this number.
-func (h *host) hasHost(host int) bool {
-	for _, run := range h.start.GetHosts() {
-		if int(run.GetHost()) == host {
-			return true
-		}
-	}
-	return false
 }

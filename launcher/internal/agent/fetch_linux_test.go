@@ -42,11 +42,15 @@ func hostsOfOneJob(t *testing.T, n int) (hosts []*host, ofRank *pb.Credentials) 
 			t.Fatal(err)
 		}
 		t.Cleanup(s.close)
+		network := newNetwork()
+		if network.tls, err = authority.Config(c); err != nil {
+			t.Fatal(err)
+		}
 		hosts = append(hosts, &host{
 			start: &pb.Start{
 				Job: job, Host: int32(i), Hosts: runs, HostCredentials: c, LinkKey: bytes.Repeat([]byte{7}, 32),
 			},
-			store: s, net: newNetwork(), outbox: queue.New[*pb.FromAgent](), deliveries: queue.New[delivery](),
+			store: s, net: network, outbox: queue.New[*pb.FromAgent](), news: queue.New[programNews](),
 		})
 	}
 	if ofRank, err = a.Issue(1); err != nil {
@@ -98,10 +102,10 @@ func TestAHostGivesProgramsToHostsOfTheJobOnly(t *testing.T) {
 		return string(got), err
 	}
 	if got, err := ask(hosts[1].start.GetHostCredentials(), p.GetDigest()); got != text {
-		t.Errorf("the host that is expected got %d bytes, %v", len(got), err)
+		t.Errorf("the host that is expected got %d bytes, %v, want %d", len(got), err, len(text))
 	}
 	if got, _ := ask(hosts[1].start.GetHostCredentials(), make([]byte, sha256.Size)); got != "" {
-		t.Errorf("for what is not there: got %d bytes", len(got))
+		t.Errorf("for what is not there: got %d bytes, want 0", len(got))
 	}
 	strangers, _ := hostsOfOneJob(t, 2)
 	for who, c := range map[string]*pb.Credentials{
@@ -109,7 +113,7 @@ func TestAHostGivesProgramsToHostsOfTheJobOnly(t *testing.T) {
 		"a host of a job of the same name": strangers[1].start.GetHostCredentials(),
 	} {
 		if got, err := ask(c, p.GetDigest()); strings.Contains(got, "program ") {
-			t.Errorf("%s got %d bytes, %v", who, len(got), err)
+			t.Errorf("%s got %d bytes, %v, want none", who, len(got), err)
 		}
 	}
 }
@@ -120,7 +124,7 @@ func TestWhatIsFetchedIsTheProgramOrNothing(t *testing.T) {
 	text := strings.Repeat("program ", 100_000)
 	p := stored(t, giver.store, text)
 	for what, give := range map[string]func(conn net.Conn){
-		"":                nil, // as an agent does
+		"the program":     nil, // as an agent does
 		"short":           func(conn net.Conn) { io.WriteString(conn, text[1:]) },
 		"long":            func(conn net.Conn) { io.WriteString(conn, text+"and more") },
 		"another program": func(conn net.Conn) { io.WriteString(conn, strings.ToUpper(text)) },
@@ -151,7 +155,7 @@ func TestWhatIsFetchedIsTheProgramOrNothing(t *testing.T) {
 		_, err = taker.fetchFrom(t.Context(), taker.store, p, &pb.HostAddresses{Host: 0, Addresses: []string{l.Addr().String()}})
 		k.Close()
 		if (err == nil) != (give == nil) {
-			t.Errorf("%q: %v", what, err)
+			t.Errorf("%s: got %v, want an error: %v", what, err, give != nil)
 		}
 		entries, e := fs.ReadDir(taker.store.root.FS(), ".")
 		if e != nil {
@@ -163,7 +167,7 @@ func TestWhatIsFetchedIsTheProgramOrNothing(t *testing.T) {
 			taker.store.root.Remove(programName(p.GetDigest()))
 		}
 		if len(entries) != want {
-			t.Errorf("%q: the store has %v", what, entries)
+			t.Errorf("%s: the store has %v, want %d entries", what, entries, want)
 		}
 	}
 }

@@ -35,22 +35,22 @@ type host struct {
 	abandoned    chan struct{} // closed when the launcher is dead
 	events       chan func()
 
-	spawned    bool // no rank is started any more
-	live       int  // ranks whose process runs
-	joined     int
-	deaths     []death       // not judged yet, in the order of the ends
-	firstIn    time.Duration // awake time of the first Join
-	awake      awake
-	memory     memoryLog
-	links      links
-	net        network
-	programs   map[string]string      // path by digest, of those that the launcher provides
-	deliveries *queue.Queue[delivery] // of programs
-	scratch    []string               // directories made for this job alone
-	store      *store                 // held for as long as programs are started from it
-	peerWatch  *tcpwatch.Watch
-	shared     *os.File   // memory of all ranks here, once the first has joined; nil: none
-	absent     *rankState // one that ended with success and without joining
+	spawned   bool // no rank is started any more
+	live      int  // ranks whose process runs
+	joined    int
+	deaths    []death       // not judged yet, in the order of the ends
+	firstIn   time.Duration // awake time of the first Join
+	awake     awake
+	memory    memoryLog
+	links     links
+	net       network
+	programs  map[string]string         // path by digest, of those that the launcher provides
+	news      *queue.Queue[programNews] // of programs that are missing
+	scratch   []string                  // directories made for this job alone
+	store     *store                    // held for as long as programs are started from it
+	peerWatch *tcpwatch.Watch
+	shared    *os.File   // memory of all ranks here, once the first has joined; nil: none
+	absent    *rankState // one that ended with success and without joining
 
 	elsewhere bool         // a rank of another host has joined
 	lostRanks map[int]bool // of other hosts, under the failure policy return
@@ -85,17 +85,18 @@ type rankState struct {
 	app         *application
 	credit      *credit
 
-	birth             // its fields are nil until it was started
-	early  []func()   // what happened to it before its birth was announced
-	conn   *boot.Conn // of the process that joined; nil until one did
-	pid    int        // that process
-	since  time.Time  // when it joined
-	bell   bell       // that its peers ring
-	out    *queue.Queue[packet]
-	reader *record.Reader
-	phase  phase
-	exited *pb.Exited
-	lost   string // how it died, if the job goes on
+	birth                    // its fields are nil until it was started
+	early         []func()   // what happened to it before its birth was announced
+	conn          *boot.Conn // of the process that joined; nil until one did
+	pid           int        // that process
+	joinedAt      time.Time
+	inJob, waited time.Duration // until it left or ended
+	bell          bell          // that its peers ring
+	out           *queue.Queue[packet]
+	reader        *record.Reader
+	phase         phase
+	exited        *pb.Exited
+	lost          string // how it died, if the job goes on
 
 	build  *pb.Build
 	group  string      // its memory cgroup when it joined
@@ -116,21 +117,21 @@ type packet struct {
 
 func newHost(start *pb.Start) *host {
 	h := &host{
-		start:      start,
-		jobName:    hex.EncodeToString(start.GetJob()),
-		byRank:     make(map[int]*rankState),
-		table:      newTable(),
-		outbox:     queue.New[*pb.FromAgent](),
-		stdin:      queue.New[*pb.StdinData](),
-		over:       make(chan struct{}),
-		abandoned:  make(chan struct{}),
-		events:     make(chan func(), 64),
-		memory:     make(memoryLog),
-		links:      newLinks(),
-		net:        newNetwork(),
-		deliveries: queue.New[delivery](),
-		lostRanks:  make(map[int]bool),
-		usable:     usableCPUs(),
+		start:     start,
+		jobName:   hex.EncodeToString(start.GetJob()),
+		byRank:    make(map[int]*rankState),
+		table:     newTable(),
+		outbox:    queue.New[*pb.FromAgent](),
+		stdin:     queue.New[*pb.StdinData](),
+		over:      make(chan struct{}),
+		abandoned: make(chan struct{}),
+		events:    make(chan func(), 64),
+		memory:    make(memoryLog),
+		links:     newLinks(),
+		net:       newNetwork(),
+		news:      queue.New[programNews](),
+		lostRanks: make(map[int]bool),
+		usable:    usableCPUs(),
 	}
 	h.cpus = ceil(h.usable, 100)
 	unix.SchedGetaffinity(0, &h.affinity)
@@ -149,7 +150,7 @@ func newHost(start *pb.Start) *host {
 			h.byRank[r.rank] = r
 		}
 	}
-	h.links.most = linksUnderWay(len(h.ranks), h.strangersRoom())
+	h.links.most = linksUnderWay(len(h.ranks), h.strangersRoom()+h.guestsRoom())
 	h.procsPerRank = max(1, h.cpus/max(1, len(h.ranks)))
 	h.table.ended = func(p *process, e ending) {
 		r := h.rank(p.rank)

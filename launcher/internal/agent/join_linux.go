@@ -81,6 +81,7 @@ func (h *host) onRank(r *rankState, c *boot.Conn, m *pb.FromRank) {
 	case *pb.FromRank_Left:
 		if r.phase == drained {
 			r.phase = left
+			r.clock(time.Now())
 			h.send(&pb.FromAgent{Kind: &pb.FromAgent_Left{Left: &pb.RankLeft{Rank: int32(r.rank), Left: k.Left}}})
 		}
 	case *pb.FromRank_Stacks:
@@ -126,7 +127,7 @@ func (h *host) onHello(r *rankState, c *boot.Conn, m *pb.Hello) {
 		h.fail(failure{rank: r.rank, code: ExitProtocol, what: "cannot join: " + reason})
 		return
 	}
-	r.conn, r.pid, r.phase, r.since = c, pid, joined, time.Now()
+	r.conn, r.pid, r.phase, r.joinedAt = c, pid, joined, time.Now()
 	welcome, files, err := h.welcome(r)
 	if err != nil {
 		h.fail(failure{rank: r.rank, code: ExitResource, what: "cannot join: " + err.Error()})

@@ -33,7 +33,7 @@ func newLinks() links {
 
 // linksUnderWay is how many ends of links the agent can have on the way with n
 // ranks: what its limit of descriptors leaves, two for each, beside a port that holds so
-// many strangers.
+// many strangers and guests.
 func linksUnderWay(n, strangers int) int {
 	var limit unix.Rlimit
 	taken := descriptors(n) + uint64(strangers)

@@ -216,11 +216,11 @@ func (h *host) listen(recv func() (*pb.ToAgent, error)) {
 			continue
 		}
 		if b := m.GetBlob(); b != nil {
-			h.deliveries.Put(delivery{blob: b})
+			h.news.Put(programNews{blob: b})
 			continue
 		}
 		if f := m.GetFetch(); f != nil {
-			h.deliveries.Put(delivery{fetch: f})
+			h.news.Put(programNews{fetch: f})
 			continue
 		}
 		h.post(func() { h.onLauncher(m) })

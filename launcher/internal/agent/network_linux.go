@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-mpi/muster/internal/authority"
 	"github.com/muster-mpi/muster/internal/boot"
 	"github.com/muster-mpi/muster/internal/knock"
 	pb "github.com/muster-mpi/muster/proto"
@@ -83,7 +85,8 @@ type network struct {
 	queued    []pair           // wanted; dialled when the roster or a descriptor is there
 	parked    map[pair]arrival // for a rank that has not joined
 	strangers strangers
-	guests    int             // other hosts that are given programs
+	guests    int             // connections on which programs are given
+	tls       *tls.Config     // of the agent, with those of other hosts; nil: there are no certificates
 	open      context.Context // ends with the port
 	close     context.CancelFunc
 }
@@ -106,6 +109,11 @@ func (h *host) openPort() error {
 	inner, err := listenFacing(h.start.GetPeers(), h.start.GetNetworks())
 	if err != nil {
 		return err
+	}
+	if c := h.start.GetHostCredentials(); c != nil {
+		if h.net.tls, err = authority.Config(c); err != nil {
+			return err
+		}
 	}
 	job := [16]byte(h.start.GetJob())
 	key := h.start.GetLinkKey()
@@ -301,12 +309,19 @@ func (h *host) hostOf(rank int) int {
 	return -1
 }
 
+// runOf returns the ranks of a host; nil if the job has none there.
+func (h *host) runOf(host int) *pb.HostRun {
+	all := h.start.GetHosts()
+	if i := slices.IndexFunc(all, func(r *pb.HostRun) bool { return int(r.GetHost()) == host }); i >= 0 {
+		return all[i]
+	}
+	return nil
+}
+
 // nameOf returns the name of a host of the job.
 func (h *host) nameOf(host int) string {
-	for _, run := range h.start.GetHosts() {
-		if int(run.GetHost()) == host {
-			return run.GetName()
-		}
+	if run := h.runOf(host); run != nil {
+		return run.GetName()
 	}
 	return fmt.Sprint("number ", host)
 }

@@ -343,8 +343,8 @@ func (h *host) collect() (map[string]string, error) {
 	return paths, h.receive(s, missing, paths)
 }
 
-// delivery is something about a program that is missing. One field is set.
-type delivery struct {
+// programNews is something about a program that is missing. One field is set.
+type programNews struct {
 	blob    *pb.Blob  // a piece, from the launcher
 	fetch   *pb.Fetch // where to get it
 	fetched *fetched  // what has come of that
@@ -368,11 +368,11 @@ func (h *host) receive(s *store, missing map[string]*pb.Program, paths map[strin
 		h.offer(p.GetDigest())
 	}
 	for len(missing) > 0 {
-		deliveries := h.deliveries.Take()
-		if deliveries == nil {
+		news := h.news.Take()
+		if news == nil {
 			return errEnding
 		}
-		for _, d := range deliveries {
+		for _, d := range news {
 			switch {
 			case d.fetch != nil:
 				if p := missing[string(d.fetch.GetDigest())]; p != nil {

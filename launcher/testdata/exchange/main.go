@@ -21,6 +21,7 @@ func main() {
 	rounds := flag.Int("rounds", 10, "rounds")
 	n := flag.Int("n", 1000, "numbers from each rank to each other in a round")
 	pause := flag.Duration("pause", 0, "between two rounds")
+	last := flag.Duration("last", 0, "pause after all rounds")
 	spin := flag.Duration("spin", 0, "computing without a call in each round")
 	ballast := flag.Int("ballast", 0, "bytes held in pieces, which are replaced all the time")
 	floodBytes := flag.Int("flood", 0, "instead of all that, bytes that each rank sends to rank 0, which sleeps first")
@@ -91,6 +92,7 @@ func main() {
 			}
 			time.Sleep(*pause)
 		}
+		time.Sleep(*last)
 		if world.Rank() == 0 {
 			sum := uint64(0)
 			for _, x := range state {
