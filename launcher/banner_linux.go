@@ -60,15 +60,10 @@ func (r *Result) banner() string {
 	}
 	lines := r.consequences()
 	for _, o := range f.Others {
-		switch {
-		case o.Blocked != "":
-			lines = append(lines, fmt.Sprintf("rank %d was %s", o.Rank, whereabouts(o.Blocked)))
-		case o.Phase == "not joined" && f.Phase != "" && strings.HasPrefix(f.Phase, "during startup"):
+		if doing := o.doing(); doing != "" {
+			lines = append(lines, fmt.Sprintf("rank %d was %s", o.Rank, doing))
+		} else if o.Phase == "not joined" && strings.HasPrefix(f.Phase, "during startup") {
 			lines = append(lines, fmt.Sprintf("rank %d (pid %d) had not joined", o.Rank, o.PID))
-		case o.Phase == "running" && o.Last != "":
-			lines = append(lines, fmt.Sprintf("rank %d was %s", o.Rank, whereabouts(o.Last)))
-		case o.Phase == "leaving":
-			lines = append(lines, fmt.Sprintf("rank %d was leaving", o.Rank))
 		}
 	}
 	for _, line := range lines[:min(len(lines), bannerRanks)] {

@@ -5,8 +5,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestStragglersWaitMuchLessThanTheOthers(t *testing.T) {
@@ -99,5 +102,40 @@ func (tr *trial) assertStraggler(rank int) {
 	}
 	if s := r.Stragglers; len(s) != 1 || s[0].Rank != rank || s[0].OthersShare-s[0].WaitShare < straggling || s[0].Host == "" {
 		tr.t.Errorf("stragglers %+v, want rank %d; ranks: %+v", s, rank, r.Ranks)
+	}
+}
+
+// A report of where ranks are names the call that the program made, and not the messages by
+// which it is carried out; and also the rank that has made none, which is who is waited for.
+func TestWhereaboutsAreTheProgramsOwnCalls(t *testing.T) {
+	path, err := exchange()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, transport := range []string{"", "unix"} {
+		tr := newTrial(t, 4)
+		tr.job.Transport, tr.job.Timeout = transport, 1500*time.Millisecond
+		tr.job.Apps[0].Argv = []string{"sh", "-c", `if [ $MUSTER_RANK = 2 ]; then set -- -first=1m; fi; exec "$0" -rounds=3 "$@"`, path}
+		tr.run().expect(ExitTimeout, "rank 0 was in AllToAll on world", "rank 1 was in AllToAll on world",
+			"rank 2 was in no call and had made none", "rank 3 was in AllToAll on world", "!Irecv", "!Isend")
+	}
+}
+
+// The beginner's deadlock: a receive from one who has returned.
+func TestWhoWaitsInVainIsNamed(t *testing.T) {
+	path, err := exchange()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from, told := range map[string]string{"2": "rank 2 has come to its end", "-1": "every other rank has come to its end"} {
+		tr := newTrial(t, 3)
+		tr.job.Apps[0].Argv = []string{path, "-unmet=" + from}
+		tr.start()
+		tr.stderr.await(t, "muster stacks shows where they are", 1)
+		tr.signals <- unix.SIGINT
+		tr.wait().expect(130, "rank 1 is in Recv from ", told, "rank 1 was in Recv from ", "rank 0 was leaving")
+		if n := strings.Count(tr.stderr.String(), "come to its end"); n != 1 {
+			t.Errorf("it was said %d times, want once", n)
+		}
 	}
 }

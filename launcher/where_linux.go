@@ -34,8 +34,8 @@ func (r *run) onStates(a *hostAgent, all []*pb.RankState) {
 	}
 	a.asked = false
 	for _, o := range all {
-		if o.GetBlocked() != "" && o.GetPhase() != "ended" {
-			r.result.Where = append(r.result.Where, stateFrom(o))
+		if s := stateFrom(o); s.doing() != "" {
+			r.result.Where = append(r.result.Where, s)
 		}
 	}
 	r.checkWhere()
@@ -47,20 +47,58 @@ func (r *run) checkWhere() {
 		return
 	}
 	r.asked = false
+	if !slices.ContainsFunc(r.result.Where, RankState.waits) {
+		r.result.Where = nil // they all compute
+		return
+	}
 	slices.SortFunc(r.result.Where, func(a, b RankState) int { return cmp.Compare(a.Rank, b.Rank) })
 	if text := whereText(r.result.Where); text != "" {
 		r.sink.Message(text)
 	}
 }
 
-// whereText lists the first of the ranks that are blocked.
+// whereText lists the first of the ranks; before those that wait in a call the others, for
+// which they may do so.
 func whereText(all []RankState) string {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b RankState) int {
+		switch waits := a.waits(); {
+		case waits == b.waits():
+			return 0
+		case waits:
+			return 1
+		}
+		return -1
+	})
 	var b strings.Builder
 	for _, o := range all[:min(len(all), bannerRanks)] {
-		fmt.Fprintf(&b, "muster:   rank %d was %s\n", o.Rank, whereabouts(o.Blocked))
+		fmt.Fprintf(&b, "muster:   rank %d was %s\n", o.Rank, o.doing())
 	}
 	if n := len(all) - bannerRanks; n > 0 {
 		fmt.Fprintf(&b, "muster:   and %s, in the report that --report writes\n", count(n, "more rank"))
 	}
 	return b.String()
+}
+
+// waits reports whether the rank is in a call.
+func (o RankState) waits() bool {
+	return o.Phase == "leaving" || o.Blocked != "" || o.Phase == "running" && inCall(o.Last)
+}
+
+// doing says where in its program the rank is; "" if it is not in it, or has ended.
+func (o RankState) doing() string {
+	switch o.Phase {
+	case "leaving":
+		return "leaving"
+	case "running":
+	default:
+		return ""
+	}
+	switch {
+	case o.Blocked != "":
+		return whereabouts(o.Blocked)
+	case o.Last != "":
+		return whereabouts(o.Last)
+	}
+	return "in no call and had made none"
 }

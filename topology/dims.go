@@ -3,6 +3,8 @@ package topology
 import (
 	"math"
 	"slices"
+
+	"github.com/muster-mpi/muster/rank"
 )
 
 // Dims returns dims with the zeros replaced so that the product is n: the sides of a
@@ -19,7 +21,7 @@ import (
 func Dims(n int, dims ...int) ([]int, error) {
 	result, err := fillDims(n, dims)
 	if err != nil {
-		return nil, fail("Dims", nil, err)
+		return nil, &rank.Error{Op: "Dims", Rank: rank.Undefined, Peer: rank.Null, Tag: rank.AnyTag, Err: err}
 	}
 	return result, nil
 }

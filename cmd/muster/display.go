@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/muster-mpi/muster/internal/boot"
 	"github.com/muster-mpi/muster/internal/hostfile"
 )
 
@@ -58,8 +59,8 @@ func (w *whereabouts) mapped() string {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
 	if w.hosts == nil {
-		fmt.Fprintf(t, "ranks\n")
-		fmt.Fprintf(t, "%s\n", w.ranksShown(0))
+		fmt.Fprintf(t, "host\tranks\n")
+		fmt.Fprintf(t, "%s\t%s\n", boot.LocalHost(), w.ranksShown(0))
 	} else {
 		fmt.Fprintf(t, "host\tslots\tranks\n")
 		for i, h := range w.hosts {

@@ -38,7 +38,7 @@ where it is the faster one.
 const explainExamples = `
 Examples
   muster explain allreduce --size 1MiB -n 12 --hosts 3
-  muster explain bcast --size 16MiB -n 8 --using chain --draw chain.svg
+  muster explain bcast --size 256KiB -n 8 --using chain --draw chain.svg
   muster explain reduce -n 5 --root 2 --steps all
   muster explain allgather --size 4KiB -n 64 --table here.tune
 

@@ -113,7 +113,7 @@ var options = slices.Concat([]option{
 		}},
 
 	{names: []string{"timeout"}, value: "TIME", group: groupEnd,
-		help: "end the job after this time, with exit code 124",
+		help: "end the job after this time, with exit code 124; as all TIMEs in seconds, or as in 1.5s, 10m and 2h",
 		set:  duration(func(c *commandLine) *time.Duration { return &c.job.Timeout })},
 	{names: []string{"start-timeout"}, value: "TIME", group: groupEnd,
 		help: "from the first rank's joining to the last's (default 10s)",

@@ -40,6 +40,9 @@ func (o *options) fit(n int) {
 	if !o.given["dimensions"] {
 		o.dimensions = min(o.dimensions, n)
 	}
+	if !o.given["topics"] {
+		o.prior.topics = min(o.prior.topics, max(2, n/2))
+	}
 	if n < few && !o.given["min-docs"] {
 		o.minDocs = fewMinDocs
 	}
@@ -76,7 +79,7 @@ func parseOptions(args []string) (o options, help string, err error) {
 	f.IntVar(&o.minDocs, "min-docs", 2, "leave out words that are in fewer documents; of fewer than 10 documents by default none")
 	f.Float64Var(&o.maxShare, "max-share", 0.4, "leave out words that are in a larger share of all documents; of fewer than 10 documents by default 0.7")
 	f.IntVar(&o.dimensions, "dimensions", 20, "dimensions of latent semantic analysis; by default as many as there are documents, if these are fewer")
-	f.IntVar(&o.prior.topics, "topics", 12, "topics of latent Dirichlet allocation")
+	f.IntVar(&o.prior.topics, "topics", 12, "topics of latent Dirichlet allocation; by default one to two documents at most")
 	f.Float64Var(&o.prior.alpha, "alpha", 0.1, "its prior for the topics of documents: the smaller, the fewer topics a document has")
 	f.Float64Var(&o.prior.eta, "eta", 0.01, "its prior for the words of topics: the smaller, the fewer words a topic has")
 	f.IntVar(&o.iterations, "iterations", 100, "its iterations")

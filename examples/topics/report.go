@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,7 +106,7 @@ func (r *reporter) similar(s *study, q int, latent, mixed []collectives.Located[
 	r.printf("\nmost like %s\n%8s  %-*s %8s  %s\n", s.Documents[q].Name, "cosine", width, "by latent semantics", "cosine", "by mixture of topics")
 	for i, l := range latent {
 		m := mixed[i]
-		r.printf("%8.4f  %-*s %8.4f  %s\n", l.Value, width, s.Documents[l.Index].Name, m.Value, s.Documents[m.Index].Name)
+		r.printf("%8.4f  %-*s %8.4f  %s\n", places4(l.Value), width, s.Documents[l.Index].Name, places4(m.Value), s.Documents[m.Index].Name)
 	}
 }
 
@@ -131,3 +132,6 @@ func thousands(n int) string {
 	}
 	return out.String()
 }
+
+// places4 rounds x to four decimal places, never to a negative zero.
+func places4(x float64) float64 { return math.Round(x*1e4)/1e4 + 0 }

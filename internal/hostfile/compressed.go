@@ -51,6 +51,9 @@ func expandElement(text string, at place, room int) ([]string, *mistake) {
 	if m != nil {
 		return nil, m
 	}
+	if p.i < len(text) && text[p.i] == ',' {
+		return nil, p.wrong("expected one host, or one name with brackets, without a comma")
+	}
 	if p.i < len(text) {
 		return nil, p.wrong("a bracket that was not opened")
 	}

@@ -94,6 +94,22 @@ func (r *Reader) Blocked() []Record {
 	return found
 }
 
+// Inner reports whether the operation is a message by which a collective is carried out, and
+// so no call of the program's.
+func (rec Record) Inner() bool {
+	return rec.Op.toward() != none && rec.Peer != NoPeer && rec.Tag == NoTag
+}
+
+// Calls returns of all those that are the program's own calls, in their order: the others say
+// nothing to who reads a report. If there are only others it returns all.
+func Calls(all []Record) []Record {
+	own := slices.DeleteFunc(slices.Clone(all), Record.Inner)
+	if len(own) == 0 {
+		return all
+	}
+	return own
+}
+
 func newestFirst(recs []Record) {
 	now := time.Now()
 	for i := range recs {

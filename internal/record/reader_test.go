@@ -116,3 +116,19 @@ func TestRecordBrokenOffIsLeftOut(t *testing.T) {
 		}
 	}
 }
+
+func TestMessagesOfCollectivesAreNoCalls(t *testing.T) {
+	r := New()
+	r.Begin(OpRecv, 1, 2, 7, 8).End(r)
+	call := r.Begin(OpCollective, 1, NoPeer, NoTag, 8)
+	r.Begin(OpIsend, 1, 2, NoTag, 8).End(r)
+	r.Begin(OpIrecv, 1, 2, NoTag, 8)
+	all := r.Reader().Last(10)
+	if own := Calls(all); len(all) != 4 || len(own) != 2 || own[0].Op != OpCollective || own[0].Done || own[1].Op != OpRecv {
+		t.Errorf("of %v the program's own are %v, want Barrier and Recv", all, own)
+	}
+	if rest := Calls(all[:2]); len(rest) != 2 {
+		t.Errorf("where there is nothing else: %v, want both", rest)
+	}
+	call.End(r)
+}

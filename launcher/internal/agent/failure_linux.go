@@ -115,13 +115,28 @@ func (r *rankState) state() *pb.RankState {
 	if r.reader == nil {
 		return s
 	}
-	if blocked := r.reader.Blocked(); len(blocked) > 0 {
-		s.Blocked = describe(blocked)
-	}
-	if last := r.reader.Last(1); len(last) > 0 {
-		s.Last = last[0].String()
-	}
+	s.Blocked, s.Last = whereabouts(r.reader.Blocked(), r.reader.Last(lastCalls))
 	return s
+}
+
+// lastCalls is how many of a rank's last operations are looked through for the last call of
+// its program: collectives make many.
+const lastCalls = 64
+
+// whereabouts says of a rank's records, newest first, which calls it is blocked in and which
+// was its last.
+func whereabouts(blocked, last []record.Record) (in, latest string) {
+	blocked, last = record.Calls(blocked), record.Calls(last)
+	if len(last) > 0 {
+		latest = last[0].String()
+	}
+	if len(blocked) > 0 && blocked[0].Inner() && len(last) > 0 && !last[0].Inner() && !last[0].Done {
+		return "", latest // what is blocked is of the call that is under way
+	}
+	if len(blocked) > 0 {
+		in = describe(blocked)
+	}
+	return in, latest
 }
 
 func describe(blocked []record.Record) string {

@@ -96,6 +96,7 @@ type rankState struct {
 	reader        *record.Reader
 	phase         phase
 	exited        *pb.Exited
+	unmet         bool   // it has been told that it waits in vain
 	lost          string // how it died, if the job goes on
 
 	build  *pb.Build

@@ -16,7 +16,7 @@ func (h *host) needsClock() bool {
 	case h.ending:
 		return false
 	}
-	if h.awaited() || h.hasPeers() {
+	if h.awaited() || h.hasPeers() || h.someLeave() {
 		return true
 	}
 	for _, r := range h.ranks {
@@ -38,6 +38,9 @@ func (h *host) checkTimeouts() {
 	}
 	if h.hasPeers() {
 		h.watchPeers()
+	}
+	if h.someLeave() {
+		h.noteUnmet()
 	}
 	if limit := time.Duration(h.start.GetStartTimeoutNanos()); limit > 0 && h.awaited() && h.awake.total-h.firstIn > limit {
 		for _, r := range h.ranks {

@@ -21,6 +21,8 @@ func main() {
 	rounds := flag.Int("rounds", 10, "rounds")
 	n := flag.Int("n", 1000, "numbers from each rank to each other in a round")
 	pause := flag.Duration("pause", 0, "between two rounds")
+	unmet := flag.Int("unmet", 0, "instead of all that, rank 1 waits for a message of this rank, -1 for anybody's, that nobody sends")
+	first := flag.Duration("first", 0, "pause before all rounds")
 	last := flag.Duration("last", 0, "pause after all rounds")
 	spin := flag.Duration("spin", 0, "computing without a call in each round")
 	ballast := flag.Int("ballast", 0, "bytes held in pieces, which are replaced all the time")
@@ -40,7 +42,19 @@ func main() {
 		if *floodBytes > 0 {
 			return flood(ctx, world, *floodBytes, *pause)
 		}
+		if *unmet != 0 {
+			if world.Rank() != 1 {
+				return nil
+			}
+			from := *unmet
+			if from < 0 {
+				from = rank.AnySource
+			}
+			_, err := rank.Recv(ctx, world, from, 5, make([]float64, 3))
+			return err
+		}
 		litter(*ballast)
+		time.Sleep(*first)
 		p := world.Size()
 		send, recv := make([]float64, p**n), make([]float64, p**n)
 		state := make([]float64, *n)
