@@ -193,8 +193,9 @@ func Run(fn func(ctx context.Context, world *Comm) error) {
 	ctx := context.Background()
 	world, err := Join(ctx)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "muster: %v\n", err)
-		os.Exit(exitCode(err))
+		text, code := unjoined(err)
+		fmt.Fprint(os.Stderr, text)
+		os.Exit(code)
 	}
 	if err := fn(ctx, world); err != nil {
 		world.die(err)
@@ -204,12 +205,18 @@ func Run(fn func(ctx context.Context, world *Comm) error) {
 	}
 }
 
-// exitCode is 1, or what ranks that have not met agreed on.
-func exitCode(err error) int {
+// unjoined is what a process that could not join says, and its exit code: 1, or what ranks
+// that have not met agreed on. If another rank ended the job meanwhile, that is for one of
+// the others to say, once.
+func unjoined(err error) (text string, code int) {
+	text, code = fmt.Sprintf("muster: %v\n", err), 1
 	if ended := (*rendezvous.Ended)(nil); errors.As(err, &ended) {
-		return ended.Code
+		code = ended.Code
+		if ended.Text == "" {
+			text = ""
+		}
 	}
-	return 1
+	return text, code
 }
 
 // die reports err and ends the process. The launcher shows what its agent is
