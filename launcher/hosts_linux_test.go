@@ -57,8 +57,8 @@ func TestHostThatCannotBeReachedIsNamedAndNothingRuns(t *testing.T) {
 // When its time is over a job's ranks have the grace that was asked for, on every host.
 func TestGraceIsTheSameOnEveryHost(t *testing.T) {
 	tr, _ := onHosts(t, 3, 6, "@polite", "all", "700ms")
-	tr.job.Timeout, tr.job.Grace = 4*time.Second, 5*time.Second
-	tr.run().expect(ExitTimeout, "the job ran longer than 4s")
+	tr.job.Timeout, tr.job.Grace = 8*time.Second, 5*time.Second
+	tr.run().expect(ExitTimeout, "the job ran longer than 8s")
 	if got := strings.Count(tr.stdout.String(), "last words"); got != 6 {
 		t.Errorf("%d ranks had time for their last words, want 6\n%s", got, tr.stdout)
 	}

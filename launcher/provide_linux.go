@@ -34,7 +34,7 @@ func newSupply() *supply {
 }
 
 // next returns who is to get the program from whom next: of the sources that can serve one
-// more, from that which serves fewest, the launcher first.
+// more, from that which serves fewest; the launcher's line is spared where a host does as well.
 func (s *supply) next() (to, from *hostAgent, ok bool) {
 	if len(s.waiting) == 0 {
 		return nil, nil, false
@@ -47,7 +47,7 @@ func (s *supply) next() (to, from *hostAgent, ok bool) {
 	}
 	fan := launcherFan
 	for _, source := range s.sources {
-		if n := serving[source]; n < fan && (source == nil || !source.over()) && (!ok || n < serving[from]) {
+		if n := serving[source]; n < fan && (source == nil || !source.over()) && (!ok || n <= serving[from]) {
 			from, ok = source, true
 		}
 		fan = hostFan

@@ -114,7 +114,7 @@ func TestWhereaboutsAreTheProgramsOwnCalls(t *testing.T) {
 	}
 	for _, transport := range []string{"", "unix"} {
 		tr := newTrial(t, 4)
-		tr.job.Transport, tr.job.Timeout = transport, 1500*time.Millisecond
+		tr.job.Transport, tr.job.Timeout = transport, 5*time.Second
 		tr.job.Apps[0].Argv = []string{"sh", "-c", `if [ $MUSTER_RANK = 2 ]; then set -- -first=1m; fi; exec "$0" -rounds=3 "$@"`, path}
 		tr.run().expect(ExitTimeout, "rank 0 was in AllToAll on world", "rank 1 was in AllToAll on world",
 			"rank 2 was in no call and had made none", "rank 3 was in AllToAll on world", "!Irecv", "!Isend")
