@@ -15,7 +15,7 @@ import "github.com/muster-mpi/muster/launcher/internal/agent"
 //	67   ranks of different builds or versions, or a broken control protocol
 //	69   messages or operations were left over, under Strict
 //	70   a rank exited 0 without leaving the job that it had joined, or without
-//	     joining one that others had joined
+//	     joining one that others had joined; or an error of muster's own
 //	71   a host, an agent or a link between ranks was lost, or a rank was stopped
 //	     for longer than StopTimeout
 //	72   too few descriptors, or another resource that the job needs
